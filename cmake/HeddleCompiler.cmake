@@ -1,0 +1,18 @@
+# Flags that every part of heddle is compiled with. Never -march=native: kernels choose their instruction set at run time.
+
+set(HEDDLE_WARNINGS -Wall -Wextra)
+
+if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(HEDDLE_CCACHE ccache)
+  if(HEDDLE_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${HEDDLE_CCACHE}")
+  endif()
+endif()
+
+if(HEDDLE_SANITIZE)
+  add_compile_options(-fsanitize=${HEDDLE_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${HEDDLE_SANITIZE})
+  if(HEDDLE_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()

@@ -1,0 +1,34 @@
+# libheddle.so, its headers and the files by which find_package(heddle) finds them; install component "cpp".
+
+include(CMakePackageConfigHelpers)
+
+add_library(heddle SHARED)
+add_library(heddle::heddle ALIAS heddle)
+target_link_libraries(heddle PRIVATE heddle_objects)
+target_compile_features(heddle PUBLIC cxx_std_20)
+target_include_directories(heddle PUBLIC
+  "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
+  "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+# oneDNN is looked for beside the library (as in a Python environment's lib/), then where the install below puts a copy.
+set_target_properties(heddle PROPERTIES
+  LINKER_LANGUAGE CXX
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+  INSTALL_RPATH "$ORIGIN;$ORIGIN/heddle")
+
+set(heddle_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/heddle")
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/heddle-config.cmake.in"
+  "${PROJECT_BINARY_DIR}/heddle-config.cmake" INSTALL_DESTINATION "${heddle_cmake_dir}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/heddle-config-version.cmake"
+  VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
+
+install(TARGETS heddle EXPORT heddle-targets
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT cpp NAMELINK_COMPONENT cpp)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/heddle" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT cpp
+  FILES_MATCHING PATTERN "*.h")
+install(EXPORT heddle-targets NAMESPACE heddle:: DESTINATION "${heddle_cmake_dir}" COMPONENT cpp)
+install(FILES "${PROJECT_BINARY_DIR}/heddle-config.cmake" "${PROJECT_BINARY_DIR}/heddle-config-version.cmake"
+  DESTINATION "${heddle_cmake_dir}" COMPONENT cpp)
+# Renamed to its soname, the only name the loader asks for.
+install(FILES "$<TARGET_FILE:DNNL::dnnl>" RENAME "$<TARGET_SONAME_FILE_NAME:DNNL::dnnl>"
+  DESTINATION "${CMAKE_INSTALL_LIBDIR}/heddle" COMPONENT cpp)

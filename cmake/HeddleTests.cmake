@@ -1,0 +1,9 @@
+# The C++ tests: one doctest program of all tests/cpp/*.cpp. They may include the engine's private headers.
+
+file(GLOB heddle_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cpp/*.cpp")
+heddle_find_doctest()
+add_executable(heddle_tests ${heddle_test_sources})
+target_link_libraries(heddle_tests PRIVATE heddle_objects doctest::doctest)
+target_include_directories(heddle_tests PRIVATE "${PROJECT_SOURCE_DIR}/src")
+target_compile_options(heddle_tests PRIVATE ${HEDDLE_WARNINGS})
+add_test(NAME heddle_tests COMMAND heddle_tests)

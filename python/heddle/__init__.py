@@ -1,0 +1,1 @@
+"""heddle: a tensor engine that speaks MLX. Write ``import heddle.core as mx``."""
