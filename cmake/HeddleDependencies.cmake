@@ -77,16 +77,14 @@ endfunction()
 
 # --- oneDNN --------------------------------------------------------------------------------------------------------
 
-if(NOT dnnl_DIR)
+if(NOT EXISTS "${dnnl_DIR}/dnnl-config.cmake")  # never found, or in an environment that is gone
   heddle_locate_in_wheel(onednn-devel-cpu-gomp "lib/cmake/dnnl/dnnl-config.cmake" heddle_dnnl_config)
   if(heddle_dnnl_config)
     cmake_path(GET heddle_dnnl_config PARENT_PATH heddle_dnnl_dir)
-    set(dnnl_DIR "${heddle_dnnl_dir}" CACHE PATH "Folder of oneDNN's dnnl-config.cmake")
+    set(dnnl_DIR "${heddle_dnnl_dir}" CACHE PATH "Folder of oneDNN's dnnl-config.cmake" FORCE)
   endif()
 endif()
-set(CMAKE_WARN_DEPRECATED OFF)  # its config file speaks to CMake 2.8
 find_package(dnnl 3.2 CONFIG QUIET)
-unset(CMAKE_WARN_DEPRECATED)
 if(NOT TARGET DNNL::dnnl)
   message(FATAL_ERROR
     "oneDNN 3.2 was not found. Install it beside the Python of this build (${Python_EXECUTABLE}):\n"

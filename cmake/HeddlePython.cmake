@@ -43,3 +43,14 @@ foreach(entry IN LISTS heddle_package_entries)
 endforeach()
 
 install(TARGETS heddle_core LIBRARY DESTINATION heddle COMPONENT python)
+
+# Type stubs, made from the extension itself: core/__init__.pyi and one file for each submodule.
+set(heddle_stub_dir "${PROJECT_BINARY_DIR}/stubs")
+nanobind_add_stub(heddle_stubs
+  MODULE heddle.core
+  PYTHON_PATH "${PROJECT_BINARY_DIR}/python"
+  DEPENDS heddle_core
+  RECURSIVE
+  OUTPUT_PATH "${heddle_stub_dir}"
+  MARKER_FILE "${heddle_stub_dir}/made")
+install(DIRECTORY "${heddle_stub_dir}/" DESTINATION heddle COMPONENT python FILES_MATCHING PATTERN "*.pyi")

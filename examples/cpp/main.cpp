@@ -1,0 +1,5 @@
+#include <iostream>
+
+#include "heddle/version.h"
+
+int main() { std::cout << "heddle " << heddle::version() << '\n'; }

@@ -1,0 +1,47 @@
+"""The package as it is installed: version, typing marker, hidden symbols, relative run paths."""
+
+import importlib.metadata
+import importlib.resources
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import heddle.core as mx
+
+PACKAGE = Path(importlib.resources.files("heddle"))
+
+
+def test_version_is_the_one_of_the_distribution():
+    assert mx.__version__ == importlib.metadata.version("heddle")
+
+
+def test_package_is_typed():
+    assert (PACKAGE / "py.typed").exists()
+    stub = next(path for path in (PACKAGE / "core.pyi", PACKAGE / "core/__init__.pyi") if path.exists())
+    compile(stub.read_text(), stub, "exec")
+
+
+def readelf(*options: str) -> str:
+    command = ["readelf", "--wide", *options, mx.__file__]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_extension_shows_nothing_but_its_entry():
+    symbols = [line.split() for line in readelf("--dyn-syms").splitlines()]
+    defined = {s[7].split("@")[0] for s in symbols if len(s) > 7 and s[6].isdigit() and s[4] != "LOCAL"}
+    assert defined == {"PyInit_core"}
+
+
+def test_extension_has_only_relative_run_paths():
+    lines = [line for line in readelf("--dynamic").splitlines() if "RUNPATH" in line or "RPATH" in line]
+    paths = [path for line in lines for path in line.split("[")[1].rstrip("]").split(":")]
+    assert paths and all(path.startswith("$ORIGIN/") for path in paths)
+
+
+@pytest.mark.parametrize("order", ["import torch, heddle.core", "import heddle.core, torch"])
+def test_torch_and_heddle_live_in_one_process(order):
+    code = f"{order}; import torch; print(torch.ones(64, 64).matmul(torch.ones(64, 64)).sum().item())"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.stdout.strip() == "262144.0", run.stderr
