@@ -8,7 +8,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 STAMPS := $(VENV)/stamps
 BUILD := build/release
 EXTENSION := $(BUILD)/python/heddle/core.abi3.so
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 say = @echo "heddle: $(1)"
 
 # The environment of the tools that .venv holds: cmake, ninja, ruff, ...
@@ -50,8 +50,8 @@ asan: $(STAMPS)/build ## Run the C++ tests under the address and undefined-behav
 
 docs: install $(STAMPS)/docs ## Build the documentation into build/docs
 	$(call say,building the pages and the API reference in build/docs)
-	@$(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml --site-dir $(CURDIR)/build/docs
-	@$(BIN)/pdoc --output-directory build/docs/api heddle heddle.core
+	@$(BIN)/mkdocs build --quiet --strict
+	@$(BIN)/pdoc --output-directory build/docs/api heddle
 
 format: $(STAMPS)/dev ## Format all C++ and Python files
 	@git ls-files '*.cpp' '*.h' | xargs -r $(BIN)/clang-format -i

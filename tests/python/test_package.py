@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import heddle.core as mx
+import pytest
 
 PACKAGE = Path(importlib.resources.files("heddle"))
 
@@ -19,7 +18,9 @@ def test_version_is_the_one_of_the_distribution():
 
 def test_package_is_typed():
     assert (PACKAGE / "py.typed").exists()
-    stub = next(path for path in (PACKAGE / "core.pyi", PACKAGE / "core/__init__.pyi") if path.exists())
+    stub = next(
+        path for path in (PACKAGE / "core.pyi", PACKAGE / "core/__init__.pyi") if path.exists()
+    )
     compile(stub.read_text(), stub, "exec")
 
 
@@ -30,18 +31,24 @@ def readelf(*options: str) -> str:
 
 def test_extension_shows_nothing_but_its_entry():
     symbols = [line.split() for line in readelf("--dyn-syms").splitlines()]
-    defined = {s[7].split("@")[0] for s in symbols if len(s) > 7 and s[6].isdigit() and s[4] != "LOCAL"}
+    defined = {
+        s[7].split("@")[0] for s in symbols if len(s) > 7 and s[6].isdigit() and s[4] != "LOCAL"
+    }
     assert defined == {"PyInit_core"}
 
 
 def test_extension_has_only_relative_run_paths():
-    lines = [line for line in readelf("--dynamic").splitlines() if "RUNPATH" in line or "RPATH" in line]
+    lines = [
+        line for line in readelf("--dynamic").splitlines() if "RUNPATH" in line or "RPATH" in line
+    ]
     paths = [path for line in lines for path in line.split("[")[1].rstrip("]").split(":")]
     assert paths and all(path.startswith("$ORIGIN/") for path in paths)
 
 
 @pytest.mark.parametrize("order", ["import torch, heddle.core", "import heddle.core, torch"])
 def test_torch_and_heddle_live_in_one_process(order):
-    code = f"{order}; import torch; print(torch.ones(64, 64).matmul(torch.ones(64, 64)).sum().item())"
+    code = (
+        f"{order}; import torch; print(torch.ones(64, 64).matmul(torch.ones(64, 64)).sum().item())"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert run.stdout.strip() == "262144.0", run.stderr
