@@ -11,6 +11,7 @@ include(FetchContent)
 if(NOT DEFINED CMAKE_POLICY_VERSION_MINIMUM)
   set(CMAKE_POLICY_VERSION_MINIMUM 3.5)
 endif()
+set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)  # their option() yields to the variables set here
 
 # Fetches and adds one project, quietly and without installing or sharing it.
 macro(heddle_fetch name repository tag)
@@ -78,7 +79,7 @@ endfunction()
 # --- oneDNN --------------------------------------------------------------------------------------------------------
 
 if(NOT EXISTS "${dnnl_DIR}/dnnl-config.cmake")  # never found, or in an environment that is gone
-  heddle_locate_in_wheel(onednn-devel-cpu-gomp "lib/cmake/dnnl/dnnl-config.cmake" heddle_dnnl_config)
+  heddle_locate_in_wheel(onednn-devel-cpu-gomp "cmake/dnnl/dnnl-config.cmake" heddle_dnnl_config)
   if(heddle_dnnl_config)
     cmake_path(GET heddle_dnnl_config PARENT_PATH heddle_dnnl_dir)
     set(dnnl_DIR "${heddle_dnnl_dir}" CACHE PATH "Folder of oneDNN's dnnl-config.cmake" FORCE)
