@@ -1,0 +1,21 @@
+"""Neural networks: modules, layers, activations, losses and initializers."""
+
+from . import init, layers, losses, utils
+from .layers import *
+from .layers import (
+    activations,
+    base,
+    containers,
+    convolution,
+    convolution_transpose,
+    dropout,
+    embedding,
+    linear,
+    normalization,
+    pooling,
+    positional_encoding,
+    recurrent,
+    transformer,
+    upsample,
+)
+from .utils import value_and_grad

@@ -1,0 +1,34 @@
+"""Look-up tables of vectors."""
+
+import math
+
+import heddle.core as mx
+
+from .base import Module
+
+
+class Embedding(Module):
+    """Replaces integers by the rows of a table that is learnt.
+
+    The table ``weight`` has the shape (num_embeddings, dims) and starts normally distributed with
+    the variance 1 / dims.
+
+    Args:
+        num_embeddings: The number of rows, usually the size of a vocabulary.
+        dims: The number of features of each row.
+    """
+
+    def __init__(self, num_embeddings: int, dims: int):
+        super().__init__()
+        self.weight = mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims))
+
+    def _extra_repr(self):
+        num_embeddings, dims = self.weight.shape
+        return f"{num_embeddings}, {dims}"
+
+    def __call__(self, x):
+        return self["weight"][x]
+
+    def as_linear(self, x):
+        """Use the table as the weight of a linear layer, for models that tie the two."""
+        return x @ self["weight"].T

@@ -1,0 +1,93 @@
+"""Linear, bilinear and identity maps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import heddle.core as mx
+
+from .base import Module
+
+
+class Identity(Module):
+    """Returns its input. Takes any arguments at construction and ignores them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return x
+
+
+class Linear(Module):
+    r"""The affine map :math:`y = x W^\top + b`.
+
+    ``weight`` has the shape (output_dims, input_dims). Both parameters start uniformly distributed
+    within :math:`\pm 1 / \sqrt{\text{input\_dims}}`.
+
+    Args:
+        input_dims: The number of input features.
+        output_dims: The number of output features.
+        bias: Whether to add a bias.
+    """
+
+    def __init__(self, input_dims: int, output_dims: int, bias: bool = True) -> None:
+        super().__init__()
+        bound = math.sqrt(1.0 / input_dims)
+        self.weight = mx.random.uniform(low=-bound, high=bound, shape=(output_dims, input_dims))
+        if bias:
+            self.bias = mx.random.uniform(low=-bound, high=bound, shape=(output_dims,))
+
+    def _extra_repr(self) -> str:
+        output_dims, input_dims = self.weight.shape
+        return f"input_dims={input_dims}, output_dims={output_dims}, bias={'bias' in self}"
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if "bias" in self:
+            return mx.addmm(self["bias"], x, self["weight"].T)
+        return x @ self["weight"].T
+
+
+class Bilinear(Module):
+    r"""The bilinear map :math:`y_i = x_2^\top W_i x_1 + b_i`.
+
+    ``weight`` has the shape (output_dims, input2_dims, input1_dims). Both parameters start
+    uniformly distributed within :math:`\pm 1 / \sqrt{\text{input1\_dims}}`.
+
+    Args:
+        input1_dims: The number of features of the first input.
+        input2_dims: The number of features of the second input.
+        output_dims: The number of output features.
+        bias: Whether to add a bias.
+    """
+
+    def __init__(
+        self, input1_dims: int, input2_dims: int, output_dims: int, bias: bool = True
+    ) -> None:
+        super().__init__()
+        bound = math.sqrt(1.0 / input1_dims)
+        self.weight = mx.random.uniform(
+            low=-bound, high=bound, shape=(output_dims, input2_dims, input1_dims)
+        )
+        if bias:
+            self.bias = mx.random.uniform(low=-bound, high=bound, shape=(output_dims,))
+
+    def _extra_repr(self) -> str:
+        output_dims, input2_dims, input1_dims = self.weight.shape
+        return (
+            f"input1_dims={input1_dims}, input2_dims={input2_dims}, "
+            f"output_dims={output_dims}, bias={'bias' in self}"
+        )
+
+    def __call__(self, x1: mx.array, x2: mx.array) -> mx.array:
+        output_dims, input2_dims, input1_dims = self.weight.shape
+        batch = x1.shape[:-1]
+        x1 = x1.reshape(-1, input1_dims)
+        x2 = x2.reshape(-1, 1, input2_dims)
+
+        # All W_i x_1 in one product: (batch, input2_dims, output_dims).
+        w = self.weight.swapaxes(0, 1).reshape(input2_dims * output_dims, input1_dims)
+        y = (x1 @ w.T).reshape(-1, input2_dims, output_dims)
+        y = (x2 @ y).reshape(*batch, output_dims)
+        return y + self.bias if "bias" in self else y

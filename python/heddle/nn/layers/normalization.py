@@ -1,0 +1,226 @@
+"""Normalization layers."""
+
+import math
+
+import heddle.core as mx
+
+from .base import Module
+
+
+def _scale_and_shift(layer, x):
+    """The affine map at the end of a normalization, if the layer has one."""
+    return layer.weight * x + layer.bias if "weight" in layer else x
+
+
+class InstanceNorm(Module):
+    """Normalizes every channel of every example over the spatial dimensions.
+
+    Args:
+        dims: The number of channels, the last dimension of the input.
+        eps: What is added to the variance for stability.
+        affine: Whether to learn a scale and a shift for every channel.
+    """
+
+    def __init__(self, dims: int, eps: float = 1e-5, affine: bool = False):
+        super().__init__()
+        if affine:
+            self.weight = mx.ones((dims,))
+            self.bias = mx.zeros((dims,))
+        self.dims = dims
+        self.eps = eps
+
+    def _extra_repr(self):
+        return f"{self.dims}, eps={self.eps}, affine={'weight' in self}"
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if x.ndim < 3:
+            raise ValueError(
+                "InstanceNorm expects inputs with at least 3 dimensions (N, ..., C) but the "
+                f"input has {x.ndim} dimensions."
+            )
+        axes = tuple(range(1, x.ndim - 1))
+        mean = mx.mean(x, axis=axes, keepdims=True)
+        var = mx.var(x, axis=axes, keepdims=True)
+        return _scale_and_shift(self, (x - mean) * mx.rsqrt(var + self.eps))
+
+
+class LayerNorm(Module):
+    """Normalizes every vector along the last dimension to mean 0 and variance 1.
+
+    Args:
+        dims: The number of features, the last dimension of the input.
+        eps: What is added to the variance for stability.
+        affine: Whether to learn a scale for every feature.
+        bias: Whether to learn a shift too, where ``affine`` is set.
+    """
+
+    def __init__(self, dims: int, eps: float = 1e-5, affine: bool = True, bias: bool = True):
+        super().__init__()
+        if affine:
+            self.weight = mx.ones((dims,))
+            if bias:
+                self.bias = mx.zeros((dims,))
+        self.eps = eps
+        self.dims = dims
+
+    def _extra_repr(self):
+        return f"{self.dims}, eps={self.eps}, affine={'weight' in self}"
+
+    def __call__(self, x):
+        return mx.fast.layer_norm(x, self.get("weight"), self.get("bias"), self.eps)
+
+
+class RMSNorm(Module):
+    """Divides every vector along the last dimension by its root mean square, and scales it.
+
+    The mean is computed in 32 bits whatever the precision of the input.
+
+    Args:
+        dims: The number of features, the last dimension of the input.
+        eps: What is added to the mean square for stability.
+    """
+
+    def __init__(self, dims: int, eps: float = 1e-5):
+        super().__init__()
+        self.weight = mx.ones((dims,))
+        self.eps = eps
+
+    def _extra_repr(self):
+        return f"{self.weight.shape[0]}, eps={self.eps}"
+
+    def __call__(self, x):
+        return mx.fast.rms_norm(x, self["weight"], self.eps)
+
+
+class GroupNorm(Module):
+    """Normalizes groups of channels of every example, over the spatial dimensions as well.
+
+    Args:
+        num_groups: The number of groups, a divisor of ``dims``.
+        dims: The number of channels, the last dimension of the input.
+        eps: What is added to the variance for stability.
+        affine: Whether to learn a scale and a shift for every channel.
+        pytorch_compatible: Whether a group is a run of neighbouring channels, as in PyTorch.
+            Otherwise channel ``c`` belongs to the group ``c % num_groups``.
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        dims: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        pytorch_compatible: bool = False,
+    ):
+        super().__init__()
+        if dims % num_groups != 0:
+            raise ValueError(
+                f"The number of features ({dims}) must be evenly divisible by the number "
+                f"of groups ({num_groups})."
+            )
+        if affine:
+            self.bias = mx.zeros((dims,))
+            self.weight = mx.ones((dims,))
+        self.num_groups = num_groups
+        self.dims = dims
+        self.eps = eps
+        self.pytorch_compatible = pytorch_compatible
+
+    def _extra_repr(self):
+        return (
+            f"{self.num_groups}, {self.dims}, eps={self.eps}, "
+            f"affine={'weight' in self}, pytorch_compatible={self.pytorch_compatible}"
+        )
+
+    def _normalize_runs(self, x):
+        """Groups of neighbouring channels: each becomes one row for a layer norm."""
+        batch, *_, dims = x.shape
+        group_size = dims // self.num_groups
+        rows = x.reshape(batch, -1, self.num_groups, group_size).transpose(0, 2, 1, 3)
+        shape = rows.shape
+        rows = rows.reshape(batch, self.num_groups, -1)
+        rows = mx.fast.layer_norm(rows, None, None, self.eps)
+        return rows.reshape(shape).transpose(0, 2, 1, 3).reshape(x.shape)
+
+    def _normalize_strided(self, x):
+        """Groups of every num_groups-th channel."""
+        groups = x.reshape(x.shape[0], -1, self.num_groups)
+        mean = mx.mean(groups, axis=1, keepdims=True)
+        var = mx.var(groups, axis=1, keepdims=True)
+        return ((groups - mean) * mx.rsqrt(var + self.eps)).reshape(x.shape)
+
+    def __call__(self, x):
+        normalize = self._normalize_runs if self.pytorch_compatible else self._normalize_strided
+        return _scale_and_shift(self, normalize(x))
+
+
+class BatchNorm(Module):
+    """Normalizes every channel over the batch and the spatial dimensions.
+
+    In training the statistics are those of the batch; otherwise, if they are tracked, the running
+    averages of those seen in training. The running averages are never trainable.
+
+    Args:
+        num_features: The number of channels, the last dimension of the input.
+        eps: What is added to the variance for stability.
+        momentum: The weight of the newest batch in the running averages.
+        affine: Whether to learn a scale and a shift for every channel.
+        track_running_stats: Whether to keep running averages.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ):
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.track_running_stats = track_running_stats
+        if affine:
+            self.weight = mx.ones((num_features,))
+            self.bias = mx.zeros((num_features,))
+        if track_running_stats:
+            self.running_mean = mx.zeros((num_features,))
+            self.running_var = mx.ones((num_features,))
+            self._set_frozen_here(True, ["running_mean", "running_var"])
+
+    def _set_frozen_here(self, frozen, keys):
+        super()._set_frozen_here(frozen, keys)
+        if not frozen and self.track_running_stats:
+            super()._set_frozen_here(True, ["running_mean", "running_var"])
+
+    def _extra_repr(self):
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={'weight' in self}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _statistics(self, x):
+        """The mean and variance to normalize by; updates the running averages in training."""
+        if not self.training and self.track_running_stats:
+            return self.running_mean, self.running_var
+        count = math.prod(x.shape[:-1])
+        if self.training and count == 1:
+            raise ValueError("BatchNorm training requires more than one value per channel.")
+        axes = tuple(range(x.ndim - 1))
+        mean = mx.mean(x, axis=axes)
+        var = mx.var(x, axis=axes)
+        if self.training and self.track_running_stats:
+            mu = self.momentum
+            unbiased = var * (count / (count - 1))
+            self.running_mean = (1 - mu) * self.running_mean + mu * mean
+            self.running_var = (1 - mu) * self.running_var + mu * unbiased
+        return mean, var
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if x.ndim < 2 or x.ndim > 4:
+            raise ValueError(
+                f"Expected input tensor to have 2, 3 or 4 dimensions, but got {x.ndim}"
+            )
+        mean, var = self._statistics(x)
+        return _scale_and_shift(self, (x - mean) * mx.rsqrt(var + self.eps))

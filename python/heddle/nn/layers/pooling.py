@@ -1,0 +1,209 @@
+"""Pooling over one, two and three spatial dimensions, channels last."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable
+
+import heddle.core as mx
+
+from .base import Module
+
+
+def _sizes(owner: str, name: str, value: Any, count: int) -> list[int]:
+    """``value`` as one size for each spatial dimension."""
+    if isinstance(value, int):
+        return [value] * count
+    if isinstance(value, (list, tuple)) and len(value) == count:
+        return list(value)
+    plural = "s" if count > 1 else ""
+    raise ValueError(
+        f"[{owner}] '{name}' must be an integer or a tuple containing {count} integer{plural}"
+    )
+
+
+def _side_by_side(
+    x: mx.array, out: list[int], kernel: list[int]
+) -> tuple[mx.array, tuple[int, ...]]:
+    """Windows that do not overlap: a reshape splits every spatial dimension in two."""
+    used = x[(slice(None), *(slice(o * k) for o, k in zip(out, kernel)))]
+    split = [size for o, k in zip(out, kernel) for size in (o, k)]
+    axes = tuple(range(2, 2 + 2 * len(out), 2))
+    return used.reshape(x.shape[0], *split, x.shape[-1]), axes
+
+
+def _overlapping(
+    x: mx.array, out: list[int], kernel: list[int], stride: list[int]
+) -> tuple[mx.array, tuple[int, ...]]:
+    """Windows of any stride: a strided view of the input, dense in row-major order."""
+    steps = [math.prod(x.shape[axis + 1 :]) for axis in range(x.ndim)]
+    spatial = steps[1:-1]
+    view = mx.as_strided(
+        x,
+        shape=(x.shape[0], *out, *kernel, x.shape[-1]),
+        strides=(steps[0], *(s * t for s, t in zip(spatial, stride)), *spatial, steps[-1]),
+    )
+    return view, tuple(range(1 + len(out), 1 + 2 * len(out)))
+
+
+class _Pool(Module):
+    """Reduces windows of the input, moved by a stride, with one function."""
+
+    def __init__(
+        self,
+        pooling_function: Callable,
+        padding_value: float,
+        dims: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+    ):
+        super().__init__()
+        name = type(self).__name__
+        self._kernel_size = _sizes(name, "kernel_size", kernel_size, dims)
+        self._stride = (
+            self._kernel_size if stride is None else _sizes(name, "stride", stride, dims)
+        )
+        self._padding = [(p, p) for p in _sizes(name, "padding", padding, dims)]
+        self._pooling_function = pooling_function
+        self._padding_value = padding_value
+
+    def _extra_repr(self):
+        padding = tuple(before for before, _ in self._padding)
+        return (
+            f"kernel_size={tuple(self._kernel_size)}, stride={tuple(self._stride)}, "
+            f"padding={padding}"
+        )
+
+    def __call__(self, x):
+        kernel, stride = self._kernel_size, self._stride
+        if x.ndim != len(kernel) + 2:
+            raise ValueError(
+                f"[{type(self).__name__}] The input should have {len(kernel)} spatial dimensions "
+                f"({len(kernel) + 2} in total) but has {x.ndim} dimensions."
+            )
+        if any(before > 0 for before, _ in self._padding):
+            x = mx.pad(
+                x, [(0, 0), *self._padding, (0, 0)], constant_values=self._padding_value
+            )
+        out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], kernel, stride)]
+        if min(out) < 1:
+            raise ValueError(
+                f"[{type(self).__name__}] A window of size {tuple(kernel)} does not fit into an "
+                f"input of shape {x.shape}."
+            )
+        if kernel == stride:
+            windows, axes = _side_by_side(x, out, kernel)
+        else:
+            windows, axes = _overlapping(x, out, kernel, stride)
+        return self._pooling_function(windows, axes)
+
+
+class MaxPool1d(_Pool):
+    """Takes the maximum over windows of sequences of shape (batch, length, channels).
+
+    Args:
+        kernel_size: The length of the windows.
+        stride: The step from one window to the next, by default their length.
+        padding: How much of minus infinity to put on both sides of the input.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] | None = None,
+        padding: int | tuple[int] = 0,
+    ):
+        super().__init__(mx.max, -math.inf, 1, kernel_size, stride, padding)
+
+
+class AvgPool1d(_Pool):
+    """Takes the mean over windows of sequences of shape (batch, length, channels).
+
+    Args:
+        kernel_size: The length of the windows.
+        stride: The step from one window to the next, by default their length.
+        padding: How many zeros to put on both sides of the input; they count in the mean.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] | None = None,
+        padding: int | tuple[int] = 0,
+    ):
+        super().__init__(mx.mean, 0, 1, kernel_size, stride, padding)
+
+
+class MaxPool2d(_Pool):
+    """Takes the maximum over windows of images of shape (batch, height, width, channels).
+
+    Args:
+        kernel_size: The size of the windows, one number or (height, width).
+        stride: The step from one window to the next, by default their size.
+        padding: How much of minus infinity to put on both sides of each spatial dimension.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] | None = 0,
+    ):
+        super().__init__(mx.max, -math.inf, 2, kernel_size, stride, padding)
+
+
+class AvgPool2d(_Pool):
+    """Takes the mean over windows of images of shape (batch, height, width, channels).
+
+    Args:
+        kernel_size: The size of the windows, one number or (height, width).
+        stride: The step from one window to the next, by default their size.
+        padding: How many zeros to put on both sides of each spatial dimension; they count in the
+            mean.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] | None = 0,
+    ):
+        super().__init__(mx.mean, 0, 2, kernel_size, stride, padding)
+
+
+class MaxPool3d(_Pool):
+    """Takes the maximum over windows of volumes of shape (batch, depth, height, width, channels).
+
+    Args:
+        kernel_size: The size of the windows, one number or (depth, height, width).
+        stride: The step from one window to the next, by default their size.
+        padding: How much of minus infinity to put on both sides of each spatial dimension.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] | None = None,
+        padding: int | tuple[int, int, int] | None = 0,
+    ):
+        super().__init__(mx.max, -math.inf, 3, kernel_size, stride, padding)
+
+
+class AvgPool3d(_Pool):
+    """Takes the mean over windows of volumes of shape (batch, depth, height, width, channels).
+
+    Args:
+        kernel_size: The size of the windows, one number or (depth, height, width).
+        stride: The step from one window to the next, by default their size.
+        padding: How many zeros to put on both sides of each spatial dimension; they count in the
+            mean.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] | None = None,
+        padding: int | tuple[int, int, int] | None = 0,
+    ):
+        super().__init__(mx.mean, 0, 3, kernel_size, stride, padding)

@@ -1,0 +1,176 @@
+"""Recurrent layers over sequences of shape (..., time, features).
+
+All of them apply their input weights to the whole sequence at once and then step through time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Callable
+
+import heddle.core as mx
+
+from .activations import tanh
+from .base import Module
+
+
+def _uniform(bound: float, *shape: int) -> mx.array:
+    return mx.random.uniform(low=-bound, high=bound, shape=shape)
+
+
+def _project(x: mx.array, weight: mx.array, bias: mx.array | None) -> mx.array:
+    """The input weights applied to a sequence, with the bias if there is one."""
+    return x @ weight.T if bias is None else mx.addmm(bias, x, weight.T)
+
+
+class RNN(Module):
+    r"""An Elman network: :math:`h_{t+1} = \tanh(W_{xh} x_t + W_{hh} h_t + b)`.
+
+    Returns the hidden states of all steps, of shape (..., time, hidden_size).
+
+    Args:
+        input_size: The number of input features.
+        hidden_size: The number of hidden features.
+        bias: Whether to add a bias.
+        nonlinearity: What to apply instead of the hyperbolic tangent.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: Callable | None = None,
+    ):
+        super().__init__()
+        self.nonlinearity = nonlinearity or tanh
+        if not callable(self.nonlinearity):
+            raise ValueError(f"Nonlinearity must be callable. Current value: {nonlinearity}.")
+        bound = 1.0 / math.sqrt(hidden_size)
+        self.hidden_size = hidden_size
+        self.Wxh = _uniform(bound, hidden_size, input_size)
+        self.Whh = _uniform(bound, hidden_size, hidden_size)
+        self.bias = _uniform(bound, hidden_size) if bias else None
+
+    def _extra_repr(self):
+        return (
+            f"input_dims={self.Wxh.shape[1]}, hidden_size={self.hidden_size}, "
+            f"nonlinearity={self.nonlinearity}, bias={self.bias is not None}"
+        )
+
+    def __call__(self, x, hidden=None):
+        x = _project(x, self.Wxh, self.bias)
+        states = []
+        for t in range(x.shape[-2]):
+            update = x[..., t, :]
+            if hidden is not None:
+                update = mx.addmm(update, hidden, self.Whh.T)
+            hidden = self.nonlinearity(update)
+            states.append(hidden)
+        return mx.stack(states, axis=-2)
+
+
+class GRU(Module):
+    r"""A layer of gated recurrent units.
+
+    .. math::
+        r_t &= \sigma(W_{xr} x_t + W_{hr} h_t + b_r) \\
+        z_t &= \sigma(W_{xz} x_t + W_{hz} h_t + b_z) \\
+        n_t &= \tanh(W_{xn} x_t + b_n + r_t \odot (W_{hn} h_t + b_{hn})) \\
+        h_{t+1} &= (1 - z_t) \odot n_t + z_t \odot h_t
+
+    ``Wx``, ``Wh`` and ``b`` hold the parts for r, z and n one after the other. Returns the hidden
+    states of all steps, of shape (..., time, hidden_size).
+
+    Args:
+        input_size: The number of input features.
+        hidden_size: The number of hidden features.
+        bias: Whether to add biases.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
+        super().__init__()
+        self.hidden_size = hidden_size
+        bound = 1.0 / math.sqrt(hidden_size)
+        self.Wx = _uniform(bound, 3 * hidden_size, input_size)
+        self.Wh = _uniform(bound, 3 * hidden_size, hidden_size)
+        self.b = _uniform(bound, 3 * hidden_size) if bias else None
+        self.bhn = _uniform(bound, hidden_size) if bias else None
+
+    def _extra_repr(self):
+        return (
+            f"input_dims={self.Wx.shape[1]}, hidden_size={self.hidden_size}, "
+            f"bias={self.b is not None}"
+        )
+
+    def __call__(self, x, hidden=None):
+        x = _project(x, self.Wx, self.b)
+        gates_end = 2 * self.hidden_size
+        x_gates, x_new = x[..., :gates_end], x[..., gates_end:]
+        states = []
+        for t in range(x.shape[-2]):
+            gates, new = x_gates[..., t, :], x_new[..., t, :]
+            if hidden is not None:
+                h = hidden @ self.Wh.T
+                gates = gates + h[..., :gates_end]
+                h_new = h[..., gates_end:]
+            else:
+                h_new = None
+            if self.bhn is not None:
+                h_new = self.bhn if h_new is None else h_new + self.bhn
+            r, z = mx.split(mx.sigmoid(gates), 2, axis=-1)
+            n = mx.tanh(new if h_new is None else new + r * h_new)
+            kept = (1 - z) * n
+            hidden = kept if hidden is None else kept + z * hidden
+            states.append(hidden)
+        return mx.stack(states, axis=-2)
+
+
+class LSTM(Module):
+    r"""A layer of long short-term memory.
+
+    .. math::
+        i_t &= \sigma(W_{xi} x_t + W_{hi} h_t + b_i) \\
+        f_t &= \sigma(W_{xf} x_t + W_{hf} h_t + b_f) \\
+        g_t &= \tanh(W_{xg} x_t + W_{hg} h_t + b_g) \\
+        o_t &= \sigma(W_{xo} x_t + W_{ho} h_t + b_o) \\
+        c_{t+1} &= f_t \odot c_t + i_t \odot g_t \\
+        h_{t+1} &= o_t \odot \tanh(c_{t+1})
+
+    ``Wx``, ``Wh`` and ``bias`` hold the parts for i, f, g and o one after the other. Returns the
+    hidden and the cell states of all steps, both of shape (..., time, hidden_size).
+
+    Args:
+        input_size: The number of input features.
+        hidden_size: The number of hidden features.
+        bias: Whether to add biases.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
+        super().__init__()
+        self.hidden_size = hidden_size
+        bound = 1.0 / math.sqrt(hidden_size)
+        self.Wx = _uniform(bound, 4 * hidden_size, input_size)
+        self.Wh = _uniform(bound, 4 * hidden_size, hidden_size)
+        self.bias = _uniform(bound, 4 * hidden_size) if bias else None
+
+    def _extra_repr(self):
+        return (
+            f"input_dims={self.Wx.shape[1]}, hidden_size={self.hidden_size}, "
+            f"bias={self.bias is not None}"
+        )
+
+    def __call__(self, x, hidden=None, cell=None):
+        x = _project(x, self.Wx, self.bias)
+        hidden_states, cell_states = [], []
+        for t in range(x.shape[-2]):
+            gates = x[..., t, :]
+            if hidden is not None:
+                gates = mx.addmm(gates, hidden, self.Wh.T)
+            i, f, g, o = mx.split(gates, 4, axis=-1)
+            written = mx.sigmoid(i) * mx.tanh(g)
+            cell = written if cell is None else mx.sigmoid(f) * cell + written
+            hidden = mx.sigmoid(o) * mx.tanh(cell)
+            hidden_states.append(hidden)
+            cell_states.append(cell)
+        return mx.stack(hidden_states, axis=-2), mx.stack(cell_states, axis=-2)
