@@ -1,0 +1,27 @@
+// The exceptions the engine throws. Bad arguments: std::invalid_argument (Python ValueError);
+// indices out of range: std::out_of_range (IndexError); dimensions too large: std::overflow_error
+// (OverflowError); failures while evaluating or in the system: std::runtime_error (RuntimeError).
+// Messages begin with the name of the operation in brackets.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace heddle {
+
+// An axis that the array does not have. In Python both a ValueError and an IndexError.
+class AxisError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+// A file that lies about itself or could do harm. In Python a ValueError as well.
+class UnsafeFileError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+// Returns `axis` counted from the front; throws AxisError unless -ndim <= axis < ndim.
+int normalize_axis(const char* op, int64_t axis, int ndim);
+
+}  // namespace heddle

@@ -1,0 +1,10 @@
+// The operations, named and ordered as in MLX's C++ interface. Each builds a lazy node and returns at
+// once; wrong shapes, dtypes and axes throw here. The last parameter says where it runs.
+// Axes may be negative. Unless said otherwise an op keeps the dtype; operands of two dtypes are
+// promoted to one (see dtype.h).
+#pragma once
+
+#include "heddle/ops/creation.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"

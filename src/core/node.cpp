@@ -1,0 +1,124 @@
+#include "core/node.h"
+
+#include <mutex>
+
+namespace heddle {
+namespace {
+
+// Nodes are small, equal in size and short-lived: each thread keeps freed ones for reuse.
+struct NodePool {
+  static constexpr size_t limit = 8192;
+  std::vector<void*> free;
+  ~NodePool() {
+    for (void* p : free) ::operator delete(p);
+    gone = true;
+  }
+  static thread_local bool gone;
+};
+thread_local bool NodePool::gone = false;
+thread_local NodePool pool;
+
+std::mutex& siblings_mutex() {
+  static auto* m = new std::mutex;
+  return *m;
+}
+
+thread_local int tracing_depth = 0;
+
+}  // namespace
+
+void* Node::operator new(size_t bytes) {
+  if (!NodePool::gone && !pool.free.empty()) {
+    void* p = pool.free.back();
+    pool.free.pop_back();
+    return p;
+  }
+  return ::operator new(bytes);
+}
+
+void Node::operator delete(void* p) {
+  if (!NodePool::gone && pool.free.size() < NodePool::limit) {
+    pool.free.push_back(p);
+  } else {
+    ::operator delete(p);
+  }
+}
+
+Node::~Node() {
+  if (!siblings) return;
+  {
+    std::lock_guard<std::mutex> lock(siblings_mutex());
+    siblings->outputs[output_index] = nullptr;
+  }
+  if (siblings->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete siblings;
+}
+
+void Node::set_data(BufferRef b, int64_t byte_offset) {
+  set_data(std::move(b), row_major_strides(shape), byte_offset);
+}
+
+void Node::set_data(BufferRef b, Strides s, int64_t byte_offset) {
+  buffer = std::move(b);
+  data = static_cast<char*>(buffer->data) + byte_offset;
+  strides = std::move(s);
+}
+
+void Node::share(const Node& source, Strides s, int64_t element_offset) {
+  buffer = source.buffer;
+  data = source.data + element_offset * static_cast<int64_t>(size_of(source.dtype));
+  strides = std::move(s);
+}
+
+void Node::finish() {
+  evaluated.store(true, std::memory_order_release);
+  if (tracer && in_tracing()) return;
+  Arrays dropped = std::move(inputs);
+  inputs.clear();
+  op.reset();
+}
+
+void release_node(Node* node) {
+  if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // Handles that die inside ~Node come back here: they queue up instead of recursing.
+  thread_local std::vector<Node*> queue;
+  thread_local bool draining = false;
+  queue.push_back(node);
+  if (draining) return;
+  draining = true;
+  while (!queue.empty()) {
+    Node* n = queue.back();
+    queue.pop_back();
+    delete n;
+  }
+  draining = false;
+}
+
+bool in_tracing() { return tracing_depth > 0; }
+TracingScope::TracingScope() { ++tracing_depth; }
+TracingScope::~TracingScope() { --tracing_depth; }
+
+Array::Array(const Array& o) : node_(o.node_) {
+  if (node_) node_->references.fetch_add(1, std::memory_order_relaxed);
+}
+Array& Array::operator=(const Array& o) {
+  Array copy(o);
+  std::swap(node_, copy.node_);
+  return *this;
+}
+Array::~Array() {
+  if (node_) release_node(node_);
+}
+Array Array::share(Node* node) {
+  node->references.fetch_add(1, std::memory_order_relaxed);
+  return adopt(node);
+}
+const Shape& Array::shape() const { return node_->shape; }
+int64_t Array::shape(int axis) const {
+  return node_->shape[static_cast<size_t>(normalize_axis("shape", axis, ndim()))];
+}
+Dtype Array::dtype() const { return node_->dtype; }
+bool Array::is_available() const { return node_->available(); }
+const void* Array::raw_data() const { return node_->data; }
+const Strides& Array::strides() const { return node_->strides; }
+
+}  // namespace heddle

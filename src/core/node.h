@@ -1,0 +1,81 @@
+// The node behind an array. Engine-internal: ops and transforms read graphs through it, evaluation
+// fills it.
+#pragma once
+
+#include <atomic>
+
+#include "core/buffer.h"
+#include "core/op.h"
+#include "core/view.h"
+
+namespace heddle {
+
+struct Node;
+
+// The results of one op with several. Dead results are null; guarded by a global lock, because
+// a result may die on any thread.
+struct Siblings {
+  std::atomic<int> references{0};
+  std::vector<Node*> outputs;
+};
+
+struct Node {
+  std::atomic<int> references{1};
+  std::atomic<bool> evaluated{false};
+  Dtype dtype = Dtype::float32;
+  bool tracer = false;       // depends on the input of a running transformation
+  bool placeholder = false;  // stands for an input of a trace; has no value
+  uint8_t output_index = 0;  // among siblings
+  uint32_t mark = 0;         // evaluation's scratch: position in its order (guarded by its lock)
+  int stream = 0;
+  Shape shape;
+
+  // While lazy.
+  OpRef op;
+  Arrays inputs;
+  Siblings* siblings = nullptr;
+
+  // Once available.
+  Strides strides;
+  BufferRef buffer;
+  char* data = nullptr;
+
+  Node(Shape s, Dtype t) : dtype(t), shape(std::move(s)) {}
+  ~Node();
+
+  static void* operator new(size_t bytes);
+  static void operator delete(void* p);
+
+  int64_t size() const { return element_count(shape); }
+  size_t nbytes() const { return static_cast<size_t>(size()) * size_of(dtype); }
+  bool available() const { return evaluated.load(std::memory_order_acquire); }
+  View view() const { return View{data, dtype, shape, strides}; }
+  bool row_contiguous() const { return is_row_contiguous(shape, strides); }
+
+  // Gives the node its memory. `strides` defaults to row-major.
+  void set_data(BufferRef b, int64_t byte_offset = 0);
+  void set_data(BufferRef b, Strides s, int64_t byte_offset = 0);
+  void allocate_dense() { set_data(allocate(nbytes())); }
+  // A view of `source`, `element_offset` elements from its first one.
+  void share(const Node& source, Strides s, int64_t element_offset = 0);
+
+  // Available from now on: lets go of op and inputs, unless a trace still needs them.
+  void finish();
+  // True if nothing but one consumer holds this node and its memory, so that the memory may be reused.
+  bool donatable() const {
+    return references.load(std::memory_order_acquire) == 1 && buffer.unique() && buffer->writable;
+  }
+};
+
+// Drops one reference; the graph below is freed without recursion.
+void release_node(Node* node);
+
+// True while any transformation on this thread traces; nodes made then from tracers keep their graph.
+bool in_tracing();
+class TracingScope {
+ public:
+  TracingScope();
+  ~TracingScope();
+};
+
+}  // namespace heddle

@@ -1,0 +1,71 @@
+#include "core/op.h"
+
+#include <mutex>
+
+#include "core/node.h"
+
+namespace heddle {
+namespace {
+
+std::vector<const OpInfo*>& op_table() {
+  static auto* table = new std::vector<const OpInfo*>;
+  return *table;
+}
+
+bool any_tracer(const Arrays& inputs) {
+  for (const Array& a : inputs) {
+    if (a.node()->tracer) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+const OpInfo& register_op(std::string name) {
+  auto& table = op_table();
+  table.push_back(new OpInfo{static_cast<int>(table.size()), std::move(name)});
+  return *table.back();
+}
+
+const std::vector<const OpInfo*>& registered_ops() { return op_table(); }
+
+Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream) {
+  auto* node = new Node(std::move(result.shape), result.dtype);
+  node->tracer = any_tracer(inputs);
+  node->stream = stream.index;
+  node->op = std::move(op);
+  node->inputs = std::move(inputs);
+  return Array::adopt(node);
+}
+
+Array apply(OpRef op, Arrays inputs, const Stream& stream) {
+  Avals results = op->infer(inputs);
+  return apply(std::move(op), std::move(inputs), std::move(results[0]), stream);
+}
+
+Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& stream) {
+  auto* siblings = new Siblings;
+  siblings->references = static_cast<int>(results.size());
+  bool tracer = any_tracer(inputs);
+  Arrays outputs;
+  outputs.reserve(results.size());
+  for (size_t i = 0; i < results.size(); i++) {
+    auto* node = new Node(results[i].shape, results[i].dtype);
+    node->tracer = tracer;
+    node->stream = stream.index;
+    node->op = op;
+    node->inputs = inputs;
+    node->siblings = siblings;
+    node->output_index = static_cast<uint8_t>(i);
+    siblings->outputs.push_back(node);
+    outputs.push_back(Array::adopt(node));
+  }
+  return outputs;
+}
+
+Arrays apply_multi(OpRef op, Arrays inputs, const Stream& stream) {
+  Avals results = op->infer(inputs);
+  return apply_multi(std::move(op), std::move(inputs), results, stream);
+}
+
+}  // namespace heddle

@@ -1,0 +1,176 @@
+#include "core/stream.h"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace heddle {
+namespace {
+
+// Owners of streams by index: a thread's number, or one of these.
+constexpr int64_t anyone = -1;
+constexpr int64_t nobody = -2;
+
+struct Registry {
+  std::mutex mutex;
+  std::vector<int64_t> owners;
+  int thread_local_handles = 0;
+};
+
+Registry& registry() {
+  static auto* r = new Registry;
+  return *r;
+}
+
+int make_stream(int64_t owner) {
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  r.owners.push_back(owner);
+  return static_cast<int>(r.owners.size()) - 1;
+}
+
+struct Thread {
+  int64_t number;
+  int default_stream = -1;
+  int last_checked = -1;  // a stream that this thread may use
+  std::map<int, int> of_handle;
+  std::vector<int> owned;
+
+  Thread() {
+    static std::atomic<int64_t> count{0};
+    number = count++;
+  }
+  ~Thread() { clear(); }
+  int make() {
+    owned.push_back(make_stream(number));
+    return owned.back();
+  }
+  int current() {
+    if (default_stream < 0) default_stream = make();
+    return default_stream;
+  }
+  void clear() {
+    Registry& r = registry();
+    std::lock_guard<std::mutex> lock(r.mutex);
+    for (int s : owned) r.owners[static_cast<size_t>(s)] = nobody;
+    owned.clear();
+    of_handle.clear();
+    default_stream = last_checked = -1;
+  }
+};
+
+Thread& this_thread() {
+  thread_local Thread t;
+  return t;
+}
+
+Device& default_device_slot() {
+  static Device d;
+  return d;
+}
+
+const char* type_name(Device::Type t) { return t == Device::Type::cpu ? "cpu" : "gpu"; }
+
+void require_cpu(const char* op, const char* what, const Device& d) {
+  if (d.type != Device::Type::cpu) {
+    throw std::invalid_argument(fmt::format("[{}] Cannot {} without gpu backend.", op, what));
+  }
+}
+
+}  // namespace
+
+void check_stream(int index) {
+  Thread& t = this_thread();
+  if (index == t.last_checked) return;
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  int64_t owner = r.owners[static_cast<size_t>(index)];
+  if (owner != anyone && owner != t.number) {
+    throw std::runtime_error(
+        fmt::format("There is no Stream(cpu, {}) in current thread.", index));
+  }
+  t.last_checked = index;
+}
+
+Stream to_stream(const StreamOrDevice& s) {
+  switch (s.kind) {
+    case StreamOrDevice::Kind::none: return Stream{this_thread().current(), Device{}};
+    case StreamOrDevice::Kind::stream: return Stream{s.index, s.device};
+    case StreamOrDevice::Kind::device: return default_stream(s.device);
+    case StreamOrDevice::Kind::thread_local_stream: {
+      auto [at, added] = this_thread().of_handle.try_emplace(s.index, -1);
+      if (added) at->second = this_thread().make();
+      return Stream{at->second, s.device};
+    }
+  }
+  return {};
+}
+
+const Device& default_device() { return default_device_slot(); }
+
+void set_default_device(const Device& d) {
+  require_cpu("set_default_device", "set gpu device", d);
+  default_device_slot() = d;
+}
+
+bool is_available(const Device& d) { return d.type == Device::Type::cpu; }
+int device_count(Device::Type type) { return type == Device::Type::cpu ? 1 : 0; }
+
+Stream default_stream(const Device& d) {
+  require_cpu("default_stream", "get gpu stream", d);
+  return Stream{this_thread().current(), d};
+}
+
+void set_default_stream(const Stream& s) {
+  require_cpu("set_default_stream", "set gpu stream", s.device);
+  this_thread().default_stream = s.index;
+}
+
+Stream new_stream(const Device& d) {
+  require_cpu("new_stream", "make gpu stream", d);
+  this_thread().current();  // the default stream comes first in the count
+  return Stream{this_thread().make(), d};
+}
+
+Stream new_thread_unsafe_stream(const Device& d) {
+  require_cpu("new_stream", "make gpu stream", d);
+  this_thread().current();
+  return Stream{make_stream(anyone), d};
+}
+
+ThreadLocalStream new_thread_local_stream(const Device& d) {
+  require_cpu("new_stream", "make gpu stream", d);
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  return ThreadLocalStream{r.thread_local_handles++, d};
+}
+
+void clear_streams() { this_thread().clear(); }
+
+StreamContext::StreamContext(StreamOrDevice s)
+    : previous_(default_stream(Device{})), previous_device_(default_device()) {
+  Stream stream = to_stream(s);
+  set_default_device(stream.device);
+  set_default_stream(stream);
+}
+
+StreamContext::~StreamContext() {
+  default_device_slot() = previous_device_;
+  this_thread().default_stream = previous_.index;
+}
+
+std::string to_string(const Device& d) {
+  return fmt::format("Device({}, {})", type_name(d.type), d.index);
+}
+std::string to_string(const Stream& s) {
+  return fmt::format("Stream({}, {})", to_string(s.device), s.index);
+}
+std::string to_string(const ThreadLocalStream& s) {
+  return fmt::format("ThreadLocalStream({}, {})", to_string(s.device), s.index);
+}
+
+}  // namespace heddle

@@ -1,0 +1,336 @@
+#include "eval/eval.h"
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+
+#include "core/node.h"
+#include "core/stream.h"
+#include "eval/backend.h"
+
+namespace heddle {
+namespace {
+
+// Larger groups bring nothing more: their tiles would leave the L1 cache.
+constexpr int max_group_nodes = 64;
+constexpr int max_group_inputs = 24;
+
+constexpr int none = -1;
+constexpr int conflict = -2;
+
+// One op of the order: a node, or several siblings of which `node` is the first alive.
+struct Entry {
+  Node* node;
+  int uses = 0;         // edges from nodes of this evaluation
+  int group = none;     // pointwise nodes, and heads that take a prologue
+  int consumer = none;  // the one group that reads it, or conflict
+  bool wanted = false;  // by the caller of eval
+};
+
+struct Group {
+  int head;  // position in the order of its last node
+  int nodes = 0;
+  bool prologue = false;  // head is not pointwise: it computes the others on the fly
+  const Shape* shape;
+};
+
+std::atomic<void (*)()> interrupt_check{nullptr};
+
+class Evaluation {
+ public:
+  void run(const Arrays& wanted) {
+    try {
+      order(wanted);
+    } catch (...) {
+      unmark();
+      throw;
+    }
+    group();
+    unmark();
+    execute();
+  }
+
+ private:
+  // Depth-first: inputs before consumers. Marks hold positions + 1; `visiting` while on the stack.
+  void order(const Arrays& wanted) {
+    for (const Array& a : wanted) {
+      if (!a) continue;
+      if (!a.node()->available()) visit(a.node());
+    }
+    for (const Array& a : wanted) {
+      if (a && a.node()->mark) entries_[a.node()->mark - 1].wanted = true;
+    }
+  }
+
+  void visit(Node* root) {
+    if (root->mark) return;
+    struct Frame {
+      Node* node;
+      size_t next;
+    };
+    std::vector<Frame> stack;
+    stack.push_back({root, 0});
+    while (!stack.empty()) {
+      Frame& f = stack.back();
+      if (f.next == 0) check(f.node);
+      if (f.next < f.node->inputs.size()) {
+        Node* in = f.node->inputs[f.next++].node();
+        if (!in->available() && !in->mark) stack.push_back({in, 0});
+        continue;
+      }
+      Node* done = f.node;
+      stack.pop_back();
+      if (!done->mark) append(done);
+    }
+  }
+
+  static void check(Node* n) {
+    if (!n->op) {
+      throw std::invalid_argument(
+          "[eval] Attempting to eval an array during function transformations like compile or vmap "
+          "is not allowed.");
+    }
+    check_stream(n->stream);
+  }
+
+  void append(Node* n) {
+    entries_.push_back({n});
+    uint32_t mark = static_cast<uint32_t>(entries_.size());
+    if (n->siblings) {
+      for (Node* s : n->siblings->outputs) {
+        if (s) s->mark = mark;
+      }
+    }
+    n->mark = mark;
+    // Each sibling holds the inputs, so each counts as a user of them.
+    int holders = 0;
+    if (n->siblings) {
+      for (Node* s : n->siblings->outputs) holders += s != nullptr && !s->inputs.empty();
+    } else {
+      holders = 1;
+    }
+    for (const Array& in : n->inputs) {
+      if (in.node()->mark) entries_[in.node()->mark - 1].uses += holders;
+    }
+  }
+
+  // Backwards over the order: a pointwise node joins the group of its consumers if all of them are
+  // in one group of its shape. No cycle can arise, since nothing outside reads it.
+  void group() {
+    Backend& backend = cpu_backend();
+    for (int i = static_cast<int>(entries_.size()) - 1; i >= 0; i--) {
+      Entry& e = entries_[static_cast<size_t>(i)];
+      Node* n = e.node;
+      bool pointwise = n->op->is_pointwise();
+      if (pointwise) {
+        join(i);
+      } else if (!n->inputs.empty() && lazily_pointwise(n->inputs[0].node()) &&
+                 backend.takes_prologue(*n->op)) {
+        start(i, n->inputs[0].node()->shape, true);
+      }
+      bool first = true;
+      for (const Array& in : n->inputs) {
+        if (uint32_t mark = in.node()->mark) {
+          Entry& source = entries_[mark - 1];
+          int reader = pointwise || first ? e.group : conflict;
+          if (reader == none) reader = conflict;
+          source.consumer = source.consumer == none || source.consumer == reader ? reader : conflict;
+        }
+        first = false;
+      }
+    }
+  }
+
+  static bool lazily_pointwise(Node* n) { return n->mark && n->op->is_pointwise(); }
+
+  bool kept(const Entry& e) const {
+    return e.wanted || e.node->references.load(std::memory_order_acquire) > e.uses;
+  }
+
+  void join(int i) {
+    Entry& e = entries_[static_cast<size_t>(i)];
+    if (e.consumer >= 0) {
+      Group& g = groups_[static_cast<size_t>(e.consumer)];
+      if (g.nodes < max_group_nodes && *g.shape == e.node->shape && !(g.prologue && kept(e))) {
+        e.group = e.consumer;
+        g.nodes++;
+        return;
+      }
+    }
+    start(i, e.node->shape, false);
+  }
+
+  void start(int i, const Shape& shape, bool prologue) {
+    entries_[static_cast<size_t>(i)].group = static_cast<int>(groups_.size());
+    groups_.push_back({i, prologue ? 0 : 1, prologue, &shape});
+  }
+
+  void unmark() {
+    for (Entry& e : entries_) {
+      if (e.node->siblings) {
+        for (Node* s : e.node->siblings->outputs) {
+          if (s) s->mark = 0;
+        }
+      }
+      e.node->mark = 0;
+    }
+  }
+
+  void execute() {
+    members_.resize(groups_.size());
+    auto last_check = std::chrono::steady_clock::now();
+    int since_check = 0;
+    for (size_t i = 0; i < entries_.size(); i++) {
+      Entry& e = entries_[i];
+      if (e.group >= 0 && groups_[static_cast<size_t>(e.group)].head != static_cast<int>(i)) {
+        members_[static_cast<size_t>(e.group)].push_back(static_cast<int>(i));
+        continue;
+      }
+      if (e.group >= 0 && !groups_[static_cast<size_t>(e.group)].prologue) {
+        run_group(e, static_cast<int>(i));
+      } else {
+        run_op(e);
+      }
+      if (++since_check == 16 || entries_.size() < 16) {
+        since_check = 0;
+        if (auto check = interrupt_check.load(std::memory_order_relaxed)) {
+          auto now = std::chrono::steady_clock::now();
+          if (now - last_check > std::chrono::milliseconds(50)) {
+            last_check = now;
+            check();
+          }
+        }
+      }
+    }
+  }
+
+  void collect(const std::vector<int>& members, int head) {
+    piece_.clear();
+    auto add = [&](int i) {
+      Entry& e = entries_[static_cast<size_t>(i)];
+      piece_.nodes.push_back(e.node);
+      piece_.kept.push_back(i == head || kept(e));
+      piece_.may_donate &= !(e.node->tracer && in_tracing());
+    };
+    for (int i : members) add(i);
+    if (head >= 0) add(head);
+    piece_.shape = piece_.nodes.back()->shape;
+    for (Node* n : piece_.nodes) {
+      for (const Array& in : n->inputs) {
+        Node* source = in.node();
+        if (source->available() && !source->mark) {
+          source->mark = 1;
+          piece_.inputs.push_back(source);
+        }
+      }
+    }
+    for (Node* in : piece_.inputs) in->mark = 0;
+  }
+
+  void run_group(Entry& head, int position) {
+    collect(members_[static_cast<size_t>(head.group)], position);
+    if (piece_.inputs.size() > max_group_inputs) {
+      run_one_by_one();
+      return;
+    }
+    cpu_backend().run(piece_);
+    // Consumers let go of the nodes in between, last first, so that these die unevaluated.
+    for (size_t i = piece_.nodes.size(); i-- > 0;) {
+      if (piece_.kept[i]) piece_.nodes[i]->finish();
+    }
+  }
+
+  // A group that reads too many arrays: every node on its own, with the same results.
+  void run_one_by_one() {
+    PointwiseGroup whole = piece_;
+    for (Node* n : whole.nodes) {
+      piece_.clear();
+      piece_.nodes = {n};
+      piece_.kept = {true};
+      piece_.may_donate = !(n->tracer && in_tracing());
+      piece_.shape = n->shape;
+      for (const Array& in : n->inputs) {
+        if (std::find(piece_.inputs.begin(), piece_.inputs.end(), in.node()) ==
+            piece_.inputs.end()) {
+          piece_.inputs.push_back(in.node());
+        }
+      }
+      cpu_backend().run(piece_);
+      n->finish();
+    }
+  }
+
+  void run_op(Entry& e) {
+    Node* n = e.node;
+    Arrays alive;  // siblings, and stand-ins for dead ones
+    std::vector<Node*> outputs;
+    if (n->siblings) {
+      Avals avals = n->op->infer(n->inputs);
+      for (size_t k = 0; k < avals.size(); k++) {
+        Node* s = n->siblings->outputs[k];
+        alive.push_back(s ? Array::share(s) : Array::adopt(new Node(avals[k].shape, avals[k].dtype)));
+        outputs.push_back(alive.back().node());
+      }
+    } else {
+      outputs.push_back(n);
+    }
+    const std::vector<int>* members =
+        e.group >= 0 ? &members_[static_cast<size_t>(e.group)] : nullptr;
+    bool fused = members && !members->empty();
+    if (fused) {
+      collect(*members, none);
+      if (piece_.inputs.size() > max_group_inputs) {
+        run_one_by_one();
+        fused = false;
+      }
+    }
+    // An op shared by several siblings is held by each of them, and so are its inputs.
+    if (n->siblings) {
+      Arrays inputs = n->inputs;
+      for (Node* s : outputs) {
+        if (s != n && !s->inputs.empty() && !(s->tracer && in_tracing())) s->inputs.clear();
+      }
+      bool keeps = n->tracer && in_tracing();
+      if (!keeps) n->inputs.clear();
+      OpRef op = n->op;
+      try {
+        cpu_backend().run(Work{*op, inputs, outputs, !keeps, fused ? &piece_ : nullptr});
+      } catch (...) {
+        for (Node* s : outputs) s->inputs = inputs;
+        throw;
+      }
+    } else {
+      cpu_backend().run(
+          Work{*n->op, n->inputs, outputs, !(n->tracer && in_tracing()), fused ? &piece_ : nullptr});
+    }
+    for (Node* s : outputs) s->finish();
+  }
+
+  std::vector<Entry> entries_;
+  std::vector<Group> groups_;
+  std::vector<std::vector<int>> members_;
+  PointwiseGroup piece_;
+};
+
+}  // namespace
+
+std::recursive_mutex& graph_mutex() {
+  static auto* m = new std::recursive_mutex;
+  return *m;
+}
+
+void set_interrupt_check(void (*check)()) { interrupt_check = check; }
+
+void eval(const Arrays& arrays) {
+  bool done = std::all_of(arrays.begin(), arrays.end(),
+                          [](const Array& a) { return !a || a.is_available(); });
+  if (done) return;
+  std::lock_guard<std::recursive_mutex> lock(graph_mutex());
+  Evaluation().run(arrays);
+}
+
+void Array::eval() const {
+  if (!is_available()) heddle::eval(Arrays{*this});
+}
+
+}  // namespace heddle

@@ -1,0 +1,601 @@
+// Pointwise operations: each op's statement (name, domain, derivative) beside its public function.
+#include "ops/pointwise.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/node.h"
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+using Domain = Pointwise::Domain;
+using Result = Pointwise::Result;
+using In = const Arrays&;
+using Out = const Array&;
+
+Pointwise& pointwise(std::string name, Code code) {
+  auto* op = new Pointwise(std::move(name), code);
+  new OpRef(op);  // lives as long as the process
+  return *op;
+}
+
+// A scalar of the dtype of `like`, so that it never promotes.
+Array constant(double value, const Array& like) {
+  return is_complex(like.dtype()) ? Array(complex64_t(static_cast<float>(value)))
+                                  : Array(value, like.dtype());
+}
+
+// Promotes the operands as the op wants and makes the node.
+Array apply_pointwise(const Pointwise& op, Arrays inputs, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  Dtype dtype = inputs[0].dtype();
+  for (size_t i = 1; i < inputs.size(); i++) dtype = promote_types(dtype, inputs[i].dtype());
+  if (op.domain() == Domain::inexact) dtype = at_least_float(dtype);
+  for (Array& a : inputs) {
+    if (a.dtype() != dtype) a = astype(a, dtype, stream);
+  }
+  Shape shape = inputs[0].shape();
+  for (size_t i = 1; i < inputs.size(); i++) {
+    if (!(inputs[i].shape() == shape)) shape = broadcast_shapes(shape, inputs[i].shape());
+  }
+  return apply(OpRef(&op), std::move(inputs), Aval{std::move(shape), op.result_dtype(dtype)}, stream);
+}
+
+void refuse_complex(const char* op, const Array& a) {
+  if (is_complex(a.dtype())) {
+    throw std::invalid_argument(fmt::format("[{}] Not supported for complex64.", op));
+  }
+}
+
+void require_bits(const char* op, const Array& a, const Array& b) {
+  Dtype t = promote_types(a.dtype(), b.dtype());
+  if (is_inexact(t)) {
+    throw std::runtime_error(fmt::format(
+        "[{}] Only allowed on integer or boolean types but got types {} and {}.", op,
+        name_of(a.dtype()), name_of(b.dtype())));
+  }
+}
+
+Array pass(In, Out, const Array& g) { return g; }
+Array zero(In, Out, const Array&) { return {}; }
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// Rules that all pointwise ops share.
+
+Avals Pointwise::infer(const Arrays& inputs) const {
+  Shape shape = inputs[0].shape();
+  for (size_t i = 1; i < inputs.size(); i++) shape = broadcast_shapes(shape, inputs[i].shape());
+  return {{std::move(shape), result_dtype(inputs.back().dtype())}};
+}
+
+std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotangents,
+                                     const std::vector<int>& argnums,
+                                     const Arrays& outputs) const {
+  Stream s = to_stream({});
+  Arrays result;
+  for (int i : argnums) {
+    const Array& x = inputs[static_cast<size_t>(i)];
+    Array g;
+    if (!partials_.empty()) {
+      g = partials_[static_cast<size_t>(i)](inputs, outputs[0], cotangents[0]);
+    }
+    if (!g) {
+      result.push_back(zeros_like(x, s));
+    } else {
+      result.push_back(astype(sum_to_shape(g, x.shape(), s), x.dtype(), s));
+    }
+  }
+  return result;
+}
+
+std::optional<Arrays> Pointwise::jvp(const Arrays& inputs, const Arrays& tangents,
+                                     const std::vector<int>& argnums,
+                                     const Arrays& outputs) const {
+  Stream s = to_stream({});
+  Array sum;
+  if (!partials_.empty()) {
+    for (size_t k = 0; k < argnums.size(); k++) {
+      Array g = partials_[static_cast<size_t>(argnums[k])](inputs, outputs[0], tangents[k]);
+      if (g) sum = sum ? add(sum, g, s) : g;
+    }
+  }
+  if (!sum) return Arrays{zeros_like(outputs[0], s)};
+  return Arrays{astype(broadcast_to(sum, outputs[0].shape(), s), outputs[0].dtype(), s)};
+}
+
+std::optional<Op::Batched> Pointwise::vmap(const Arrays& inputs, const std::vector<int>& axes,
+                                           const Stream& stream) const {
+  return Batched{{apply(OpRef(this), align_batches(inputs, axes), stream)}, {0}};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Conversion, identity.
+
+std::optional<Arrays> AsType::vjp(const Arrays& inputs, const Arrays& cotangents,
+                                  const std::vector<int>&, const Arrays&) const {
+  return Arrays{astype(cotangents[0], inputs[0].dtype())};
+}
+std::optional<Arrays> AsType::jvp(const Arrays&, const Arrays& tangents, const std::vector<int>&,
+                                  const Arrays&) const {
+  return Arrays{astype(tangents[0], dtype)};
+}
+std::optional<Op::Batched> AsType::vmap(const Arrays& inputs, const std::vector<int>& axes,
+                                        const Stream& stream) const {
+  return Batched{{astype(inputs[0], dtype, stream)}, axes};
+}
+
+Array astype(const Array& a, Dtype dtype, StreamOrDevice s) {
+  if (a.dtype() == dtype) return a;
+  return apply(make_op<AsType>(dtype), {a}, Aval{a.shape(), dtype}, to_stream(s));
+}
+
+std::optional<Arrays> StopGradient::vjp(const Arrays& inputs, const Arrays&,
+                                        const std::vector<int>&, const Arrays&) const {
+  return Arrays{zeros_like(inputs[0])};
+}
+std::optional<Arrays> StopGradient::jvp(const Arrays& inputs, const Arrays&,
+                                        const std::vector<int>&, const Arrays&) const {
+  return Arrays{zeros_like(inputs[0])};
+}
+std::optional<Op::Batched> StopGradient::vmap(const Arrays& inputs, const std::vector<int>& axes,
+                                              const Stream& stream) const {
+  return Batched{{stop_gradient(inputs[0], stream)}, axes};
+}
+
+Array stop_gradient(const Array& a, StreamOrDevice s) {
+  return apply(make_op<StopGradient>(), {a}, Aval{a.shape(), a.dtype()}, to_stream(s));
+}
+
+Array identity(const Array& x) { return stop_gradient(x); }
+
+// ---------------------------------------------------------------------------------------------
+// One operand.
+
+namespace {
+
+const Pointwise& abs_op = pointwise("Abs", Code::abs).gives(Result::real).partials({
+    [](In x, Out, const Array& g) {
+      if (!is_complex(x[0].dtype())) return multiply(g, sign(x[0]));
+      // Going back g is real, going forward complex: |x|' t = Re(conj(sign x) t).
+      if (!is_complex(g.dtype())) return multiply(g, sign(x[0]));
+      return real(multiply(conjugate(sign(x[0])), g));
+    }});
+const Pointwise& negative_op = pointwise("Negative", Code::negative).partials({
+    [](In, Out, const Array& g) { return negative(g); }});
+const Pointwise& sign_op = pointwise("Sign", Code::sign);
+const Pointwise& square_op = pointwise("Square", Code::square).partials({
+    [](In x, Out, const Array& g) { return multiply(multiply(g, constant(2, x[0])), x[0]); }});
+const Pointwise& sqrt_op = pointwise("Sqrt", Code::sqrt).takes(Domain::inexact).partials({
+    [](In x, Out y, const Array& g) { return divide(multiply(g, constant(0.5, x[0])), y); }});
+const Pointwise& rsqrt_op = pointwise("Rsqrt", Code::rsqrt).takes(Domain::inexact).partials({
+    [](In x, Out y, const Array& g) {
+      return multiply(multiply(g, constant(-0.5, x[0])), divide(y, x[0]));
+    }});
+const Pointwise& reciprocal_op =
+    pointwise("Reciprocal", Code::reciprocal).takes(Domain::inexact).partials({
+        [](In, Out y, const Array& g) { return negative(multiply(g, square(y))); }});
+const Pointwise& exp_op = pointwise("Exp", Code::exp).takes(Domain::inexact).partials({
+    [](In, Out y, const Array& g) { return multiply(g, y); }});
+const Pointwise& expm1_op = pointwise("Expm1", Code::expm1).takes(Domain::inexact).partials({
+    [](In, Out y, const Array& g) { return multiply(g, add(y, constant(1, y))); }});
+const Pointwise& log_op = pointwise("Log", Code::log).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return divide(g, x[0]); }});
+const Pointwise& log2_op = pointwise("Log2", Code::log2).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      return divide(g, multiply(x[0], constant(0.69314718055994530942, x[0])));
+    }});
+const Pointwise& log10_op = pointwise("Log10", Code::log10).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      return divide(g, multiply(x[0], constant(2.30258509299404568402, x[0])));
+    }});
+const Pointwise& log1p_op = pointwise("Log1p", Code::log1p).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return divide(g, add(x[0], constant(1, x[0]))); }});
+const Pointwise& sin_op = pointwise("Sin", Code::sin).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return multiply(g, cos(x[0])); }});
+const Pointwise& cos_op = pointwise("Cos", Code::cos).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return negative(multiply(g, sin(x[0]))); }});
+const Pointwise& tan_op = pointwise("Tan", Code::tan).takes(Domain::inexact).partials({
+    [](In x, Out y, const Array& g) { return multiply(g, add(square(y), constant(1, x[0]))); }});
+const Pointwise& arcsin_op = pointwise("ArcSin", Code::arcsin).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      return multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0]))));
+    }});
+const Pointwise& arccos_op = pointwise("ArcCos", Code::arccos).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      return negative(multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0])))));
+    }});
+const Pointwise& arctan_op = pointwise("ArcTan", Code::arctan).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return divide(g, add(square(x[0]), constant(1, x[0]))); }});
+const Pointwise& sinh_op = pointwise("Sinh", Code::sinh).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return multiply(g, cosh(x[0])); }});
+const Pointwise& cosh_op = pointwise("Cosh", Code::cosh).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return multiply(g, sinh(x[0])); }});
+const Pointwise& tanh_op = pointwise("Tanh", Code::tanh).takes(Domain::inexact).partials({
+    [](In x, Out y, const Array& g) {
+      return multiply(g, subtract(constant(1, x[0]), square(y)));
+    }});
+const Pointwise& arcsinh_op = pointwise("ArcSinh", Code::arcsinh).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      return multiply(g, rsqrt(add(square(x[0]), constant(1, x[0]))));
+    }});
+const Pointwise& arccosh_op = pointwise("ArcCosh", Code::arccosh).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      return multiply(g, rsqrt(subtract(square(x[0]), constant(1, x[0]))));
+    }});
+const Pointwise& arctanh_op = pointwise("ArcTanh", Code::arctanh).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return divide(g, subtract(constant(1, x[0]), square(x[0]))); }});
+const Pointwise& erf_op = pointwise("Erf", Code::erf).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      // 2 / sqrt(pi) exp(-x^2)
+      return multiply(multiply(g, constant(1.12837916709551257390, x[0])),
+                      exp(negative(square(x[0]))));
+    }});
+const Pointwise& erfinv_op = pointwise("ErfInv", Code::erfinv).takes(Domain::inexact).partials({
+    [](In x, Out y, const Array& g) {
+      // sqrt(pi) / 2 exp(y^2)
+      return multiply(multiply(g, constant(0.88622692545275801365, x[0])), exp(square(y)));
+    }});
+const Pointwise& sigmoid_op = pointwise("Sigmoid", Code::sigmoid).takes(Domain::inexact).partials({
+    [](In x, Out y, const Array& g) {
+      return multiply(g, multiply(y, subtract(constant(1, x[0]), y)));
+    }});
+const Pointwise& floor_op = pointwise("Floor", Code::floor);
+const Pointwise& ceil_op = pointwise("Ceil", Code::ceil);
+const Pointwise& round_op = pointwise("Round", Code::round);
+const Pointwise& isnan_op = pointwise("IsNaN", Code::is_nan).gives(Result::boolean);
+const Pointwise& isinf_op = pointwise("IsInf", Code::is_inf).gives(Result::boolean);
+const Pointwise& logical_not_op = pointwise("LogicalNot", Code::logical_not).gives(Result::boolean);
+const Pointwise& bitwise_invert_op = pointwise("BitwiseInvert", Code::bitwise_invert);
+const Pointwise& real_op = pointwise("Real", Code::real).gives(Result::real).partials({
+    [](In, Out y, const Array& g) { return is_complex(g.dtype()) ? real(g) : astype(g, complex64); }});
+const Pointwise& imag_op = pointwise("Imag", Code::imag).gives(Result::real).partials({
+    [](In, Out, const Array& g) {
+      return is_complex(g.dtype()) ? imag(g) : multiply(g, Array(complex64_t(0, 1)));
+    }});
+const Pointwise& conjugate_op = pointwise("Conjugate", Code::conjugate).partials({
+    [](In, Out, const Array& g) { return conjugate(g); }});
+
+}  // namespace
+
+Array abs(const Array& a, StreamOrDevice s) {
+  return is_bool(a.dtype()) || is_unsigned(a.dtype()) ? a : apply_pointwise(abs_op, {a}, s);
+}
+Array negative(const Array& a, StreamOrDevice s) {
+  if (is_bool(a.dtype())) {
+    throw std::invalid_argument("[negative] Not supported for bool, use logical_not instead.");
+  }
+  return apply_pointwise(negative_op, {a}, s);
+}
+Array sign(const Array& a, StreamOrDevice s) { return apply_pointwise(sign_op, {a}, s); }
+Array square(const Array& a, StreamOrDevice s) { return apply_pointwise(square_op, {a}, s); }
+Array sqrt(const Array& a, StreamOrDevice s) { return apply_pointwise(sqrt_op, {a}, s); }
+Array rsqrt(const Array& a, StreamOrDevice s) { return apply_pointwise(rsqrt_op, {a}, s); }
+Array reciprocal(const Array& a, StreamOrDevice s) { return apply_pointwise(reciprocal_op, {a}, s); }
+Array exp(const Array& a, StreamOrDevice s) { return apply_pointwise(exp_op, {a}, s); }
+Array expm1(const Array& a, StreamOrDevice s) { return apply_pointwise(expm1_op, {a}, s); }
+Array log(const Array& a, StreamOrDevice s) { return apply_pointwise(log_op, {a}, s); }
+Array log2(const Array& a, StreamOrDevice s) { return apply_pointwise(log2_op, {a}, s); }
+Array log10(const Array& a, StreamOrDevice s) { return apply_pointwise(log10_op, {a}, s); }
+Array log1p(const Array& a, StreamOrDevice s) { return apply_pointwise(log1p_op, {a}, s); }
+Array sin(const Array& a, StreamOrDevice s) { return apply_pointwise(sin_op, {a}, s); }
+Array cos(const Array& a, StreamOrDevice s) { return apply_pointwise(cos_op, {a}, s); }
+Array tan(const Array& a, StreamOrDevice s) { return apply_pointwise(tan_op, {a}, s); }
+Array arcsin(const Array& a, StreamOrDevice s) { return apply_pointwise(arcsin_op, {a}, s); }
+Array arccos(const Array& a, StreamOrDevice s) { return apply_pointwise(arccos_op, {a}, s); }
+Array arctan(const Array& a, StreamOrDevice s) { return apply_pointwise(arctan_op, {a}, s); }
+Array sinh(const Array& a, StreamOrDevice s) { return apply_pointwise(sinh_op, {a}, s); }
+Array cosh(const Array& a, StreamOrDevice s) { return apply_pointwise(cosh_op, {a}, s); }
+Array tanh(const Array& a, StreamOrDevice s) { return apply_pointwise(tanh_op, {a}, s); }
+Array arcsinh(const Array& a, StreamOrDevice s) { return apply_pointwise(arcsinh_op, {a}, s); }
+Array arccosh(const Array& a, StreamOrDevice s) { return apply_pointwise(arccosh_op, {a}, s); }
+Array arctanh(const Array& a, StreamOrDevice s) { return apply_pointwise(arctanh_op, {a}, s); }
+Array degrees(const Array& a, StreamOrDevice s) {
+  Array x = astype(a, at_least_float(a.dtype()), s);
+  return multiply(x, constant(180.0 / M_PI, x), s);
+}
+Array radians(const Array& a, StreamOrDevice s) {
+  Array x = astype(a, at_least_float(a.dtype()), s);
+  return multiply(x, constant(M_PI / 180.0, x), s);
+}
+Array erf(const Array& a, StreamOrDevice s) {
+  refuse_complex("erf", a);
+  return apply_pointwise(erf_op, {a}, s);
+}
+Array erfinv(const Array& a, StreamOrDevice s) {
+  refuse_complex("erfinv", a);
+  return apply_pointwise(erfinv_op, {a}, s);
+}
+Array sigmoid(const Array& a, StreamOrDevice s) {
+  refuse_complex("sigmoid", a);
+  return apply_pointwise(sigmoid_op, {a}, s);
+}
+Array floor(const Array& a, StreamOrDevice s) {
+  refuse_complex("floor", a);
+  return is_inexact(a.dtype()) ? apply_pointwise(floor_op, {a}, s) : a;
+}
+Array ceil(const Array& a, StreamOrDevice s) {
+  refuse_complex("ceil", a);
+  return is_inexact(a.dtype()) ? apply_pointwise(ceil_op, {a}, s) : a;
+}
+Array trunc(const Array& a, StreamOrDevice s) {
+  refuse_complex("trunc", a);
+  if (!is_inexact(a.dtype())) return a;
+  return where(less(a, constant(0, a), s), ceil(a, s), floor(a, s), s);
+}
+Array round(const Array& a, int decimals, StreamOrDevice s) {
+  if (decimals == 0) return is_inexact(a.dtype()) ? apply_pointwise(round_op, {a}, s) : a;
+  if (!is_inexact(a.dtype()) && decimals > 0) return a;
+  Dtype dtype = at_least_float(a.dtype());
+  Array scale = constant(std::pow(10.0, std::abs(decimals)), Array(0.0f, dtype));
+  Array x = astype(a, dtype, s);
+  Array scaled = decimals > 0 ? multiply(x, scale, s) : divide(x, scale, s);
+  Array rounded = apply_pointwise(round_op, {scaled}, s);
+  Array back = decimals > 0 ? divide(rounded, scale, s) : multiply(rounded, scale, s);
+  return astype(back, a.dtype(), s);
+}
+Array isnan(const Array& a, StreamOrDevice s) {
+  return is_inexact(a.dtype()) ? apply_pointwise(isnan_op, {a}, s) : full(a.shape(), false, s);
+}
+Array isinf(const Array& a, StreamOrDevice s) {
+  return is_inexact(a.dtype()) ? apply_pointwise(isinf_op, {a}, s) : full(a.shape(), false, s);
+}
+Array isfinite(const Array& a, StreamOrDevice s) {
+  return logical_not(logical_or(isinf(a, s), isnan(a, s), s), s);
+}
+Array isposinf(const Array& a, StreamOrDevice s) {
+  if (!is_inexact(a.dtype())) return full(a.shape(), false, s);
+  return equal(a, constant(std::numeric_limits<double>::infinity(), a), s);
+}
+Array isneginf(const Array& a, StreamOrDevice s) {
+  if (!is_inexact(a.dtype())) return full(a.shape(), false, s);
+  return equal(a, constant(-std::numeric_limits<double>::infinity(), a), s);
+}
+Array logical_not(const Array& a, StreamOrDevice s) {
+  return apply_pointwise(logical_not_op, {astype(a, bool_, s)}, s);
+}
+Array bitwise_invert(const Array& a, StreamOrDevice s) {
+  if (is_inexact(a.dtype())) {
+    throw std::invalid_argument(fmt::format(
+        "[bitwise_invert] Bitwise inverse only allowed on integer types, got {}.",
+        name_of(a.dtype())));
+  }
+  return is_bool(a.dtype()) ? logical_not(a, s) : apply_pointwise(bitwise_invert_op, {a}, s);
+}
+Array real(const Array& a, StreamOrDevice s) {
+  return is_complex(a.dtype()) ? apply_pointwise(real_op, {a}, s) : a;
+}
+Array imag(const Array& a, StreamOrDevice s) {
+  return is_complex(a.dtype()) ? apply_pointwise(imag_op, {a}, s) : zeros_like(a, s);
+}
+Array conjugate(const Array& a, StreamOrDevice s) {
+  return is_complex(a.dtype()) ? apply_pointwise(conjugate_op, {a}, s) : a;
+}
+Array nan_to_num(const Array& a, float nan, std::optional<float> posinf,
+                 std::optional<float> neginf, StreamOrDevice s) {
+  if (is_complex(a.dtype())) {
+    throw std::invalid_argument("[nan_to_num] Does not yet support given type: complex64.");
+  }
+  if (!is_inexact(a.dtype())) return a;
+  auto largest = [&]() -> double {
+    switch (a.dtype()) {
+      case Dtype::float16: return 65504.0;
+      case Dtype::bfloat16: return 0x1.fep127;
+      case Dtype::float64: return std::numeric_limits<double>::max();
+      default: return std::numeric_limits<float>::max();
+    }
+  };
+  Array high = constant(posinf ? *posinf : largest(), a);
+  Array low = constant(neginf ? *neginf : -largest(), a);
+  Array out = where(isnan(a, s), constant(nan, a), a, s);
+  out = where(isposinf(a, s), high, out, s);
+  return where(isneginf(a, s), low, out, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Two operands.
+
+namespace {
+
+const Pointwise& add_op = pointwise("Add", Code::add).partials({pass, pass});
+const Pointwise& subtract_op = pointwise("Subtract", Code::subtract).partials({
+    pass, [](In, Out, const Array& g) { return negative(g); }});
+const Pointwise& multiply_op = pointwise("Multiply", Code::multiply).partials({
+    [](In x, Out, const Array& g) { return multiply(g, x[1]); },
+    [](In x, Out, const Array& g) { return multiply(g, x[0]); }});
+const Pointwise& divide_op = pointwise("Divide", Code::divide).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) { return divide(g, x[1]); },
+    [](In x, Out y, const Array& g) { return negative(divide(multiply(g, y), x[1])); }});
+const Pointwise& floor_divide_op = pointwise("FloorDivide", Code::floor_divide);
+const Pointwise& remainder_op = pointwise("Remainder", Code::remainder).partials({
+    pass,
+    [](In x, Out, const Array& g) { return negative(multiply(g, floor_divide(x[0], x[1]))); }});
+const Pointwise& power_op = pointwise("Power", Code::power).partials({
+    [](In x, Out, const Array& g) {
+      return multiply(multiply(g, x[1]), power(x[0], subtract(x[1], constant(1, x[1]))));
+    },
+    [](In x, Out y, const Array& g) {
+      // 0^e has derivative 0 in e, where the logarithm alone would give NaN.
+      Array positive = not_equal(x[0], constant(0, x[0]));
+      Array base = where(positive, x[0], constant(1, x[0]));
+      return multiply(g, where(positive, multiply(log(base), y), constant(0, y)));
+    }});
+const Pointwise& maximum_op = pointwise("Maximum", Code::maximum).partials({
+    [](In x, Out, const Array& g) { return multiply(g, greater(x[0], x[1])); },
+    [](In x, Out, const Array& g) { return multiply(g, less_equal(x[0], x[1])); }});
+const Pointwise& minimum_op = pointwise("Minimum", Code::minimum).partials({
+    [](In x, Out, const Array& g) { return multiply(g, less(x[0], x[1])); },
+    [](In x, Out, const Array& g) { return multiply(g, greater_equal(x[0], x[1])); }});
+const Pointwise& logaddexp_op =
+    pointwise("LogAddExp", Code::logaddexp).takes(Domain::inexact).partials({
+        [](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[0], y))); },
+        [](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[1], y))); }});
+const Pointwise& arctan2_op = pointwise("ArcTan2", Code::arctan2).takes(Domain::inexact).partials({
+    [](In x, Out, const Array& g) {
+      return multiply(g, divide(x[1], add(square(x[0]), square(x[1]))));
+    },
+    [](In x, Out, const Array& g) {
+      return negative(multiply(g, divide(x[0], add(square(x[0]), square(x[1])))));
+    }});
+const Pointwise& equal_op = pointwise("Equal", Code::equal).gives(Result::boolean);
+const Pointwise& not_equal_op = pointwise("NotEqual", Code::not_equal).gives(Result::boolean);
+const Pointwise& less_op = pointwise("Less", Code::less).gives(Result::boolean);
+const Pointwise& less_equal_op = pointwise("LessEqual", Code::less_equal).gives(Result::boolean);
+const Pointwise& greater_op = pointwise("Greater", Code::greater).gives(Result::boolean);
+const Pointwise& greater_equal_op =
+    pointwise("GreaterEqual", Code::greater_equal).gives(Result::boolean);
+const Pointwise& equal_nan_op = pointwise("NaNEqual", Code::equal_nan).gives(Result::boolean);
+const Pointwise& logical_and_op = pointwise("LogicalAnd", Code::logical_and).gives(Result::boolean);
+const Pointwise& logical_or_op = pointwise("LogicalOr", Code::logical_or).gives(Result::boolean);
+const Pointwise& bitwise_and_op = pointwise("BitwiseAnd", Code::bitwise_and);
+const Pointwise& bitwise_or_op = pointwise("BitwiseOr", Code::bitwise_or);
+const Pointwise& bitwise_xor_op = pointwise("BitwiseXor", Code::bitwise_xor);
+const Pointwise& left_shift_op = pointwise("LeftShift", Code::left_shift);
+const Pointwise& right_shift_op = pointwise("RightShift", Code::right_shift);
+
+Array shift(const char* name, const Pointwise& op, const Array& a, const Array& b,
+            StreamOrDevice s) {
+  require_bits(name, a, b);
+  Dtype t = promote_types(a.dtype(), b.dtype());
+  if (is_bool(t)) t = uint8;
+  return apply_pointwise(op, {astype(a, t, s), astype(b, t, s)}, s);
+}
+
+}  // namespace
+
+Array add(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(add_op, {a, b}, s);
+}
+Array subtract(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(subtract_op, {a, b}, s);
+}
+Array multiply(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(multiply_op, {a, b}, s);
+}
+Array divide(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(divide_op, {a, b}, s);
+}
+std::vector<Array> divmod(const Array& a, const Array& b, StreamOrDevice s) {
+  return {floor_divide(a, b, s), remainder(a, b, s)};
+}
+Array floor_divide(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(floor_divide_op, {a, b}, s);
+}
+Array remainder(const Array& a, const Array& b, StreamOrDevice s) {
+  if (is_complex(promote_types(a.dtype(), b.dtype()))) {
+    throw std::invalid_argument("[remainder] Complex type not supported.");
+  }
+  return apply_pointwise(remainder_op, {a, b}, s);
+}
+Array power(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(power_op, {a, b}, s);
+}
+Array maximum(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(maximum_op, {a, b}, s);
+}
+Array minimum(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(minimum_op, {a, b}, s);
+}
+Array logaddexp(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(logaddexp_op, {a, b}, s);
+}
+Array arctan2(const Array& a, const Array& b, StreamOrDevice s) {
+  refuse_complex("arctan2", a);
+  refuse_complex("arctan2", b);
+  return apply_pointwise(arctan2_op, {a, b}, s);
+}
+Array equal(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(equal_op, {a, b}, s);
+}
+Array not_equal(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(not_equal_op, {a, b}, s);
+}
+Array less(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(less_op, {a, b}, s);
+}
+Array less_equal(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(less_equal_op, {a, b}, s);
+}
+Array greater(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(greater_op, {a, b}, s);
+}
+Array greater_equal(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(greater_equal_op, {a, b}, s);
+}
+Array equal_nan(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(equal_nan_op, {a, b}, s);
+}
+Array isclose(const Array& a, const Array& b, double rtol, double atol, bool equal_nan,
+              StreamOrDevice s) {
+  Dtype t = at_least_float(promote_types(a.dtype(), b.dtype()));
+  Array x = astype(a, t, s), y = astype(b, t, s);
+  Array bound = add(Array(atol, is_complex(t) ? float32 : t),
+                    multiply(Array(rtol, is_complex(t) ? float32 : t), abs(y, s), s), s);
+  Array close = less_equal(abs(subtract(x, y, s), s), bound, s);
+  // Infinities are close to equal ones only.
+  Array any_inf = logical_or(isinf(x, s), isinf(y, s), s);
+  Array out = where(any_inf, equal(x, y, s), close, s);
+  if (equal_nan) out = logical_or(out, logical_and(isnan(x, s), isnan(y, s), s), s);
+  return out;
+}
+Array logical_and(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(logical_and_op, {astype(a, bool_, s), astype(b, bool_, s)}, s);
+}
+Array logical_or(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(logical_or_op, {astype(a, bool_, s), astype(b, bool_, s)}, s);
+}
+Array logical_xor(const Array& a, const Array& b, StreamOrDevice s) {
+  return apply_pointwise(not_equal_op, {astype(a, bool_, s), astype(b, bool_, s)}, s);
+}
+Array bitwise_and(const Array& a, const Array& b, StreamOrDevice s) {
+  require_bits("bitwise_and", a, b);
+  return apply_pointwise(bitwise_and_op, {a, b}, s);
+}
+Array bitwise_or(const Array& a, const Array& b, StreamOrDevice s) {
+  require_bits("bitwise_or", a, b);
+  return apply_pointwise(bitwise_or_op, {a, b}, s);
+}
+Array bitwise_xor(const Array& a, const Array& b, StreamOrDevice s) {
+  require_bits("bitwise_xor", a, b);
+  return apply_pointwise(bitwise_xor_op, {a, b}, s);
+}
+Array left_shift(const Array& a, const Array& b, StreamOrDevice s) {
+  return shift("left_shift", left_shift_op, a, b, s);
+}
+Array right_shift(const Array& a, const Array& b, StreamOrDevice s) {
+  return shift("right_shift", right_shift_op, a, b, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Three operands.
+
+namespace {
+
+const Pointwise& select_op = pointwise("Select", Code::select).partials({
+    zero, [](In x, Out, const Array& g) { return where(x[0], g, constant(0, g)); },
+    [](In x, Out, const Array& g) { return where(x[0], constant(0, g), g); }});
+
+}  // namespace
+
+Array where(const Array& condition, const Array& x, const Array& y, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  Dtype t = promote_types(x.dtype(), y.dtype());
+  return apply(OpRef(&select_op),
+               {astype(condition, bool_, stream), astype(x, t, stream), astype(y, t, stream)},
+               stream);
+}
+
+Array clip(const Array& a, const std::optional<Array>& lower, const std::optional<Array>& upper,
+           StreamOrDevice s) {
+  if (!lower && !upper) throw std::invalid_argument("[clip] At least one of a_min and a_max is wanted.");
+  Array out = a;
+  if (lower) out = maximum(out, *lower, s);
+  if (upper) out = minimum(out, *upper, s);
+  return out;
+}
+
+}  // namespace heddle

@@ -1,0 +1,89 @@
+// Pointwise operations: one result element from the elements at the same (broadcast) position.
+// Inputs of one op have one dtype (select's condition aside) and any shapes that broadcast.
+#pragma once
+
+#include "core/code.h"
+#include "core/op.h"
+
+namespace heddle {
+
+class Pointwise final : public Op {
+ public:
+  // What the operands may be. Integers and bools are promoted to float32 by `inexact` functions.
+  enum class Domain : uint8_t { any, inexact };
+  // The dtype of the result.
+  enum class Result : uint8_t { same, boolean, real };
+
+  // g * (partial derivative of the result with respect to operand i) for a cotangent or tangent g.
+  // An empty Array stands for zero. `inputs` may be broadcast against each other.
+  using Partial = Array (*)(const Arrays& inputs, const Array& output, const Array& g);
+
+  Pointwise(std::string name, Code code) : info_(register_op(std::move(name))), code_(code) {}
+
+  // How an op is stated; each returns the op, so that they chain.
+  Pointwise& takes(Domain d) { return domain_ = d, *this; }
+  Pointwise& gives(Result r) { return result_ = r, *this; }
+  Pointwise& partials(std::initializer_list<Partial> p) { return partials_ = p, *this; }
+
+  Code code() const { return code_; }
+  Domain domain() const { return domain_; }
+  Dtype result_dtype(Dtype operand) const {
+    if (result_ == Result::boolean) return Dtype::bool_;
+    if (result_ == Result::real && operand == Dtype::complex64) return Dtype::float32;
+    return operand;
+  }
+
+  const OpInfo& info() const override { return info_; }
+  Avals infer(const Arrays& inputs) const override;
+  std::optional<Arrays> vjp(const Arrays& inputs, const Arrays& cotangents,
+                            const std::vector<int>& argnums, const Arrays& outputs) const override;
+  std::optional<Arrays> jvp(const Arrays& inputs, const Arrays& tangents,
+                            const std::vector<int>& argnums, const Arrays& outputs) const override;
+  std::optional<Batched> vmap(const Arrays& inputs, const std::vector<int>& axes,
+                              const Stream& stream) const override;
+  bool is_pointwise() const override { return true; }
+  bool equals(const Op& other) const override { return this == &other; }
+  size_t hash() const override { return static_cast<size_t>(info_.id); }
+  std::string describe() const override { return ""; }
+
+ private:
+  const OpInfo& info_;
+  Code code_;
+  Domain domain_ = Domain::any;
+  Result result_ = Result::same;
+  std::vector<Partial> partials_;  // none: the derivative is zero everywhere
+};
+
+// Conversion to another dtype; linear between inexact types.
+class AsType final : public OpClass<AsType> {
+ public:
+  static constexpr const char* name = "AsType";
+  Dtype dtype;
+  explicit AsType(Dtype t) : dtype(t) {}
+  template <class V>
+  void attributes(V& v) const { v("dtype", dtype); }
+  Avals infer(const Arrays& inputs) const override { return {{inputs[0].shape(), dtype}}; }
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool is_pointwise() const override { return true; }
+};
+
+// Identity that gradients do not pass.
+class StopGradient final : public OpClass<StopGradient> {
+ public:
+  static constexpr const char* name = "StopGradient";
+  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+};
+
+// Identity that keeps its node apart, for the inputs of a trace.
+Array identity(const Array& x);
+
+}  // namespace heddle

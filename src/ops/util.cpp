@@ -1,0 +1,75 @@
+#include "ops/util.h"
+
+#include <algorithm>
+
+#include "heddle/ops.h"
+
+namespace heddle {
+
+Shape broadcast_shapes(const Shape& a, const Shape& b) {
+  const Shape& longer = a.size() >= b.size() ? a : b;
+  const Shape& shorter = a.size() >= b.size() ? b : a;
+  Shape out = longer;
+  size_t skip = longer.size() - shorter.size();
+  for (size_t i = 0; i < shorter.size(); i++) {
+    int64_t x = longer[skip + i], y = shorter[i];
+    if (x != y && x != 1 && y != 1) {
+      throw std::invalid_argument(fmt::format("[broadcast_shapes] Shapes {} and {} cannot be broadcast.",
+                                              to_string(a), to_string(b)));
+    }
+    out[skip + i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+Array sum_to_shape(const Array& x, const Shape& shape, const Stream& s) {
+  if (x.shape() == shape) return x;
+  Array y = x;
+  std::vector<int> axes;
+  int extra = y.ndim() - static_cast<int>(shape.size());
+  for (int i = 0; i < y.ndim(); i++) {
+    bool stretched = i < extra || (shape[static_cast<size_t>(i - extra)] == 1 && y.shape()[static_cast<size_t>(i)] != 1);
+    if (stretched) axes.push_back(i);
+  }
+  if (!axes.empty()) y = sum(y, axes, true, s);
+  // A partial derivative may be smaller than its operand (a product with a scalar, say).
+  y = reshape(y, Shape(y.shape().begin() + std::max(extra, 0), y.shape().end()), s);
+  return broadcast_to(y, shape, s);
+}
+
+Array batch_to_front(const Array& x, int axis) { return axis <= 0 ? x : moveaxis(x, axis, 0); }
+
+Arrays align_batches(const Arrays& inputs, const std::vector<int>& axes) {
+  int rank = 0;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    rank = std::max(rank, inputs[i].ndim() - (axes[i] >= 0 ? 1 : 0));
+  }
+  Arrays aligned;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (axes[i] < 0) {
+      aligned.push_back(inputs[i]);
+      continue;
+    }
+    Array x = batch_to_front(inputs[i], axes[i]);
+    int missing = rank + 1 - x.ndim();
+    if (missing > 0) {
+      Shape shape = x.shape();
+      for (int k = 0; k < missing; k++) shape.insert(shape.begin() + 1, 1);
+      x = reshape(x, shape);
+    }
+    aligned.push_back(x);
+  }
+  return aligned;
+}
+
+std::vector<int> normalize_axes(const char* op, const std::vector<int>& axes, int ndim) {
+  std::vector<int> out;
+  for (int a : axes) out.push_back(normalize_axis(op, a, ndim));
+  std::sort(out.begin(), out.end());
+  if (std::adjacent_find(out.begin(), out.end()) != out.end()) {
+    throw std::invalid_argument(fmt::format("[{}] Received duplicate axes.", op));
+  }
+  return out;
+}
+
+}  // namespace heddle

@@ -1,0 +1,25 @@
+// Small helpers that op families share.
+#pragma once
+
+#include "core/op.h"
+
+namespace heddle {
+
+// The common shape by numpy's rules. Throws std::invalid_argument
+// "[broadcast_shapes] Shapes (2) and (3) cannot be broadcast."
+Shape broadcast_shapes(const Shape& a, const Shape& b);
+
+// Sums `x` over the dimensions in which `shape` was broadcast, so that the result has that shape.
+Array sum_to_shape(const Array& x, const Shape& shape, const Stream& s);
+
+// Moves the batch axis to the front; an input without one (-1) stays.
+Array batch_to_front(const Array& x, int axis);
+
+// The batched inputs of an op that broadcasts: batch axes in front, ranks equal (dimensions of size
+// one put in after the batch axis), inputs without a batch axis as they are.
+Arrays align_batches(const Arrays& inputs, const std::vector<int>& axes);
+
+// `axes` counted from the front, sorted. Throws AxisError, or std::invalid_argument for a repeated axis.
+std::vector<int> normalize_axes(const char* op, const std::vector<int>& axes, int ndim);
+
+}  // namespace heddle
