@@ -7,4 +7,5 @@
 #include "heddle/ops/creation.h"
 #include "heddle/ops/pointwise.h"
 #include "heddle/ops/reduce.h"
+#include "heddle/ops/scan.h"
 #include "heddle/ops/shape.h"

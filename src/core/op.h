@@ -149,9 +149,9 @@ std::string text_of(const T& v) {
   } else if constexpr (std::is_same_v<T, Dtype>) {
     return std::string(name_of(v));
   } else if constexpr (requires { v.begin(); v.end(); }) {
-    std::string s = "[";
-    for (const auto& e : v) s += (s.size() > 1 ? "," : "") + text_of(e);
-    return s + "]";
+    std::string s;
+    for (const auto& e : v) s.append(s.empty() ? "" : ",").append(text_of(e));
+    return fmt::format("[{}]", s);
   } else if constexpr (std::is_enum_v<T>) {
     return std::to_string(static_cast<int>(v));
   } else if constexpr (std::is_same_v<T, bool>) {

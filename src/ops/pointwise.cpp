@@ -252,7 +252,7 @@ const Pointwise& isinf_op = pointwise("IsInf", Code::is_inf).gives(Result::boole
 const Pointwise& logical_not_op = pointwise("LogicalNot", Code::logical_not).gives(Result::boolean);
 const Pointwise& bitwise_invert_op = pointwise("BitwiseInvert", Code::bitwise_invert);
 const Pointwise& real_op = pointwise("Real", Code::real).gives(Result::real).partials({
-    [](In, Out y, const Array& g) { return is_complex(g.dtype()) ? real(g) : astype(g, complex64); }});
+    [](In, Out, const Array& g) { return is_complex(g.dtype()) ? real(g) : astype(g, complex64); }});
 const Pointwise& imag_op = pointwise("Imag", Code::imag).gives(Result::real).partials({
     [](In, Out, const Array& g) {
       return is_complex(g.dtype()) ? imag(g) : multiply(g, Array(complex64_t(0, 1)));

@@ -1,0 +1,11 @@
+// The whole public interface.
+#pragma once
+
+#include "heddle/array.h"
+#include "heddle/device.h"
+#include "heddle/dtype.h"
+#include "heddle/errors.h"
+#include "heddle/memory.h"
+#include "heddle/ops.h"
+#include "heddle/shape.h"
+#include "heddle/version.h"

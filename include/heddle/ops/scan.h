@@ -1,0 +1,20 @@
+// Scans along one axis: result k combines elements 0..k (inclusive) or 0..k-1, or, in reverse, from the
+// end. The dtype stays, but bool sums and products are int32.
+#pragma once
+
+#include "heddle/array.h"
+
+namespace heddle {
+
+Array cumsum(const Array& a, int axis, bool reverse = false, bool inclusive = true,
+             StreamOrDevice s = {});
+Array cumprod(const Array& a, int axis, bool reverse = false, bool inclusive = true,
+              StreamOrDevice s = {});
+Array cummax(const Array& a, int axis, bool reverse = false, bool inclusive = true,
+             StreamOrDevice s = {});
+Array cummin(const Array& a, int axis, bool reverse = false, bool inclusive = true,
+             StreamOrDevice s = {});
+Array logcumsumexp(const Array& a, int axis, bool reverse = false, bool inclusive = true,
+                   StreamOrDevice s = {});
+
+}  // namespace heddle

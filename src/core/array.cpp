@@ -1,0 +1,50 @@
+#include "heddle/array.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "core/convert.h"
+#include "core/node.h"
+
+namespace heddle {
+
+Array Array::from_memory(const void* memory, Dtype from, const Shape& shape, Dtype dtype) {
+  check_shape("array", shape, size_of(dtype));
+  auto* node = new Node(shape, dtype);
+  Array out = Array::adopt(node);
+  node->allocate_dense();
+  int64_t n = node->size();
+  if (from == dtype) {
+    std::memcpy(node->data, memory, static_cast<size_t>(n) * size_of(dtype));
+  } else {
+    visit_dtype(from, [&](auto source) {
+      using From = typename decltype(source)::type;
+      visit_dtype(dtype, [&](auto target) {
+        using To = typename decltype(target)::type;
+        const From* in = static_cast<const From*>(memory);
+        To* to = reinterpret_cast<To*>(node->data);
+        for (int64_t i = 0; i < n; i++) to[i] = convert_value<To>(in[i]);
+      });
+    });
+  }
+  node->finish();
+  return out;
+}
+
+void Array::item_into(void* value, Dtype dtype) const {
+  if (size() != 1) {
+    throw std::invalid_argument(
+        "[convert] Only length-1 arrays can be converted to Python scalars.");
+  }
+  eval();
+  visit_dtype(node_->dtype, [&](auto source) {
+    using From = typename decltype(source)::type;
+    visit_dtype(dtype, [&](auto target) {
+      using To = typename decltype(target)::type;
+      *static_cast<To*>(value) = convert_value<To>(*reinterpret_cast<const From*>(node_->data));
+    });
+  });
+}
+
+}  // namespace heddle

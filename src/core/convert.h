@@ -1,0 +1,37 @@
+// Conversion of single values between element types by MLX's cast rules: C casts, narrow integers
+// wrap, anything to bool by != 0, complex to real drops the imaginary part. Kernels convert by tiles;
+// this is for scalars and constants.
+#pragma once
+
+#include <cmath>
+
+#include "heddle/dtype.h"
+
+namespace heddle {
+
+template <class To, class From>
+To convert_value(From v) {
+  if constexpr (std::is_same_v<To, From>) {
+    return v;
+  } else if constexpr (std::is_same_v<From, complex64_t>) {
+    if constexpr (std::is_same_v<To, bool>) return v != complex64_t(0);
+    else return convert_value<To>(v.real());
+  } else if constexpr (std::is_same_v<To, complex64_t>) {
+    return complex64_t(static_cast<float>(v), 0);
+  } else if constexpr (std::is_same_v<From, float16_t> || std::is_same_v<From, bfloat16_t>) {
+    return convert_value<To>(static_cast<float>(v));
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return v != From(0);
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    // Out of range, C++ says nothing; the low bits of the 64-bit truncation are what x86 gives.
+    if (!(v > -9.3e18 && v < 1.85e19)) return static_cast<To>(INT64_MIN);
+    if (v >= 9223372036854775808.0) return static_cast<To>(static_cast<uint64_t>(v));
+    return static_cast<To>(static_cast<int64_t>(v));
+  } else if constexpr (std::is_same_v<To, float16_t> || std::is_same_v<To, bfloat16_t>) {
+    return To(static_cast<float>(v));
+  } else {
+    return static_cast<To>(v);
+  }
+}
+
+}  // namespace heddle

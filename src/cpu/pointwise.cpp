@@ -1,0 +1,168 @@
+#include "cpu/pointwise.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "ops/pointwise.h"
+
+namespace heddle::cpu {
+namespace {
+
+// Scratch of one compilation; reused by the thread, so that small groups allocate nothing.
+struct Compiler {
+  tile::Program program;
+  std::vector<View> inputs;
+  std::vector<View> outputs;
+  std::vector<tile::Register> registers;  // of each node of the group
+  std::vector<int> last_use;              // position of the last reader; kept values live to the end
+  std::vector<tile::Register> free;
+
+  // Strides of `node` seen in `shape`: 0 where it is broadcast.
+  static View broadcast_view(const Node& node, const Shape& shape) {
+    View v = node.view();
+    if (v.shape == shape) return v;
+    Strides strides(shape.size(), 0);
+    size_t skip = shape.size() - v.shape.size();
+    for (size_t i = 0; i < v.shape.size(); i++) {
+      strides[skip + i] = v.shape[i] == shape[skip + i] && v.shape[i] != 1 ? v.strides[i] : 0;
+    }
+    v.shape = shape;
+    v.strides = strides;
+    return v;
+  }
+
+  void compile(const PointwiseGroup& group) {
+    program.inputs.clear();
+    program.code.clear();
+    program.outputs.clear();
+    inputs.clear();
+    free.clear();
+    for (size_t i = 0; i < group.inputs.size(); i++) {
+      program.inputs.push_back(group.inputs[i]->dtype);
+      inputs.push_back(broadcast_view(*group.inputs[i], group.shape));
+      group.inputs[i]->mark = static_cast<uint32_t>(i) + 1;
+    }
+    size_t n = group.nodes.size();
+    // Marks tell operands apart: inputs 1.., then nodes.
+    uint32_t base = static_cast<uint32_t>(group.inputs.size());
+    last_use.assign(n, -1);
+    registers.assign(n, 0);
+    for (size_t k = 0; k < n; k++) group.nodes[k]->mark = base + static_cast<uint32_t>(k) + 1;
+    for (size_t k = 0; k < n; k++) {
+      for (const Array& in : group.nodes[k]->inputs) {
+        uint32_t m = in.node()->mark;
+        if (m > base) last_use[m - base - 1] = static_cast<int>(k);
+      }
+    }
+    program.registers = static_cast<int>(base);
+    for (size_t k = 0; k < n; k++) {
+      const Node& node = *group.nodes[k];
+      tile::Register operand[3] = {0, 0, 0};
+      for (size_t j = 0; j < node.inputs.size(); j++) {
+        uint32_t m = node.inputs[j].node()->mark;
+        operand[j] = m > base ? registers[m - base - 1] : static_cast<tile::Register>(m - 1);
+      }
+      // Registers whose value is read here for the last time may take the result.
+      for (size_t j = 0; j < node.inputs.size(); j++) {
+        uint32_t m = node.inputs[j].node()->mark;
+        if (m <= base) continue;
+        size_t source = m - base - 1;
+        bool stays = group.kept[source];
+        if (last_use[source] == static_cast<int>(k) && !stays) {
+          last_use[source] = -2;  // once, should it be read twice here
+          free.push_back(registers[source]);
+        }
+      }
+      if (free.empty()) {
+        registers[k] = static_cast<tile::Register>(program.registers++);
+      } else {
+        registers[k] = free.back();
+        free.pop_back();
+      }
+      const Op& op = *node.op;
+      Code code = Code::copy;
+      if (&op.info() != &AsType::type()) code = static_cast<const Pointwise&>(op).code();
+      program.code.push_back({code, node.inputs.back().dtype(), node.dtype, registers[k],
+                              operand[0], operand[1], operand[2]});
+    }
+    for (Node* in : group.inputs) in->mark = 0;
+    for (Node* node : group.nodes) node->mark = 0;
+  }
+};
+
+// True if the elements fill their memory without gaps in some order of the dimensions.
+bool is_dense(const Shape& shape, const Strides& strides) {
+  int64_t expected = 1;
+  Shape s = shape;
+  Strides st = strides;
+  size_t n = s.size();
+  for (size_t done = 0; done < n; done++) {
+    size_t pick = n;
+    for (size_t i = 0; i < n; i++) {
+      if (s[i] == 1) continue;
+      if (st[i] == expected) pick = i;
+    }
+    if (pick == n) break;
+    expected *= s[pick];
+    s[pick] = 1;
+  }
+  return std::all_of(s.begin(), s.end(), [](int64_t d) { return d == 1; });
+}
+
+Compiler& compiler() {
+  thread_local Compiler c;
+  return c;
+}
+
+}  // namespace
+
+void run_pointwise(const PointwiseGroup& group) {
+  Compiler& c = compiler();
+  c.compile(group);
+  c.outputs.clear();
+
+  // Results take the layout of an input that is dense in an order of its own, so that transposed
+  // arrays are walked as they lie.
+  const Strides* layout = nullptr;
+  for (const Node* in : group.inputs) {
+    if (!(in->shape == group.shape)) continue;
+    if (in->row_contiguous()) {
+      layout = nullptr;
+      break;
+    }
+    if (!layout && is_dense(in->shape, in->strides)) layout = &in->strides;
+  }
+  Strides strides = layout ? *layout : row_major_strides(group.shape);
+
+  uint32_t taken = 0;  // inputs whose memory an output has
+  for (size_t k = 0; k < group.nodes.size(); k++) {
+    if (!group.kept[k]) continue;
+    Node& out = *group.nodes[k];
+    bool donated = false;
+    for (size_t i = 0; group.may_donate && i < group.inputs.size() && !donated; i++) {
+      const Node& in = *group.inputs[i];
+      if ((taken >> i & 1) || size_of(in.dtype) != size_of(out.dtype) || !in.donatable() ||
+          !(in.shape == group.shape) || !(in.strides == strides)) {
+        continue;
+      }
+      out.set_data(in.buffer, strides, in.data - static_cast<char*>(in.buffer->data));
+      taken |= 1u << i;
+      donated = true;
+    }
+    if (!donated) out.set_data(allocate(out.nbytes()), strides);
+    c.program.outputs.push_back({c.registers[k], out.dtype});
+    c.outputs.push_back(out.view());
+  }
+  tile::run(c.program, group.shape, c.inputs.data(), c.outputs.data());
+}
+
+tile::Source source_of(const Work& work) {
+  if (!work.prologue) return tile::Source(work.input(0).view());
+  Compiler& c = compiler();
+  c.compile(*work.prologue);
+  const Node& last = *work.prologue->nodes.back();
+  c.program.outputs.push_back({c.registers[work.prologue->nodes.size() - 1], last.dtype});
+  return tile::Source(c.program, work.prologue->shape, c.inputs.data());
+}
+
+}  // namespace heddle::cpu

@@ -1,0 +1,83 @@
+// Kernels of ops that rearrange: views where strides allow, copies where not.
+#include "ops/shape.h"
+
+#include "cpu/kernel.h"
+#include "cpu/tile/program.h"
+#include "ops/pointwise.h"
+
+namespace heddle::cpu {
+namespace {
+
+// Strides of `in` seen as `shape` (same size, row-major order), if no copy is needed.
+bool reshaped_strides(const Node& in, const Shape& shape, Strides& out) {
+  // Both shapes fall into runs of equal size; a run of the input must be evenly strided.
+  out.resize(shape.size(), 0);
+  size_t i = 0, j = 0;
+  const Shape& from = in.shape;
+  while (j < shape.size()) {
+    if (shape[j] == 1) {
+      out[j++] = 0;
+      continue;
+    }
+    while (i < from.size() && from[i] == 1) i++;
+    int64_t have = from[i], want = shape[j];
+    int64_t stride = in.strides[i++];
+    size_t j0 = j++;
+    while (have != want) {
+      if (have > want) {
+        want *= shape[j++];
+      } else if (from[i] == 1) {
+        i++;
+      } else {
+        if (stride != in.strides[i] * from[i]) return false;
+        stride = in.strides[i];
+        have *= from[i++];
+      }
+    }
+    for (size_t k = j; k-- > j0;) {
+      out[k] = stride;
+      stride *= shape[k];
+    }
+  }
+  return true;
+}
+
+const RegisterKernel<Broadcast> broadcast([](const Work& w) {
+  const Node& in = w.input(0);
+  Node& out = w.output();
+  Strides strides(out.shape.size(), 0);
+  size_t skip = out.shape.size() - in.shape.size();
+  for (size_t i = 0; i < in.shape.size(); i++) {
+    if (in.shape[i] == out.shape[skip + i] && in.shape[i] != 1) strides[skip + i] = in.strides[i];
+  }
+  out.share(in, strides);
+});
+
+const RegisterKernel<Transpose> transpose([](const Work& w) {
+  const Node& in = w.input(0);
+  Strides strides;
+  for (int a : op_of<Transpose>(w).axes) strides.push_back(in.strides[static_cast<size_t>(a)]);
+  w.output().share(in, strides);
+});
+
+const RegisterKernel<Reshape> reshape([](const Work& w) {
+  const Node& in = w.input(0);
+  Node& out = w.output();
+  Strides strides;
+  if (in.row_contiguous() || in.size() == 0) {
+    out.share(in, row_major_strides(out.shape));
+  } else if (reshaped_strides(in, out.shape, strides)) {
+    out.share(in, strides);
+  } else {
+    out.allocate_dense();
+    View dense{out.data, out.dtype, in.shape, row_major_strides(in.shape)};
+    tile::copy(in.view(), dense);
+  }
+});
+
+const RegisterKernel<StopGradient> stop_gradient([](const Work& w) {
+  w.output().share(w.input(0), w.input(0).strides);
+});
+
+}  // namespace
+}  // namespace heddle::cpu
