@@ -1,6 +1,6 @@
 # heddle's commands. Each one sets up what it needs (packages, .venv, the build in build/), and a second run is quick.
 
-PYTHON ?= python3.11
+PYTHON ?= $(or $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell command -v $(p)))),python3.11)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 VENV := .venv
@@ -17,6 +17,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .PHONY: help demo test test-cpp bench docs format lint asan install clean FORCE
 .DEFAULT_GOAL := help
+.NOTPARALLEL: # the steps share one build folder, and ninja already uses every core
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,7 +36,7 @@ test-cpp: $(BUILD)/build.ninja
 	$(call say,building the C++ tests)
 	@cmake --build $(BUILD) --target heddle_tests -j $(JOBS)
 	$(call say,running the C++ tests)
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+	@ctest --test-dir $(BUILD) --verbose --no-tests=error
 
 bench: install $(STAMPS)/bench ## Measure heddle beside mlx, torch and jax
 	$(call say,measuring beside other engines (benchmarks))
@@ -46,7 +47,7 @@ asan: $(STAMPS)/build ## Run the C++ tests under the address and undefined-behav
 	@cmake --preset asan -DPython_EXECUTABLE=$(BIN)/python >build/asan.log 2>&1 || { cat build/asan.log; exit 1; }
 	@cmake --build build/asan -j $(JOBS)
 	$(call say,running the C++ tests with sanitizers)
-	@UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/asan --output-on-failure --no-tests=error
+	@UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/asan --verbose --no-tests=error
 
 docs: install $(STAMPS)/docs ## Build the documentation into build/docs
 	$(call say,building the pages and the API reference in build/docs)
