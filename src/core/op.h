@@ -200,13 +200,17 @@ struct EqualVisitor {
 template <class Derived>
 class OpClass : public Op {
  public:
-  static const OpInfo& type() { return info_; }
-  const OpInfo& info() const final { return info_; }
+  // Registered on first use, which kernels' static objects may be, or when the program starts.
+  static const OpInfo& type() {
+    static const OpInfo& info = register_op(Derived::name);
+    return info;
+  }
+  const OpInfo& info() const final { return registered_; }
   template <class V>
   void attributes(V&) const {}  // none, unless the class has some
 
   bool equals(const Op& other) const final {
-    if (&other.info() != &info_) return false;
+    if (&other.info() != &registered_) return false;
     detail::EqualVisitor<Derived> v{static_cast<const Derived&>(other)};
     static_cast<const Derived*>(this)->attributes(v);
     return v.equal;
@@ -223,7 +227,7 @@ class OpClass : public Op {
   }
 
  private:
-  inline static const OpInfo& info_ = register_op(Derived::name);
+  inline static const OpInfo& registered_ = type();
 };
 
 // Makes the lazy result(s) of an op: infers shapes and dtypes, links the inputs. For MLX's rule
