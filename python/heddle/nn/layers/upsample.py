@@ -56,11 +56,10 @@ def _interpolate(
     size = x.shape[axis]
     positions = _positions(size, scale, align_corners)
     # To smooth before samples are left out the kernel is made wider by the factor of reduction.
-    smooth = antialias and scale < 1
-    stretch = 1 / scale if smooth else 1.0
+    stretch = max(1 / scale, 1.0) if antialias else 1.0
     if mode == "linear":
         radius, kernel = 1, _triangle
-        if not smooth:
+        if not antialias:
             positions = mx.clip(positions, 0, size - 1)
     else:
         # -0.75 is OpenCV's choice; -0.5, with antialiasing, that of PIL.
@@ -70,7 +69,8 @@ def _interpolate(
     reach = math.ceil(radius * stretch)
     taps = mx.floor(positions)[:, None] + mx.arange(1 - reach, reach + 1, dtype=mx.float32)
     weights = kernel((taps - positions[:, None]) / stretch)
-    if smooth:
+    if antialias:
+        # Nothing lies beyond the border; without antialiasing the border repeats.
         weights = mx.where((taps >= 0) & (taps < size), weights, 0)
         weights = weights / mx.sum(weights, axis=1, keepdims=True)
     indices = mx.clip(taps, 0, size - 1).astype(mx.uint32)

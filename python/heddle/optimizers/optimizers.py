@@ -1,0 +1,648 @@
+"""Optimizers.
+
+An optimizer's state is a tree: ``step`` (how many updates were made, uint64), the settings that may
+follow a schedule (``learning_rate``), and at the place of every parameter a dictionary of what the
+optimizer remembers about it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable
+
+import heddle.core as mx
+
+from ..nn.layers.base import Module
+from ..utils import tree_flatten, tree_map, tree_merge, tree_reduce, tree_unflatten
+
+Schedulable = float | mx.array | Callable[[mx.array], mx.array]
+
+
+class Optimizer:
+    """The base of all optimizers.
+
+    An optimizer says what it remembers of one parameter in :meth:`init_single` and how it changes
+    one parameter in :meth:`apply_single`; applying this to whole trees happens here.
+
+    Args:
+        schedulers: Schedules of settings, by the names of these in the state.
+    """
+
+    def __init__(self, schedulers: dict[str, Callable] | None = None):
+        self._initialized = False
+        self._state = {"step": mx.array(0, mx.uint64)}
+        self._schedulers = dict(schedulers or {})
+
+    def update(self, model: Module, gradients: dict) -> None:
+        """Change the parameters of ``model`` by their gradients.
+
+        ``gradients`` is a tree as :func:`heddle.nn.value_and_grad` returns it.
+        """
+        model.update(self.apply_gradients(gradients, model))
+
+    def init(self, parameters: dict) -> None:
+        """Make the state of the parameters that have none yet.
+
+        The first update does this too. It is needed earlier where the state must exist before, for
+        instance to be loaded from a file.
+        """
+        # The dictionary of the state stays the same: a compiled function may have captured it.
+        if parameters:
+            self._state.update(self._extended(self._state, parameters))
+        self._initialized = True
+
+    def _extended(self, state: Any, parameters: Any) -> Any:
+        """``state`` with what it lacks for a tree of parameters."""
+        if isinstance(parameters, dict):
+            known = state or {}
+            added = {k: self._extended(known.get(k), p) for k, p in parameters.items()}
+            return {**known, **added}
+        if isinstance(parameters, (list, tuple)):
+            known = list(state or [])
+            known += [None] * (len(parameters) - len(known))
+            added = [self._extended(s, p) for s, p in zip(known, parameters)]
+            return added + known[len(parameters) :]
+        if not state:
+            state = {}
+            self.init_single(parameters, state)
+        return state
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        """Write what is to be remembered about one parameter into ``state``."""
+        raise NotImplementedError()
+
+    def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
+        """The parameters after an update; the tree has the structure of ``gradients``.
+
+        ``parameters`` may hold more than that, and may be a module.
+        """
+        if not self._initialized:
+            self.init(gradients)
+        for name, schedule in self._schedulers.items():
+            self.state[name] = schedule(self.step)
+        self.state["step"] = self.step + 1
+        return tree_map(self.apply_single, gradients, parameters, self.state)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        """The value of one parameter after an update; ``state`` is brought up to date."""
+        raise NotImplementedError()
+
+    @property
+    def state(self) -> dict:
+        """The optimizer's state, see the top of the module. It can be replaced as a whole."""
+        return self._state
+
+    @state.setter
+    def state(self, state: dict) -> None:
+        self._initialized = False
+        self._state = state
+
+    @property
+    def step(self) -> mx.array:
+        """How many updates were made."""
+        return self.state["step"]
+
+    @property
+    def learning_rate(self) -> mx.array:
+        """The learning rate of the coming update, an array.
+
+        A number, an array or a schedule may be assigned.
+        """
+        return self.state["learning_rate"]
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Schedulable) -> None:
+        self._maybe_schedule("learning_rate", learning_rate)
+
+    def _maybe_schedule(self, name: str, value: Schedulable) -> None:
+        """Set a setting of the state, or give it a schedule."""
+        if callable(value):
+            self._schedulers[name] = value
+            self.state[name] = value(self.step)
+        else:
+            self.state[name] = mx.array(value)
+
+
+class MultiOptimizer(Optimizer):
+    """Several optimizers, each for some of the parameters.
+
+    Args:
+        optimizers: The optimizers.
+        filters: A function ``filter(path, array)`` for every optimizer but the last. The first
+            optimizer whose filter says yes takes the parameter, otherwise the last.
+    """
+
+    def __init__(self, optimizers, filters: list = []):  # noqa: B006
+        super().__init__()
+        self._state = {}
+        if len(filters) != len(optimizers) - 1:
+            raise ValueError(f"Given {len(filters)} filters but {len(optimizers) - 1} needed.")
+        self.optimizers = optimizers
+        self.filters = list(filters) + [lambda path, array: True]
+
+    def _split(self, tree: dict) -> list[dict]:
+        """The part of a tree that each optimizer takes."""
+        if len(self.optimizers) == 1:
+            return [tree]
+        parts: list[list] = [[] for _ in self.optimizers]
+        for path, value in tree_flatten(tree):
+            chosen = next(i for i, takes in enumerate(self.filters) if takes(path, value))
+            parts[chosen].append((path, value))
+        return [tree_unflatten(part) for part in parts]
+
+    def init(self, parameters: dict) -> None:
+        for optimizer, part in zip(self.optimizers, self._split(parameters)):
+            optimizer.init(part)
+        self._initialized = True
+
+    def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
+        merged: dict = {}
+        for optimizer, part in zip(self.optimizers, self._split(gradients)):
+            merged = tree_merge(merged, optimizer.apply_gradients(part, parameters))
+        return merged
+
+    @property
+    def state(self) -> dict:
+        """``{"states": [...]}`` with the states of the optimizers."""
+        return {"states": [optimizer.state for optimizer in self.optimizers]}
+
+    @state.setter
+    def state(self, state: dict) -> None:
+        if "states" not in state or len(state["states"]) != len(self.optimizers):
+            raise ValueError("Invalid state provided")
+        for optimizer, own in zip(self.optimizers, state["states"]):
+            optimizer.state = own
+
+    @property
+    def learning_rate(self) -> mx.array:
+        """The learning rate of the first optimizer; an assignment sets that of all."""
+        return self.optimizers[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Schedulable) -> None:
+        for optimizer in self.optimizers:
+            optimizer.learning_rate = learning_rate
+
+
+def _require(holds: bool, optimizer: str, name: str, wanted: str, value: Any) -> None:
+    if not holds:
+        raise ValueError(f"{optimizer} {name} should be {wanted}, {value} was provided instead")
+
+
+def _check_betas(optimizer: str, betas: list[float]) -> None:
+    for i, beta in enumerate(betas[:2], start=1):
+        _require(0.0 <= beta < 1.0, optimizer, f"beta{i}", "in [0, 1)", beta)
+
+
+def _average(old: mx.array, new: mx.array, keep: float | mx.array) -> mx.array:
+    """An exponentially weighted average: the part ``keep`` of the old and the rest of the new."""
+    return keep * old + (1 - keep) * new
+
+
+class SGD(Optimizer):
+    r"""Stochastic gradient descent.
+
+    .. math::
+        v_{t+1} &= \mu v_t + (1 - \tau) g_t \\
+        w_{t+1} &= w_t - \lambda v_{t+1}
+
+    Args:
+        learning_rate: :math:`\lambda`, a number or a schedule.
+        momentum: :math:`\mu`.
+        weight_decay: The L2 penalty: how much of the parameter is added to its gradient.
+        dampening: :math:`\tau`.
+        nesterov: Whether to look ahead by a further step of momentum.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Schedulable,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+    ):
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening.")
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.dampening = dampening
+        self.nesterov = nesterov
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        state["v"] = mx.zeros_like(parameter)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        if self.weight_decay != 0:
+            gradient = gradient + self.weight_decay * parameter
+        lr = self.learning_rate.astype(gradient.dtype)
+        if self.momentum <= 0:
+            return parameter - lr * gradient
+        damped = (1 - self.dampening) * gradient if self.dampening > 0 else gradient
+        v = self.momentum * state["v"] + damped
+        state["v"] = v
+        return parameter - lr * (gradient + self.momentum * v if self.nesterov else v)
+
+
+class RMSprop(Optimizer):
+    r"""RMSprop (Tieleman and Hinton, 2012).
+
+    .. math::
+        v_{t+1} &= \alpha v_t + (1 - \alpha) g_t^2 \\
+        w_{t+1} &= w_t - \lambda \frac{g_t}{\sqrt{v_{t+1}} + \epsilon}
+
+    Args:
+        learning_rate: :math:`\lambda`, a number or a schedule.
+        alpha: :math:`\alpha`.
+        eps: :math:`\epsilon`.
+    """
+
+    def __init__(self, learning_rate: Schedulable, alpha: float = 0.99, eps: float = 1e-8):
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        _require(alpha >= 0.0, "RMSprop", "alpha", ">=0", alpha)
+        _require(eps > 0.0, "RMSprop", "epsilon", ">0", eps)
+        self.alpha = alpha
+        self.eps = eps
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        state["v"] = mx.zeros_like(parameter)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        lr = self.learning_rate.astype(gradient.dtype)
+        v = state["v"] = _average(state["v"], mx.square(gradient), self.alpha)
+        return parameter - lr * gradient / (mx.sqrt(v) + self.eps)
+
+
+class Adagrad(Optimizer):
+    r"""Adagrad (Duchi, Hazan and Singer, 2011).
+
+    .. math::
+        v_{t+1} &= v_t + g_t^2 \\
+        w_{t+1} &= w_t - \lambda \frac{g_t}{\sqrt{v_{t+1}} + \epsilon}
+
+    Args:
+        learning_rate: :math:`\lambda`, a number or a schedule.
+        eps: :math:`\epsilon`.
+    """
+
+    def __init__(self, learning_rate: Schedulable, eps: float = 1e-8):
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        _require(eps > 0.0, "Adagrad", "epsilon", ">0", eps)
+        self.eps = eps
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        state["v"] = mx.zeros_like(parameter)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        lr = self.learning_rate.astype(gradient.dtype)
+        v = state["v"] = state["v"] + mx.square(gradient)
+        return parameter - lr * gradient / (mx.sqrt(v) + self.eps)
+
+
+class AdaDelta(Optimizer):
+    r"""AdaDelta (Zeiler, 2012) with a learning rate.
+
+    .. math::
+        v_{t+1} &= \rho v_t + (1 - \rho) g_t^2 \\
+        \Delta w_{t+1} &= \frac{\sqrt{u_t + \epsilon}}{\sqrt{v_{t+1} + \epsilon}} g_t \\
+        u_{t+1} &= \rho u_t + (1 - \rho) \Delta w_{t+1}^2 \\
+        w_{t+1} &= w_t - \lambda \Delta w_{t+1}
+
+    Args:
+        learning_rate: :math:`\lambda`, a number or a schedule.
+        rho: :math:`\rho`.
+        eps: :math:`\epsilon`.
+    """
+
+    def __init__(self, learning_rate: Schedulable, rho: float = 0.9, eps: float = 1e-6):
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        _require(rho >= 0.0, "AdaDelta", "rho", ">=0", rho)
+        _require(eps > 0.0, "AdaDelta", "epsilon", ">0", eps)
+        self.rho = rho
+        self.eps = eps
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        state["v"] = mx.zeros_like(parameter)
+        state["u"] = mx.zeros_like(parameter)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        lr = self.learning_rate.astype(gradient.dtype)
+        u = state["u"]
+        v = state["v"] = _average(state["v"], mx.square(gradient), self.rho)
+        delta = mx.sqrt(u + self.eps) / mx.sqrt(v + self.eps) * gradient
+        state["u"] = _average(u, mx.square(delta), self.rho)
+        return parameter - lr * delta
+
+
+class Adam(Optimizer):
+    r"""Adam (Kingma and Ba, 2015).
+
+    .. math::
+        m_{t+1} &= \beta_1 m_t + (1 - \beta_1) g_t \\
+        v_{t+1} &= \beta_2 v_t + (1 - \beta_2) g_t^2 \\
+        w_{t+1} &= w_t - \lambda \frac{m_{t+1}}{\sqrt{v_{t+1}} + \epsilon}
+
+    Args:
+        learning_rate: :math:`\lambda`, a number or a schedule.
+        betas: :math:`(\beta_1, \beta_2)`.
+        eps: :math:`\epsilon`.
+        bias_correction: Whether to make up for m and v starting at zero, as the paper does.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Schedulable,
+        betas: list[float] = [0.9, 0.999],  # noqa: B006
+        eps: float = 1e-8,
+        bias_correction: bool = False,
+    ):
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        _check_betas("Adam", betas)
+        _require(eps >= 0.0, "Adam", "epsilon", ">=0", eps)
+        self.betas = betas
+        self.eps = eps
+        self.bias_correction = bias_correction
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        state["m"] = mx.zeros_like(parameter)
+        state["v"] = mx.zeros_like(parameter)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        lr = self.learning_rate.astype(gradient.dtype)
+        b1, b2 = self.betas
+        m = state["m"] = _average(state["m"], gradient, b1)
+        v = state["v"] = _average(state["v"], mx.square(gradient), b2)
+        if not self.bias_correction:
+            return parameter - lr * m / (mx.sqrt(v) + self.eps)
+        m_scale = (lr / (1 - b1**self.step)).astype(gradient.dtype)
+        v_scale = mx.rsqrt(1 - b2**self.step).astype(gradient.dtype)
+        return parameter - m_scale * m / (mx.sqrt(v) * v_scale + self.eps)
+
+
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+
+    As :class:`Adam`, but :math:`w_{t+1} = w_t - \alpha (\frac{m_{t+1}}{\sqrt{v_{t+1}} + \epsilon} +
+    \lambda w_t)` with the weight decay :math:`\lambda`.
+
+    Args:
+        learning_rate: :math:`\alpha`, a number or a schedule.
+        betas, eps, bias_correction: As for :class:`Adam`.
+        weight_decay: :math:`\lambda`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Schedulable,
+        betas: list[float] = [0.9, 0.999],  # noqa: B006
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        bias_correction: bool = False,
+    ):
+        super().__init__(learning_rate, betas, eps, bias_correction)
+        self.weight_decay = weight_decay
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        lr = self.learning_rate.astype(gradient.dtype)
+        decayed = parameter * (1 - lr * self.weight_decay)
+        return super().apply_single(gradient, decayed, state)
+
+
+class Adamax(Adam):
+    r"""Adamax (Kingma and Ba, 2015): Adam with the infinity norm, without bias correction.
+
+    .. math::
+        m_{t+1} &= \beta_1 m_t + (1 - \beta_1) g_t \\
+        v_{t+1} &= \max(\beta_2 v_t, |g_t|) \\
+        w_{t+1} &= w_t - \lambda \frac{m_{t+1}}{v_{t+1} + \epsilon}
+
+    Args:
+        learning_rate: :math:`\lambda`, a number or a schedule.
+        betas: :math:`(\beta_1, \beta_2)`.
+        eps: :math:`\epsilon`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Schedulable,
+        betas: list[float] = [0.9, 0.999],  # noqa: B006
+        eps: float = 1e-8,
+    ):
+        super().__init__(learning_rate, betas, eps)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        lr = self.learning_rate.astype(gradient.dtype)
+        b1, b2 = self.betas
+        m = state["m"] = _average(state["m"], gradient, b1)
+        v = state["v"] = mx.maximum(b2 * state["v"], mx.abs(gradient))
+        return parameter - lr * m / (v + self.eps)
+
+
+class Lion(Optimizer):
+    r"""Lion (Chen et al., 2023), which goes by the sign of its update.
+
+    It wants a learning rate 3 to 10 times smaller than that of AdamW, and a weight decay larger by
+    as much.
+
+    .. math::
+        c_{t+1} &= \beta_1 m_t + (1 - \beta_1) g_t \\
+        m_{t+1} &= \beta_2 m_t + (1 - \beta_2) g_t \\
+        w_{t+1} &= w_t - \eta (\text{sign}(c_{t+1}) + \lambda w_t)
+
+    Args:
+        learning_rate: :math:`\eta`, a number or a schedule.
+        betas: :math:`(\beta_1, \beta_2)`.
+        weight_decay: :math:`\lambda`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Schedulable,
+        betas: list[float] = [0.9, 0.99],  # noqa: B006
+        weight_decay: float = 0.0,
+    ):
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        _check_betas("Lion", betas)
+        self.betas = betas
+        self.weight_decay = weight_decay
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        state["m"] = mx.zeros_like(parameter)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        lr = self.learning_rate.astype(gradient.dtype)
+        b1, b2 = self.betas
+        m = state["m"]
+        direction = mx.sign(_average(m, gradient, b1))
+        state["m"] = _average(m, gradient, b2)
+        if self.weight_decay > 0:
+            parameter = (1 - lr * self.weight_decay) * parameter
+        return parameter - lr * direction
+
+
+def _root_mean_square(x: mx.array) -> mx.array:
+    return mx.sqrt(mx.mean(mx.square(x)))
+
+
+class Adafactor(Optimizer):
+    """Adafactor (Shazeer and Stern, 2018), whose memory grows with rows and columns, not entries.
+
+    Args:
+        learning_rate: The learning rate, a number or a schedule; unused with ``relative_step``.
+        eps: What is added to squared gradients, and the least scale of a parameter.
+        clip_threshold: The root mean square to which updates are scaled down.
+        decay_rate: The exponent by which the averages of squared gradients come to rest.
+        beta_1: The decay of an average of the updates; None keeps no such average.
+        weight_decay: The weight decay.
+        scale_parameter: Whether to scale the learning rate by the root mean square of the parameter.
+        relative_step: Whether the learning rate follows from the step alone.
+        warmup_init: Whether that learning rate starts low, in proportion to the step.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Schedulable | None = None,
+        eps: tuple[float, float] = (1e-30, 1e-3),
+        clip_threshold: float = 1.0,
+        decay_rate: float = -0.8,
+        beta_1: float | None = None,
+        weight_decay: float = 0.0,
+        scale_parameter: bool = True,
+        relative_step: bool = True,
+        warmup_init: bool = False,
+    ):
+        super().__init__()
+        if learning_rate is not None:
+            self._maybe_schedule("learning_rate", learning_rate)
+        self.eps = eps
+        self.clip_threshold = clip_threshold
+        self.decay_rate = decay_rate
+        self.beta_1 = beta_1
+        self.weight_decay = weight_decay
+        self.scale_parameter = scale_parameter
+        self.relative_step = relative_step
+        self.warmup_init = warmup_init
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        if parameter.ndim >= 2:
+            shape, dtype = parameter.shape, parameter.dtype
+            state["exp_avg_sq_row"] = mx.zeros(shape[:-1], dtype=dtype)
+            state["exp_avg_sq_col"] = mx.zeros(shape[:-2] + shape[-1:], dtype=dtype)
+        else:
+            state["exp_avg_sq"] = mx.zeros_like(parameter)
+        if self.beta_1 is not None:
+            state["exp_avg"] = mx.zeros_like(parameter)
+
+    def _rate(self, parameter: mx.array) -> mx.array:
+        """The learning rate of one parameter."""
+        if self.relative_step:
+            highest = 1e-6 * self.step if self.warmup_init else 1e-2
+            rate = mx.minimum(highest, mx.rsqrt(self.step))
+        else:
+            rate = self.learning_rate
+        rate = rate.astype(parameter.dtype)
+        if self.scale_parameter:
+            rate = rate * mx.maximum(self.eps[1], _root_mean_square(parameter))
+        return rate
+
+    def _normalized(self, gradient: mx.array, keep: mx.array, state: dict) -> mx.array:
+        """The gradient divided by the root of its average square, which is brought up to date."""
+        square = mx.square(gradient) + self.eps[0]
+        if gradient.ndim < 2:
+            average = state["exp_avg_sq"] = _average(state["exp_avg_sq"], square, keep)
+            return mx.rsqrt(average) * gradient
+        # The average square is taken to be the product of its marginals.
+        row = _average(state["exp_avg_sq_row"], mx.mean(square, axis=-1), keep)
+        col = _average(state["exp_avg_sq_col"], mx.mean(square, axis=-2), keep)
+        state["exp_avg_sq_row"], state["exp_avg_sq_col"] = row, col
+        row_factor = mx.rsqrt(row / mx.mean(row, axis=-1, keepdims=True))
+        return row_factor[..., None] * mx.rsqrt(col)[..., None, :] * gradient
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        rate = self._rate(parameter)
+        keep = (1.0 - self.step**self.decay_rate).astype(gradient.dtype)
+        update = self._normalized(gradient, keep, state)
+        update = update / mx.maximum(1.0, _root_mean_square(update) / self.clip_threshold)
+        update = rate * update
+        if self.beta_1 is not None:
+            update = state["exp_avg"] = _average(state["exp_avg"], update, self.beta_1)
+        if self.weight_decay != 0:
+            parameter = parameter * (1 - self.weight_decay * rate)
+        return parameter - update
+
+
+class Muon(Optimizer):
+    """Muon (Jordan et al., 2024): momentum whose matrices are made orthogonal.
+
+    It is meant for the weights of hidden layers; embeddings, the last layer and vectors do better
+    with another optimizer, see :class:`MultiOptimizer`. Filters of convolutions are treated as
+    matrices with one row for every output channel.
+
+    Args:
+        learning_rate: The learning rate, a number or a schedule.
+        momentum: The decay of the average of the gradients.
+        weight_decay: The L2 penalty: how much of the parameter is added to its gradient.
+        nesterov: Whether to look ahead by a further step of momentum.
+        ns_steps: The number of Newton-Schulz iterations of the orthogonalization.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Schedulable,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
+        nesterov: bool = True,
+        ns_steps: int = 5,
+    ):
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.nesterov = nesterov
+        self.ns_steps = ns_steps
+
+    def init_single(self, parameter: mx.array, state: dict) -> None:
+        state["v"] = mx.zeros_like(parameter)
+
+    def _orthogonalized(self, x: mx.array) -> mx.array:
+        """A matrix with the singular vectors of ``x`` and singular values near 1."""
+        # The quintic iteration of Jordan et al., on the side with fewer rows.
+        a, b, c = 3.4445, -4.7750, 2.0315
+        tall = x.shape[-2] > x.shape[-1]
+        x = x.T if tall else x
+        x = x / (mx.sqrt(mx.sum(mx.square(x))) + 1e-7)
+        for _ in range(self.ns_steps):
+            gram = x @ x.T
+            x = a * x + mx.addmm(b * gram, gram, gram, beta=1.0, alpha=c) @ x
+        return x.T if tall else x
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        if self.weight_decay != 0:
+            gradient = gradient + self.weight_decay * parameter
+        v = state["v"] = _average(state["v"], gradient, self.momentum)
+        update = _average(v, gradient, self.momentum) if self.nesterov else v
+        lr = self.learning_rate.astype(gradient.dtype)
+        if update.ndim >= 2:
+            shape = update.shape
+            update = self._orthogonalized(update.reshape(shape[0], -1)).reshape(shape)
+            lr = lr * math.sqrt(max(1, shape[-2] / shape[-1]))
+        return parameter - lr * update
+
+
+def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:
+    """Scale gradients down where their norm, taken over all of them together, exceeds a limit.
+
+    Returns:
+        The tree of gradients and the norm that they had.
+    """
+    squares = tree_reduce(lambda total, g: total + mx.sum(mx.square(g)), grads, mx.array(0.0))
+    norm = mx.sqrt(squares)
+    scale = mx.minimum(max_norm / (norm + 1e-6), 1.0)
+    return tree_map(lambda g: g * scale, grads), norm
