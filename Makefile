@@ -33,8 +33,8 @@ test: test-cpp install $(STAMPS)/test ## Run the C++ and the Python tests
 	@$(BIN)/python -m pytest -q -n $(JOBS) tests/python
 
 test-cpp: $(BUILD)/build.ninja
-	$(call say,building the C++ tests)
-	@cmake --build $(BUILD) --target heddle_tests -j $(JOBS)
+	$(call say,building the C++ library and its tests)
+	@cmake --build $(BUILD) --target heddle_tests heddle -j $(JOBS)
 	$(call say,running the C++ tests)
 	@ctest --test-dir $(BUILD) --verbose --no-tests=error
 

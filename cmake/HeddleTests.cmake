@@ -7,3 +7,9 @@ target_link_libraries(heddle_tests PRIVATE heddle_objects doctest::doctest)
 target_include_directories(heddle_tests PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(heddle_tests PRIVATE ${HEDDLE_WARNINGS})
 add_test(NAME heddle_tests COMMAND heddle_tests)
+
+if(HEDDLE_BUILD_LIBRARY)
+  add_test(NAME installed_library COMMAND "${CMAKE_COMMAND}"
+    "-DBUILD=${PROJECT_BINARY_DIR}" "-DSOURCE=${PROJECT_SOURCE_DIR}" "-DWORK=${PROJECT_BINARY_DIR}/installed_library"
+    -P "${PROJECT_SOURCE_DIR}/tests/cpp/installed_library.cmake")
+endif()
