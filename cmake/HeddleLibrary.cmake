@@ -9,6 +9,7 @@ target_compile_features(heddle PUBLIC cxx_std_20)
 target_include_directories(heddle PUBLIC
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+target_link_options(heddle PRIVATE -Wl,--no-undefined)
 # oneDNN is looked for beside the library (as in a Python environment's lib/), then where the install below puts a copy.
 set_target_properties(heddle PROPERTIES
   LINKER_LANGUAGE CXX
