@@ -1,1 +1,3 @@
 """heddle: a tensor engine that speaks MLX. Write ``import heddle.core as mx``."""
+
+from . import _reprlib_fix as _reprlib_fix
