@@ -21,6 +21,6 @@ message(STATUS "the example says: ${output}")
 
 file(GLOB library "${WORK}/prefix/lib*/libheddle.so" "${WORK}/prefix/lib/*/libheddle.so")
 file(READ_ELF "${library}" RUNPATH paths)
-if(NOT "${paths}" STREQUAL "$ORIGIN:$ORIGIN/heddle")
+if(NOT "${paths}" STREQUAL "$ORIGIN;$ORIGIN/heddle")
   message(FATAL_ERROR "libheddle.so looks for libraries in '${paths}', which should be relative to it")
 endif()
