@@ -1,0 +1,81 @@
+// The one place that knows oneDNN. Every call describes its operands as plain structs, finds the
+// primitive in a bounded per-thread cache (about 50 ns; creating one costs up to a millisecond) and
+// runs it on the calling thread's stream with heddle's limit of threads; inside a parallel loop it
+// runs serially. Thread-safe. Throws std::runtime_error where oneDNN refuses.
+#pragma once
+
+#include <cstdint>
+
+#include "heddle/dtype.h"
+
+namespace heddle::cpu::onednn {
+
+inline constexpr int max_rank = 6;
+
+// What a primitive sees of an array. Only 64-bit fields: requests are hashed and compared bytewise.
+struct Tensor {
+  int64_t dtype = 0;
+  int64_t rank = 0;  // 0: absent
+  int64_t dims[max_rank] = {};
+  int64_t strides[max_rank] = {};
+};
+
+// Pointwise tails that run on the accumulator before it is stored.
+enum class Tail : int64_t { none, relu, gelu_erf, gelu_tanh, silu, tanh, sigmoid };
+
+// Whether this machine multiplies `t` at full speed (bfloat16: AVX512-BF16 or AMX; float16:
+// AVX512-FP16). float32 always; other dtypes never.
+bool native(Dtype t);
+
+// True where the matmul primitive beats dnnl_sgemm for large float32 products (AVX-512).
+bool has_avx512();
+
+// out = tail(alpha * a b + beta * addend), each (M, K), (K, N), (M, N) or with up to four leading batch
+// dimensions, of extent 1 where broadcast. One of the last two strides of a and b is 1; out is dense.
+// The addend, if present, has extent 1 where it is broadcast and must be dense otherwise; or, if
+// `accumulate` is set, is what `out` holds.
+struct MatmulRequest {
+  int64_t kind = 1;
+  Tensor a, b, out, addend;
+  double alpha = 1, beta = 1;
+  int64_t accumulate = 0;
+  Tail tail = Tail::none;
+};
+// False if oneDNN has only its reference implementation for these layouts; nothing is computed then.
+bool matmul(const MatmulRequest& request, const void* a, const void* b, void* out,
+            const void* addend = nullptr);
+
+// Row-major out (M, N) = alpha * op(a) op(b) + beta * out; op transposes if the flag is set.
+void sgemm(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+           const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* out,
+           int64_t ldc);
+
+enum class Direction : int64_t { forward, backward_data, backward_weights };
+
+// A convolution dst = conv(src, weights): src (N, C, spatial...), dst (N, O, spatial...), both with the
+// strides of dense channels-last memory; weights (O, C, k...) or (G, O/G, C/G, k...), any dense strides.
+// Backward directions compute src or weights from the other two.
+struct ConvRequest {
+  int64_t kind = 2;
+  Direction direction = Direction::forward;
+  Tensor src, weights, dst;
+  int64_t strides[3] = {1, 1, 1};
+  int64_t dilation[3] = {1, 1, 1};
+  int64_t low[3] = {}, high[3] = {};
+};
+void convolution(const ConvRequest& request, void* src, void* weights, void* dst);
+
+enum class Pooling : int64_t { max, average_with_padding, average_without_padding };
+
+// src (N, C, spatial...), dst likewise, channels-last memory.
+struct PoolRequest {
+  int64_t kind = 3;
+  Pooling pooling = Pooling::max;
+  Tensor src, dst;
+  int64_t window[3] = {1, 1, 1};
+  int64_t strides[3] = {1, 1, 1};
+  int64_t low[3] = {}, high[3] = {};
+};
+void pool(const PoolRequest& request, const void* src, void* dst);
+
+}  // namespace heddle::cpu::onednn
