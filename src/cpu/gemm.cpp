@@ -314,7 +314,7 @@ void matrix_vector(int64_t R, int64_t K, const S* w, int64_t row_stride, int64_t
   for (int64_t k = 0; k < K; k++) x[k] = static_cast<T>(x_data[k * x_stride]);
   constexpr int64_t span = 1024;  // sums kept in L1
   const int64_t per_row = std::max<int64_t>(K, 1);
-  if (k_stride == 1 || R == 1) {
+  if (k_stride == 1 || K == 1) {
     int64_t grain = std::max<int64_t>(4, parallel_grain / per_row / 4 * 4);
     parallel_for(R, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
       HWY_ALIGN T y[span];

@@ -37,7 +37,7 @@ void gemm(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& b, con
 void gemv(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& b, const Finish& finish);
 
 // The same on the calling thread for M N K at most `small_product`, without packing a.
-inline constexpr int64_t small_product = 1 << 15;
+inline constexpr int64_t small_product = 1 << 17;
 void gemm_small(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& b,
                 const Finish& finish);
 

@@ -244,6 +244,13 @@ void multiply_by_onednn(Stack& s, const Epilogue& e) {
                   e.tail == onednn::Tail::none && (!has_addend || into_out);
   constexpr size_t most_batch = 2;
   size_t first = by_sgemm ? s.batch.size() : s.batch.size() - std::min(s.batch.size(), most_batch);
+  // oneDNN takes no dimension that only the result has.
+  for (size_t d = s.batch.size(); d-- > first;) {
+    if (a.batch[d] == 0 && b.batch[d] == 0) {
+      first = d + 1;
+      break;
+    }
+  }
   int64_t inner = 1;
   for (size_t d = first; d < s.batch.size(); d++) inner *= s.batch[d];
 
@@ -363,8 +370,6 @@ void matmul(const View& a, const View& b, const View& out, const Epilogue& e) {
   bool has_addend = e.addend && e.beta != 0;
   if (out.dtype == Dtype::complex64) {
     // No products to sum: pairs of real zeros.
-    View empty{a.data, Dtype::float32, out.shape, Strides(rank)};
-    empty.shape[rank - 1] = 0;
     View zero_sums = out, addend;
     zero_sums.dtype = Dtype::float32;
     zero_sums.shape.push_back(2);
