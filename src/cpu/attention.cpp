@@ -1,0 +1,480 @@
+#include "cpu/attention.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "core/threads.h"
+#include "cpu/scratch.h"
+#include "cpu/tile/program.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/attention.cpp"
+#include "cpu/simd.h"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "cpu/matrix_blocks-inl.h"
+
+#ifndef HEDDLE_CPU_ATTENTION_CPP_ONCE
+#define HEDDLE_CPU_ATTENTION_CPP_ONCE
+namespace heddle::cpu {
+namespace {
+
+constexpr float lowest = std::numeric_limits<float>::lowest();
+constexpr int64_t key_block = 128;    // scores of one block of keys stay in the L1 cache
+constexpr int64_t split_keys = 1024;  // few queries: the keys are shared out in pieces of this size
+constexpr int64_t few_queries = 4;    // fewer than this many do not fill a vector
+
+// The problem with the query heads of one key head seen as one long list of rows.
+struct Problem {
+  View q, k, v, out;
+  AttentionParams params;
+  int64_t key_heads, group, queries, keys, depth, value_depth;
+  int64_t rows;    // group * queries
+  int64_t pieces;  // into which the keys are split
+
+  int64_t head_of(int64_t key_head, int64_t row) const { return key_head * group + row / queries; }
+  template <class T>
+  const T* row_of(const View& view, int64_t b, int64_t head, int64_t at) const {
+    return view.as<T>() + b * view.strides[0] + head * view.strides[1] + at * view.strides[2];
+  }
+};
+
+// What is known of one block of rows after some keys: for each row (a lane of `width`) the maximum of
+// the scores, the sum of exp(score - maximum), and the sum of values weighted so (values as rows).
+struct Running {
+  int64_t width;
+  float* maximum;
+  float* sum;
+  float* weighted;  // (value_depth, width)
+};
+
+}  // namespace
+}  // namespace heddle::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace heddle::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// exp(x) for x <= 0 with a relative error of about 1e-7, exactly 0 below the normal numbers: 2^n times a
+// polynomial (Taylor, degree 6, remainder below 2^-25) on |r| <= ln 2 / 2. NaN stays.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V exp_of_negative(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
+  // ln 2 in two parts, so that the product with n is exact in the first.
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+  V p = hn::Set(d, 1.f / 720);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.f / 120));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.f / 24));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.f / 6));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.f));
+  // n stays within the exponent's range for what is not replaced below.
+  const V power = hn::BitCast(
+      d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3f)), hn::Mul(p, power));
+}
+
+template <int vectors, bool adds>
+void multiply_rows(int64_t rows, int64_t K, const float* a, int64_t row_stride, int64_t k_stride,
+                   const float* b, float* c, const float* factors) {
+  const hn::ScalableTag<float> d;
+  const int64_t pitch = vectors * static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + block_rows <= rows; i += block_rows) {
+    multiply_block<block_rows, vectors, adds>(d, K, a + i * row_stride, row_stride, k_stride, b,
+                                              c + i * pitch, factors);
+  }
+  for (; i + 2 <= rows; i += 2) {
+    multiply_block<2, vectors, adds>(d, K, a + i * row_stride, row_stride, k_stride, b,
+                                     c + i * pitch, factors);
+  }
+  if (i < rows) {
+    multiply_block<1, vectors, adds>(d, K, a + i * row_stride, row_stride, k_stride, b,
+                                     c + i * pitch, factors);
+  }
+}
+
+// Brings the running values up to date with the scores (keys, width), which become exp(score - maximum);
+// `factors` are what sums so far have to be multiplied with.
+template <int vectors>
+void softmax_step(const float* scores_begin, int64_t keys, Running& run, float* factors) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  float* scores = const_cast<float*>(scores_begin);
+  V maximum[vectors], sum[vectors];
+  for (int j = 0; j < vectors; j++) maximum[j] = hn::LoadU(d, run.maximum + j * lanes);
+  for (int64_t i = 0; i < keys; i++) {
+    const float* row = scores + i * vectors * lanes;
+    for (int j = 0; j < vectors; j++) maximum[j] = hn::Max(maximum[j], hn::LoadU(d, row + j * lanes));
+  }
+  for (int j = 0; j < vectors; j++) {
+    V factor = exp_of_negative(d, hn::Sub(hn::LoadU(d, run.maximum + j * lanes), maximum[j]));
+    hn::StoreU(factor, d, factors + j * lanes);
+    hn::StoreU(maximum[j], d, run.maximum + j * lanes);
+    sum[j] = hn::Mul(hn::LoadU(d, run.sum + j * lanes), factor);
+  }
+  for (int64_t i = 0; i < keys; i++) {
+    float* row = scores + i * vectors * lanes;
+    for (int j = 0; j < vectors; j++) {
+      V p = exp_of_negative(d, hn::Sub(hn::LoadU(d, row + j * lanes), maximum[j]));
+      hn::StoreU(p, d, row + j * lanes);
+      sum[j] = hn::Add(sum[j], p);
+    }
+  }
+  for (int j = 0; j < vectors; j++) hn::StoreU(sum[j], d, run.sum + j * lanes);
+}
+
+// Rows [first, first + count) of key head `key_head` of batch entry b.
+struct RowBlock {
+  int64_t b, key_head, first, count;
+};
+
+// Applies the mask to scores (keys from `key` on, width): an additive mask is added, where a boolean
+// or causal one forbids, the score becomes the lowest number.
+inline void apply_mask(const Problem& p, const RowBlock& rows, int64_t key, int64_t keys, float* scores,
+                       int64_t width) {
+  if (p.params.causal) {
+    for (int64_t lane = 0; lane < rows.count; lane++) {
+      int64_t last = (rows.first + lane) % p.queries + p.keys - p.queries;
+      for (int64_t i = std::max<int64_t>(0, last + 1 - key); i < keys; i++) {
+        scores[i * width + lane] = lowest;
+      }
+    }
+  }
+  if (!p.params.mask) return;
+  const View& mask = *p.params.mask;
+  for (int64_t lane = 0; lane < rows.count; lane++) {
+    int64_t row = rows.first + lane, step = mask.strides[3];
+    int64_t offset = rows.b * mask.strides[0] + p.head_of(rows.key_head, row) * mask.strides[1] +
+                     row % p.queries * mask.strides[2] + key * step;
+    float* to = scores + lane;
+    if (mask.dtype == Dtype::bool_) {
+      const bool* from = mask.as<bool>() + offset;
+      for (int64_t i = 0; i < keys; i++) {
+        if (!from[i * step]) to[i * width] = lowest;
+      }
+    } else {
+      visit_dtype(mask.dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        if constexpr (!std::is_same_v<T, complex64_t>) {
+          const T* from = mask.as<T>() + offset;
+          for (int64_t i = 0; i < keys; i++) to[i * width] += static_cast<float>(from[i * step]);
+        }
+      });
+    }
+  }
+}
+
+// The keys that a block of rows has to look at: causal rows stop early, unless one of them may attend to
+// nothing, which then averages all values.
+inline int64_t key_limit(const Problem& p, const RowBlock& rows) {
+  if (!p.params.causal) return p.keys;
+  int64_t shift = p.keys - p.queries, first = rows.first % p.queries;
+  bool wraps = first + rows.count > p.queries;
+  if (shift < 0 && (wraps || first + shift < 0)) return p.keys;
+  int64_t last = wraps ? p.queries - 1 : first + rows.count - 1;
+  return std::clamp<int64_t>(last + shift + 1, 0, p.keys);
+}
+
+inline bool mask_matters(const Problem& p, const RowBlock& rows, int64_t key, int64_t keys) {
+  if (p.params.mask) return true;
+  if (!p.params.causal) return false;
+  bool wraps = rows.first % p.queries + rows.count > p.queries;
+  int64_t first = wraps ? 0 : rows.first % p.queries;
+  return key + keys - 1 > first + p.keys - p.queries;
+}
+
+// `count` rows of a key or value head from `key` on, as floats: in place, or converted into `space`.
+template <class T>
+const float* floats_of(const Problem& p, const View& view, const RowBlock& rows, int64_t key,
+                       int64_t count, int64_t length, float* space, int64_t& stride) {
+  const T* from = p.row_of<T>(view, rows.b, rows.key_head, key);
+  if constexpr (std::is_same_v<T, float>) {
+    stride = view.strides[2];
+    return from;
+  } else {
+    for (int64_t i = 0; i < count; i++) {
+      convert_run(from + i * view.strides[2], space + i * length, length);
+    }
+    stride = length;
+    return space;
+  }
+}
+
+// A block of rows against keys [begin, end): scores are computed transposed, so that each row is a lane
+// and neither keys nor values have to be rearranged.
+template <int vectors, class T>
+void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end, Running& run) {
+  const hn::ScalableTag<float> d;
+  const int64_t width = run.width;
+  constexpr bool converts = !std::is_same_v<T, float>;
+  Scratch space((p.depth * width + key_block * width + width +
+                 (converts ? key_block * (p.depth + p.value_depth) : 0)) * sizeof(float));
+  float* queries = space.as<float>();
+  float* scores = queries + p.depth * width;
+  float* factors = scores + key_block * width;
+  float* converted = factors + width;
+  for (int64_t lane = 0; lane < width; lane++) {
+    // Lanes beyond the block repeat its last row: they cost nothing and stay finite.
+    int64_t row = rows.first + std::min(lane, rows.count - 1);
+    const T* from = p.row_of<T>(p.q, rows.b, p.head_of(rows.key_head, row), row % p.queries);
+    for (int64_t i = 0; i < p.depth; i++) {
+      queries[i * width + lane] = static_cast<float>(from[i * p.q.strides[3]]) * p.params.scale;
+    }
+  }
+  for (int64_t key = begin; key < end; key += key_block) {
+    int64_t keys = std::min(key_block, end - key), stride;
+    const float* k = floats_of<T>(p, p.k, rows, key, keys, p.depth, converted, stride);
+    multiply_rows<vectors, false>(keys, p.depth, k, stride, 1, queries, scores, nullptr);
+    if (mask_matters(p, rows, key, keys)) apply_mask(p, rows, key, keys, scores, width);
+    softmax_step<vectors>(scores, keys, run, factors);
+    const float* v = floats_of<T>(p, p.v, rows, key, keys, p.value_depth,
+                                  converted + key_block * p.depth, stride);
+    multiply_rows<vectors, true>(p.value_depth, keys, v, 1, stride, scores, run.weighted, factors);
+  }
+}
+
+// The same for a handful of rows, one after the other (run.width = rows.count): memory bound, each key
+// and value read once for all of them.
+template <class T>
+void attend_few(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end, Running& run) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  Scratch space((p.depth * rows.count + key_block + rows.count * p.value_depth) * sizeof(float));
+  float* queries = space.as<float>();
+  float* scores = queries + p.depth * rows.count;
+  float* weighted = scores + key_block;  // (rows, value_depth), turned at the end
+  std::fill_n(weighted, rows.count * p.value_depth, 0.f);
+  for (int64_t r = 0; r < rows.count; r++) {
+    int64_t row = rows.first + r;
+    const T* from = p.row_of<T>(p.q, rows.b, p.head_of(rows.key_head, row), row % p.queries);
+    for (int64_t i = 0; i < p.depth; i++) {
+      queries[r * p.depth + i] = static_cast<float>(from[i * p.q.strides[3]]) * p.params.scale;
+    }
+  }
+  for (int64_t key = begin; key < end; key += key_block) {
+    int64_t keys = std::min(key_block, end - key);
+    const T* k = p.row_of<T>(p.k, rows.b, rows.key_head, key);
+    const T* v = p.row_of<T>(p.v, rows.b, rows.key_head, key);
+    for (int64_t r = 0; r < rows.count; r++) {
+      const float* query = queries + r * p.depth;
+      int64_t i = 0;
+      for (; i + 4 <= keys; i += 4) {
+        dot_rows<4>(k + i * p.k.strides[2], p.k.strides[2], query, p.depth, scores + i);
+      }
+      for (; i < keys; i++) {
+        dot_rows<1>(k + i * p.k.strides[2], p.k.strides[2], query, p.depth, scores + i);
+      }
+      RowBlock one{rows.b, rows.key_head, rows.first + r, 1};
+      if (mask_matters(p, one, key, keys)) apply_mask(p, one, key, keys, scores, 1);
+
+      float maximum = run.maximum[r];
+      for (i = 0; i < keys; i++) maximum = std::max(maximum, scores[i]);
+      float factor = hn::GetLane(exp_of_negative(d, hn::Set(d, run.maximum[r] - maximum)));
+      auto sums = hn::Zero(d);
+      for (i = 0; i < keys; i += lanes) {
+        // What lies beyond the last key is as good as masked.
+        for (int64_t j = keys; j < i + lanes; j++) scores[j] = -std::numeric_limits<float>::infinity();
+        auto e = exp_of_negative(d, hn::Sub(hn::LoadU(d, scores + i), hn::Set(d, maximum)));
+        hn::StoreU(e, d, scores + i);
+        sums = hn::Add(sums, e);
+      }
+      run.maximum[r] = maximum;
+      run.sum[r] = run.sum[r] * factor + hn::GetLane(hn::SumOfLanes(d, sums));
+      float* to = weighted + r * p.value_depth;
+      for (i = 0; i < p.value_depth; i++) to[i] *= factor;
+      for (i = 0; i + 4 <= keys; i += 4) {
+        add_rows<4>(v + i * p.v.strides[2], p.v.strides[2], scores + i, p.value_depth, to);
+      }
+      for (; i < keys; i++) {
+        add_rows<1>(v + i * p.v.strides[2], p.v.strides[2], scores + i, p.value_depth, to);
+      }
+    }
+  }
+  for (int64_t r = 0; r < rows.count; r++) {
+    for (int64_t i = 0; i < p.value_depth; i++) {
+      run.weighted[i * rows.count + r] = weighted[r * p.value_depth + i];
+    }
+  }
+}
+
+template <class T>
+void store_rows(const Problem& p, const RowBlock& rows, const Running& run) {
+  for (int64_t lane = 0; lane < rows.count; lane++) {
+    int64_t row = rows.first + lane;
+    T* to = const_cast<T*>(
+        p.row_of<T>(p.out, rows.b, p.head_of(rows.key_head, row), row % p.queries));
+    float total = run.sum[lane];
+    for (int64_t i = 0; i < p.value_depth; i++) {
+      to[i] = static_cast<T>(run.weighted[i * run.width + lane] / total);
+    }
+  }
+}
+
+// Folds what another piece of the keys gave into `run`.
+inline void merge(const Problem& p, Running& run, const Running& other) {
+  for (int64_t lane = 0; lane < run.width; lane++) {
+    float maximum = std::max(run.maximum[lane], other.maximum[lane]);
+    float mine = std::exp(run.maximum[lane] - maximum);
+    float theirs = std::exp(other.maximum[lane] - maximum);
+    run.maximum[lane] = maximum;
+    run.sum[lane] = run.sum[lane] * mine + other.sum[lane] * theirs;
+    for (int64_t i = 0; i < p.value_depth; i++) {
+      float& w = run.weighted[i * run.width + lane];
+      w = w * mine + other.weighted[i * run.width + lane] * theirs;
+    }
+  }
+}
+
+inline void start(const Problem& p, const RowBlock& rows, bool with_sinks, Running& run) {
+  for (int64_t lane = 0; lane < run.width; lane++) {
+    run.maximum[lane] = lowest;
+    run.sum[lane] = 0;
+    if (with_sinks && p.params.sinks && lane < rows.count) {
+      int64_t head = p.head_of(rows.key_head, rows.first + lane);
+      const View& sinks = *p.params.sinks;
+      visit_dtype(sinks.dtype, [&](auto tag) {
+        using S = typename decltype(tag)::type;
+        if constexpr (!std::is_same_v<S, complex64_t>) {
+          run.maximum[lane] = static_cast<float>(sinks.as<S>()[head * sinks.strides[0]]);
+        }
+      });
+      run.sum[lane] = 1;
+    }
+  }
+  std::fill_n(run.weighted, run.width * p.value_depth, 0.f);
+}
+
+template <class T>
+void attend(const Problem& p) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const bool few = p.rows <= few_queries;
+  const int64_t most = few ? p.rows : panel_vectors * lanes;  // rows of a block
+  const int64_t blocks = (p.rows + most - 1) / most;
+  const int64_t block_count = p.q.shape[0] * p.key_heads * blocks;
+
+  auto rows_of = [&](int64_t block) {
+    int64_t first = block % blocks * most;
+    block /= blocks;
+    return RowBlock{block / p.key_heads, block % p.key_heads, first,
+                    std::min(most, p.rows - first)};
+  };
+  auto width_of = [&](const RowBlock& rows) {
+    return few ? rows.count : (rows.count + lanes - 1) / lanes * lanes;
+  };
+  auto running_in = [&](float* space, int64_t width) {
+    return Running{width, space, space + width, space + 2 * width};
+  };
+  auto attend_block = [&](const RowBlock& rows, int64_t begin, int64_t end, Running& run) HWY_ATTR {
+    if (few) return attend_few<T>(p, rows, begin, end, run);
+    switch (run.width / lanes) {
+      case 1: return attend_lanes<1, T>(p, rows, begin, end, run);
+      case 2: return attend_lanes<2, T>(p, rows, begin, end, run);
+      default: return attend_lanes<3, T>(p, rows, begin, end, run);
+    }
+  };
+  const int64_t run_size = most * (2 + p.value_depth);
+  const int64_t work = most * std::min(p.keys, p.pieces > 1 ? split_keys : p.keys) *
+                       (p.depth + p.value_depth);
+  const int64_t grain = std::max<int64_t>(1, 8 * parallel_grain / std::max<int64_t>(work, 1));
+
+  if (p.pieces == 1) {
+    parallel_for(block_count, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
+      Scratch space(run_size * sizeof(float));
+      for (int64_t i = begin; i < end; i++) {
+        RowBlock rows = rows_of(i);
+        Running run = running_in(space.as<float>(), width_of(rows));
+        start(p, rows, true, run);
+        attend_block(rows, 0, key_limit(p, rows), run);
+        store_rows<T>(p, rows, run);
+      }
+    });
+    return;
+  }
+  Scratch space(block_count * p.pieces * run_size * sizeof(float));
+  auto run_of = [&](int64_t task) {
+    return running_in(space.as<float>() + task * run_size, width_of(rows_of(task / p.pieces)));
+  };
+  parallel_for(block_count * p.pieces, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
+    for (int64_t task = begin; task < end; task++) {
+      RowBlock rows = rows_of(task / p.pieces);
+      int64_t piece = task % p.pieces;
+      Running run = run_of(task);
+      start(p, rows, piece == 0, run);
+      int64_t first = piece * split_keys;
+      int64_t last = std::min(key_limit(p, rows), first + split_keys);
+      if (first < last) attend_block(rows, first, last, run);
+    }
+  });
+  for (int64_t i = 0; i < block_count; i++) {
+    Running run = run_of(i * p.pieces);
+    for (int64_t piece = 1; piece < p.pieces; piece++) merge(p, run, run_of(i * p.pieces + piece));
+    store_rows<T>(p, rows_of(i), run);
+  }
+}
+
+void attend_float32(const Problem& p) { attend<float>(p); }
+void attend_float16(const Problem& p) { attend<float16_t>(p); }
+void attend_bfloat16(const Problem& p) { attend<bfloat16_t>(p); }
+
+}  // namespace heddle::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heddle::cpu {
+namespace {
+
+// The same with a last stride of 1.
+View with_dense_rows(const View& v, std::optional<Scratch>& space) {
+  if (v.strides[3] == 1 || v.shape[3] == 1) return v;
+  View copy{nullptr, v.dtype, v.shape, row_major_strides(v.shape)};
+  space.emplace(v.size() * size_of(v.dtype));
+  copy.data = space->data();
+  tile::copy(v, copy);
+  return copy;
+}
+
+}  // namespace
+
+HWY_EXPORT(attend_float32);
+HWY_EXPORT(attend_float16);
+HWY_EXPORT(attend_bfloat16);
+
+void attention(const View& q, const View& k, const View& v, const View& out,
+               const AttentionParams& params) {
+  if (out.size() == 0) return;
+  std::optional<Scratch> k_space, v_space;
+  Problem p;
+  p.q = q;
+  p.k = with_dense_rows(k, k_space);
+  p.v = with_dense_rows(v, v_space);
+  p.out = out;
+  p.params = params;
+  p.key_heads = k.shape[1];
+  p.group = q.shape[1] / p.key_heads;
+  p.queries = q.shape[2];
+  p.keys = k.shape[2];
+  p.depth = q.shape[3];
+  p.value_depth = v.shape[3];
+  p.rows = p.group * p.queries;
+  constexpr int64_t one_block = 16;
+  p.pieces = p.rows <= one_block && p.keys > 2 * split_keys
+                 ? (p.keys + split_keys - 1) / split_keys
+                 : 1;
+  switch (q.dtype) {
+    case Dtype::float16: return HWY_DYNAMIC_DISPATCH(attend_float16)(p);
+    case Dtype::bfloat16: return HWY_DYNAMIC_DISPATCH(attend_bfloat16)(p);
+    default: return HWY_DYNAMIC_DISPATCH(attend_float32)(p);
+  }
+}
+
+}  // namespace heddle::cpu
+#endif
