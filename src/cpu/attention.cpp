@@ -1,6 +1,7 @@
 #include "cpu/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -10,11 +11,11 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/attention.cpp"
-#include "cpu/simd.h"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "cpu/matrix_blocks-inl.h"
+#include "cpu/simd.h"
 
 #ifndef HEDDLE_CPU_ATTENTION_CPP_ONCE
 #define HEDDLE_CPU_ATTENTION_CPP_ONCE
@@ -41,8 +42,9 @@ struct Problem {
   }
 };
 
-// What is known of one block of rows after some keys: for each row (a lane of `width`) the maximum of
-// the scores, the sum of exp(score - maximum), and the sum of values weighted so (values as rows).
+// What is known of one block of rows after some keys: for each row (a lane of `width`) the maximum
+// of the scores, the sum of exp(score - maximum), and the sum of values weighted so (values as
+// rows).
 struct Running {
   int64_t width;
   float* maximum;
@@ -58,8 +60,8 @@ HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// exp(x) for x <= 0 with a relative error of about 1e-7, exactly 0 below the normal numbers: 2^n times a
-// polynomial (Taylor, degree 6, remainder below 2^-25) on |r| <= ln 2 / 2. NaN stays.
+// exp(x) for x <= 0 with a relative error of about 1e-7, exactly 0 below the normal numbers: 2^n
+// times a polynomial (Taylor, degree 6, remainder below 2^-25) on |r| <= ln 2 / 2. NaN stays.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V exp_of_negative(D d, V x) {
   const hn::RebindToSigned<D> di;
@@ -75,8 +77,8 @@ HWY_INLINE V exp_of_negative(D d, V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 1.f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.f));
   // n stays within the exponent's range for what is not replaced below.
-  const V power = hn::BitCast(
-      d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
+  const V power =
+      hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3f)), hn::Mul(p, power));
 }
 
@@ -100,19 +102,19 @@ void multiply_rows(int64_t rows, int64_t K, const float* a, int64_t row_stride, 
   }
 }
 
-// Brings the running values up to date with the scores (keys, width), which become exp(score - maximum);
-// `factors` are what sums so far have to be multiplied with.
+// Brings the running values up to date with the scores (keys, width), which become exp(score -
+// maximum); `factors` are what sums so far have to be multiplied with.
 template <int vectors>
-void softmax_step(const float* scores_begin, int64_t keys, Running& run, float* factors) {
+void softmax_step(float* scores, int64_t keys, Running& run, float* factors) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  float* scores = const_cast<float*>(scores_begin);
   V maximum[vectors], sum[vectors];
   for (int j = 0; j < vectors; j++) maximum[j] = hn::LoadU(d, run.maximum + j * lanes);
   for (int64_t i = 0; i < keys; i++) {
     const float* row = scores + i * vectors * lanes;
-    for (int j = 0; j < vectors; j++) maximum[j] = hn::Max(maximum[j], hn::LoadU(d, row + j * lanes));
+    for (int j = 0; j < vectors; j++)
+      maximum[j] = hn::Max(maximum[j], hn::LoadU(d, row + j * lanes));
   }
   for (int j = 0; j < vectors; j++) {
     V factor = exp_of_negative(d, hn::Sub(hn::LoadU(d, run.maximum + j * lanes), maximum[j]));
@@ -136,10 +138,10 @@ struct RowBlock {
   int64_t b, key_head, first, count;
 };
 
-// Applies the mask to scores (keys from `key` on, width): an additive mask is added, where a boolean
-// or causal one forbids, the score becomes the lowest number.
-inline void apply_mask(const Problem& p, const RowBlock& rows, int64_t key, int64_t keys, float* scores,
-                       int64_t width) {
+// Applies the mask to scores (keys from `key` on, width): an additive mask is added, where a
+// boolean or causal one forbids, the score becomes the lowest number.
+inline void apply_mask(const Problem& p, const RowBlock& rows, int64_t key, int64_t keys,
+                       float* scores, int64_t width) {
   if (p.params.causal) {
     for (int64_t lane = 0; lane < rows.count; lane++) {
       int64_t last = (rows.first + lane) % p.queries + p.keys - p.queries;
@@ -172,8 +174,8 @@ inline void apply_mask(const Problem& p, const RowBlock& rows, int64_t key, int6
   }
 }
 
-// The keys that a block of rows has to look at: causal rows stop early, unless one of them may attend to
-// nothing, which then averages all values.
+// The keys that a block of rows has to look at: causal rows stop early, unless one of them may
+// attend to nothing, which then averages all values.
 inline int64_t key_limit(const Problem& p, const RowBlock& rows) {
   if (!p.params.causal) return p.keys;
   int64_t shift = p.keys - p.queries, first = rows.first % p.queries;
@@ -191,7 +193,8 @@ inline bool mask_matters(const Problem& p, const RowBlock& rows, int64_t key, in
   return key + keys - 1 > first + p.keys - p.queries;
 }
 
-// `count` rows of a key or value head from `key` on, as floats: in place, or converted into `space`.
+// `count` rows of a key or value head from `key` on, as floats: in place, or converted into
+// `space`.
 template <class T>
 const float* floats_of(const Problem& p, const View& view, const RowBlock& rows, int64_t key,
                        int64_t count, int64_t length, float* space, int64_t& stride) {
@@ -208,15 +211,16 @@ const float* floats_of(const Problem& p, const View& view, const RowBlock& rows,
   }
 }
 
-// A block of rows against keys [begin, end): scores are computed transposed, so that each row is a lane
-// and neither keys nor values have to be rearranged.
+// A block of rows against keys [begin, end): scores are computed transposed, so that each row is a
+// lane and neither keys nor values have to be rearranged.
 template <int vectors, class T>
-void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end, Running& run) {
-  const hn::ScalableTag<float> d;
+void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end,
+                  Running& run) {
   const int64_t width = run.width;
   constexpr bool converts = !std::is_same_v<T, float>;
   Scratch space((p.depth * width + key_block * width + width +
-                 (converts ? key_block * (p.depth + p.value_depth) : 0)) * sizeof(float));
+                 (converts ? key_block * (p.depth + p.value_depth) : 0)) *
+                sizeof(float));
   float* queries = space.as<float>();
   float* scores = queries + p.depth * width;
   float* factors = scores + key_block * width;
@@ -241,8 +245,8 @@ void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t
   }
 }
 
-// The same for a handful of rows, one after the other (run.width = rows.count): memory bound, each key
-// and value read once for all of them.
+// The same for a handful of rows, one after the other (run.width = rows.count): memory bound, each
+// key and value read once for all of them.
 template <class T>
 void attend_few(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end, Running& run) {
   const hn::ScalableTag<float> d;
@@ -281,7 +285,8 @@ void attend_few(const Problem& p, const RowBlock& rows, int64_t begin, int64_t e
       auto sums = hn::Zero(d);
       for (i = 0; i < keys; i += lanes) {
         // What lies beyond the last key is as good as masked.
-        for (int64_t j = keys; j < i + lanes; j++) scores[j] = -std::numeric_limits<float>::infinity();
+        for (int64_t j = keys; j < i + lanes; j++)
+          scores[j] = -std::numeric_limits<float>::infinity();
         auto e = exp_of_negative(d, hn::Sub(hn::LoadU(d, scores + i), hn::Set(d, maximum)));
         hn::StoreU(e, d, scores + i);
         sums = hn::Add(sums, e);
@@ -309,8 +314,8 @@ template <class T>
 void store_rows(const Problem& p, const RowBlock& rows, const Running& run) {
   for (int64_t lane = 0; lane < rows.count; lane++) {
     int64_t row = rows.first + lane;
-    T* to = const_cast<T*>(
-        p.row_of<T>(p.out, rows.b, p.head_of(rows.key_head, row), row % p.queries));
+    T* to =
+        const_cast<T*>(p.row_of<T>(p.out, rows.b, p.head_of(rows.key_head, row), row % p.queries));
     float total = run.sum[lane];
     for (int64_t i = 0; i < p.value_depth; i++) {
       to[i] = static_cast<T>(run.weighted[i * run.width + lane] / total);
@@ -376,14 +381,17 @@ void attend(const Problem& p) {
   auto attend_block = [&](const RowBlock& rows, int64_t begin, int64_t end, Running& run) HWY_ATTR {
     if (few) return attend_few<T>(p, rows, begin, end, run);
     switch (run.width / lanes) {
-      case 1: return attend_lanes<1, T>(p, rows, begin, end, run);
-      case 2: return attend_lanes<2, T>(p, rows, begin, end, run);
-      default: return attend_lanes<3, T>(p, rows, begin, end, run);
+      case 1:
+        return attend_lanes<1, T>(p, rows, begin, end, run);
+      case 2:
+        return attend_lanes<2, T>(p, rows, begin, end, run);
+      default:
+        return attend_lanes<3, T>(p, rows, begin, end, run);
     }
   };
   const int64_t run_size = most * (2 + p.value_depth);
-  const int64_t work = most * std::min(p.keys, p.pieces > 1 ? split_keys : p.keys) *
-                       (p.depth + p.value_depth);
+  const int64_t work =
+      most * std::min(p.keys, p.pieces > 1 ? split_keys : p.keys) * (p.depth + p.value_depth);
   const int64_t grain = std::max<int64_t>(1, 8 * parallel_grain / std::max<int64_t>(work, 1));
 
   if (p.pieces == 1) {
@@ -466,13 +474,15 @@ void attention(const View& q, const View& k, const View& v, const View& out,
   p.value_depth = v.shape[3];
   p.rows = p.group * p.queries;
   constexpr int64_t one_block = 16;
-  p.pieces = p.rows <= one_block && p.keys > 2 * split_keys
-                 ? (p.keys + split_keys - 1) / split_keys
-                 : 1;
+  p.pieces =
+      p.rows <= one_block && p.keys > 2 * split_keys ? (p.keys + split_keys - 1) / split_keys : 1;
   switch (q.dtype) {
-    case Dtype::float16: return HWY_DYNAMIC_DISPATCH(attend_float16)(p);
-    case Dtype::bfloat16: return HWY_DYNAMIC_DISPATCH(attend_bfloat16)(p);
-    default: return HWY_DYNAMIC_DISPATCH(attend_float32)(p);
+    case Dtype::float16:
+      return HWY_DYNAMIC_DISPATCH(attend_float16)(p);
+    case Dtype::bfloat16:
+      return HWY_DYNAMIC_DISPATCH(attend_bfloat16)(p);
+    default:
+      return HWY_DYNAMIC_DISPATCH(attend_float32)(p);
   }
 }
 

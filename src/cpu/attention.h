@@ -1,5 +1,5 @@
-// Scaled dot-product attention without a score matrix: blocks of keys pass by while a running maximum,
-// sum and weighted mean are kept for each query.
+// Scaled dot-product attention without a score matrix: blocks of keys pass by while a running
+// maximum, sum and weighted mean are kept for each query.
 #pragma once
 
 #include "core/view.h"
@@ -17,10 +17,10 @@ struct AttentionParams {
 
 // out (B, Hq, Lq, Dv) = softmax(scale q k^T + mask) v for q (B, Hq, Lq, D), k (B, Hkv, Lk, D),
 // v (B, Hkv, Lk, Dv), where Hkv divides Hq and each key head serves Hq / Hkv query heads in a row.
-// One dtype of float16, bfloat16, float32; everything in between is float32. Any strides (a last one
-// other than 1 costs a copy of k, v); out has a last stride of 1 and overlaps nothing.
-// A query that may attend to nothing by a boolean or causal mask gets the mean of the values (as MLX
-// has it), by an additive mask of -inf NaN. Memory beyond the operands does not grow with Lq Lk.
+// One dtype of float16, bfloat16, float32; everything in between is float32. Any strides (a last
+// one other than 1 costs a copy of k, v); out has a last stride of 1 and overlaps nothing. A query
+// that may attend to nothing by a boolean or causal mask gets the mean of the values (as MLX has
+// it), by an additive mask of -inf NaN. Memory beyond the operands does not grow with Lq Lk.
 // Results do not depend on the number of threads. Thread-safe.
 void attention(const View& q, const View& k, const View& v, const View& out,
                const AttentionParams& params);

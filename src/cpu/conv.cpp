@@ -157,9 +157,9 @@ onednn::ConvRequest request_of(const View& src, const GroupedWeight& w, const Vi
   return r;
 }
 
-// A convolution of stride 1 over a dilated input is the gradient of a strided convolution with regard
-// to its input: out plays src, input plays dst. Fails where that convolution would need negative
-// padding.
+// A convolution of stride 1 over a dilated input is the gradient of a strided convolution with
+// regard to its input: out plays src, input plays dst. Fails where that convolution would need
+// negative padding.
 std::optional<onednn::ConvRequest> as_gradient(const View& input, const GroupedWeight& w,
                                                const View& out, const ConvParams& p) {
   onednn::ConvRequest r = request_of(out, exchange_channels(w), input, p);

@@ -5,9 +5,9 @@
 
 namespace heddle::cpu {
 
-// Per spatial dimension. With input_dilation d the input is read as if d - 1 zeros stood between its
-// elements; padding (which may be negative, cutting elements off) applies after that. `flip` reverses
-// the kernel along its spatial dimensions.
+// Per spatial dimension. With input_dilation d the input is read as if d - 1 zeros stood between
+// its elements; padding (which may be negative, cutting elements off) applies after that. `flip`
+// reverses the kernel along its spatial dimensions.
 struct ConvParams {
   Shape strides, low, high, kernel_dilation, input_dilation;
   int groups = 1;
@@ -16,10 +16,9 @@ struct ConvParams {
 
 // out (N, spatial'..., O) = input (N, spatial..., C) * weight (O, kernel..., C / groups).
 // float16, bfloat16, float32 or float64 throughout, summed in float32 (float64 for float64). out is
-// row-contiguous and overlaps no operand; input and weight may have any strides (other than dense ones
-// are copied). out's spatial extents follow from the rest:
-// (d (n - 1) + 1 + low + high - (kernel_dilation (k - 1) + 1)) / stride + 1.
-// Threads share the work; thread-safe.
+// row-contiguous and overlaps no operand; input and weight may have any strides (other than dense
+// ones are copied). out's spatial extents follow from the rest: (d (n - 1) + 1 + low + high -
+// (kernel_dilation (k - 1) + 1)) / stride + 1. Threads share the work; thread-safe.
 void conv(const View& input, const View& weight, const View& out, const ConvParams& params);
 
 // The gradient of conv with regard to its input, given that of its result.

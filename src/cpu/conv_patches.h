@@ -6,8 +6,8 @@
 
 namespace heddle::cpu {
 
-// A kernel seen as groups x out x in channels with strides of its own, so that gradients can exchange
-// the channels of a grouped weight.
+// A kernel seen as groups x out x in channels with strides of its own, so that gradients can
+// exchange the channels of a grouped weight.
 struct GroupedWeight {
   void* data;
   Dtype dtype;

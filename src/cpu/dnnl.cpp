@@ -5,8 +5,8 @@
 #include <array>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -54,9 +54,12 @@ int64_t effective_threads() { return omp_in_parallel() ? 1 : omp_get_max_threads
 
 memory::data_type type_of(int64_t dtype) {
   switch (static_cast<Dtype>(dtype)) {
-    case Dtype::float32: return memory::data_type::f32;
-    case Dtype::float16: return memory::data_type::f16;
-    case Dtype::bfloat16: return memory::data_type::bf16;
+    case Dtype::float32:
+      return memory::data_type::f32;
+    case Dtype::float16:
+      return memory::data_type::f16;
+    case Dtype::bfloat16:
+      return memory::data_type::bf16;
     default:
       throw std::invalid_argument("[onednn] No primitive for dtype " +
                                   std::string(name_of(static_cast<Dtype>(dtype))) + ".");
@@ -105,8 +108,8 @@ struct Kernel {
     memory outside(given, engine(), nullptr), inside(wanted, engine(), nullptr);
     memory& from = is_output ? inside : outside;
     memory& to = is_output ? outside : inside;
-    reorders.push_back({::dnnl::reorder(from, to), from, to, arguments.size() - 1,
-                        wanted.get_size(), is_output});
+    reorders.push_back(
+        {::dnnl::reorder(from, to), from, to, arguments.size() - 1, wanted.get_size(), is_output});
   }
 };
 
@@ -208,12 +211,18 @@ Cache& cache() {
 
 ::dnnl::algorithm algorithm_of(Tail tail) {
   switch (tail) {
-    case Tail::relu: return ::dnnl::algorithm::eltwise_relu;
-    case Tail::gelu_erf: return ::dnnl::algorithm::eltwise_gelu_erf;
-    case Tail::gelu_tanh: return ::dnnl::algorithm::eltwise_gelu_tanh;
-    case Tail::silu: return ::dnnl::algorithm::eltwise_swish;
-    case Tail::tanh: return ::dnnl::algorithm::eltwise_tanh;
-    default: return ::dnnl::algorithm::eltwise_logistic;
+    case Tail::relu:
+      return ::dnnl::algorithm::eltwise_relu;
+    case Tail::gelu_erf:
+      return ::dnnl::algorithm::eltwise_gelu_erf;
+    case Tail::gelu_tanh:
+      return ::dnnl::algorithm::eltwise_gelu_tanh;
+    case Tail::silu:
+      return ::dnnl::algorithm::eltwise_swish;
+    case Tail::tanh:
+      return ::dnnl::algorithm::eltwise_tanh;
+    default:
+      return ::dnnl::algorithm::eltwise_logistic;
   }
 }
 
@@ -255,7 +264,8 @@ Kernel make_matmul(const MatmulRequest& r) {
   }
   primitive_attr attributes = with_user_scratchpad();
   attributes.set_post_ops(tail);
-  ::dnnl::matmul::primitive_desc d(engine(), desc_of(r.a), desc_of(r.b), desc_of(r.out), attributes);
+  ::dnnl::matmul::primitive_desc d(engine(), desc_of(r.a), desc_of(r.b), desc_of(r.out),
+                                   attributes);
   Kernel k;
   k.primitive = ::dnnl::matmul(d);
   k.add(DNNL_ARG_SRC, d.src_desc());
@@ -293,7 +303,8 @@ std::optional<Kernel> make_convolution(const ConvRequest& r, bool any) {
   primitive_attr attributes = with_user_scratchpad();
   bool forward = r.direction == Direction::forward;
   ::dnnl::convolution_forward::primitive_desc hint(
-      engine(), forward ? ::dnnl::prop_kind::forward_inference : ::dnnl::prop_kind::forward_training,
+      engine(),
+      forward ? ::dnnl::prop_kind::forward_inference : ::dnnl::prop_kind::forward_training,
       algorithm, src, weights, dst, w.strides, w.dilation, w.low, w.high, attributes, true);
   if (!hint) return std::nullopt;
   Kernel k;
@@ -347,9 +358,9 @@ Kernel make_pool(const PoolRequest& r) {
                    : r.pooling == Pooling::average_with_padding
                        ? ::dnnl::algorithm::pooling_avg_include_padding
                        : ::dnnl::algorithm::pooling_avg_exclude_padding;
-  ::dnnl::pooling_forward::primitive_desc d(engine(), ::dnnl::prop_kind::forward_inference, algorithm,
-                                            desc_of(r.src), desc_of(r.dst), w.strides, window,
-                                            w.dilation, w.low, w.high, with_user_scratchpad());
+  ::dnnl::pooling_forward::primitive_desc d(
+      engine(), ::dnnl::prop_kind::forward_inference, algorithm, desc_of(r.src), desc_of(r.dst),
+      w.strides, window, w.dilation, w.low, w.high, with_user_scratchpad());
   Kernel k;
   k.primitive = ::dnnl::pooling_forward(d);
   k.add(DNNL_ARG_SRC, d.src_desc());
@@ -367,10 +378,14 @@ bool native(Dtype t) {
            static_cast<unsigned>(wanted);
   };
   switch (t) {
-    case Dtype::float32: return true;
-    case Dtype::bfloat16: return has(::dnnl::cpu_isa::avx512_core_bf16);
-    case Dtype::float16: return has(::dnnl::cpu_isa::avx512_core_fp16);
-    default: return false;
+    case Dtype::float32:
+      return true;
+    case Dtype::bfloat16:
+      return has(::dnnl::cpu_isa::avx512_core_bf16);
+    case Dtype::float16:
+      return has(::dnnl::cpu_isa::avx512_core_fp16);
+    default:
+      return false;
   }
 }
 

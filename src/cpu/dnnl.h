@@ -30,10 +30,10 @@ bool native(Dtype t);
 // True where the matmul primitive beats dnnl_sgemm for large float32 products (AVX-512).
 bool has_avx512();
 
-// out = tail(alpha * a b + beta * addend), each (M, K), (K, N), (M, N) or with up to four leading batch
-// dimensions, of extent 1 where broadcast. One of the last two strides of a and b is 1; out is dense.
-// The addend, if present, has extent 1 where it is broadcast and must be dense otherwise; or, if
-// `accumulate` is set, is what `out` holds.
+// out = tail(alpha * a b + beta * addend), each (M, K), (K, N), (M, N) or with up to four leading
+// batch dimensions, of extent 1 where broadcast. One of the last two strides of a and b is 1; out
+// is dense. The addend, if present, has extent 1 where it is broadcast and must be dense otherwise;
+// or, if `accumulate` is set, is what `out` holds.
 struct MatmulRequest {
   int64_t kind = 1;
   Tensor a, b, out, addend;
@@ -41,7 +41,8 @@ struct MatmulRequest {
   int64_t accumulate = 0;
   Tail tail = Tail::none;
 };
-// False if oneDNN has only its reference implementation for these layouts; nothing is computed then.
+// False if oneDNN has only its reference implementation for these layouts; nothing is computed
+// then.
 bool matmul(const MatmulRequest& request, const void* a, const void* b, void* out,
             const void* addend = nullptr);
 
@@ -52,9 +53,9 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, 
 
 enum class Direction : int64_t { forward, backward_data, backward_weights };
 
-// A convolution dst = conv(src, weights): src (N, C, spatial...), dst (N, O, spatial...), both with the
-// strides of dense channels-last memory; weights (O, C, k...) or (G, O/G, C/G, k...), any dense strides.
-// Backward directions compute src or weights from the other two.
+// A convolution dst = conv(src, weights): src (N, C, spatial...), dst (N, O, spatial...), both with
+// the strides of dense channels-last memory; weights (O, C, k...) or (G, O/G, C/G, k...), any dense
+// strides. Backward directions compute src or weights from the other two.
 struct ConvRequest {
   int64_t kind = 2;
   Direction direction = Direction::forward;

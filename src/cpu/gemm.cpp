@@ -8,11 +8,11 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gemm.cpp"
-#include "cpu/simd.h"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "cpu/matrix_blocks-inl.h"
+#include "cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
@@ -136,8 +136,8 @@ void small_product_in(int64_t M, int64_t N, int64_t K, const Matrix& a, const Ma
   for (int64_t j = 0; j < N; j += width) {
     int64_t n = std::min(width, N - j);
     int vectors = static_cast<int>(vectors_for<T>(n));
-    pack_panel(b_data + j * b.column_stride, b.row_stride, b.column_stride, K, n,
-               vectors * lanes, space);
+    pack_panel(b_data + j * b.column_stride, b.row_stride, b.column_stride, K, n, vectors * lanes,
+               space);
     multiply_panel(vectors, M, n, K, rows, row_stride, k_stride, space, finish, 0, j);
   }
 }
@@ -165,7 +165,8 @@ void product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& 
   const int64_t lanes = lanes_of<T>(), width = panel_vectors * lanes;
   const S* a_data = static_cast<const S*>(a.data);
   const S* b_data = static_cast<const S*>(b.data);
-  // b is packed in chunks of columns that fit into the shared cache; a block of a's rows fits into L2.
+  // b is packed in chunks of columns that fit into the shared cache; a block of a's rows fits into
+  // L2.
   constexpr int64_t chunk_bytes = 8 << 20, rows_bytes = 256 << 10;
   const int64_t k_bytes = K * static_cast<int64_t>(sizeof(T));
   int64_t chunk = std::max<int64_t>(1, chunk_bytes / (k_bytes * width)) * width;
@@ -211,8 +212,8 @@ void product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& 
           int64_t n = std::min(width, columns - j);
           for (int64_t i = 0; i < m; i += block_rows) {
             int64_t r = std::min<int64_t>(block_rows, m - i);
-            multiply_panel(static_cast<int>(vectors_for<T>(n)), r, n, K, a_block + i * K, int64_t{1},
-                           r, b_panels + j * K, finish, i0 + i, j0 + j);
+            multiply_panel(static_cast<int>(vectors_for<T>(n)), r, n, K, a_block + i * K,
+                           int64_t{1}, r, b_panels + j * K, finish, i0 + i, j0 + j);
           }
         }
       }
@@ -263,10 +264,9 @@ void vector_product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const M
   auto* a_data = static_cast<const S*>(a.data);
   auto* b_data = static_cast<const S*>(b.data);
   if (M == 1) {
-    matrix_vector<T>(N, K, b_data, b.column_stride, b.row_stride, a_data, a.column_stride,
-                     [&](int64_t first, const T* sums, int64_t n) {
-                       store_sums(finish, 0, first, sums, n);
-                     });
+    matrix_vector<T>(
+        N, K, b_data, b.column_stride, b.row_stride, a_data, a.column_stride,
+        [&](int64_t first, const T* sums, int64_t n) { store_sums(finish, 0, first, sums, n); });
   } else {
     // A column of results: dense only as a row, so the roles of rows and columns change.
     Finish turned = finish;
@@ -278,7 +278,8 @@ void vector_product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const M
                        if (dense) {
                          store_sums(turned, 0, first, sums, n);
                        } else {
-                         for (int64_t i = 0; i < n; i++) store_sums(finish, first + i, 0, sums + i, 1);
+                         for (int64_t i = 0; i < n; i++)
+                           store_sums(finish, first + i, 0, sums + i, 1);
                        }
                      });
   }
@@ -287,10 +288,14 @@ void vector_product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const M
 template <class F>
 void visit(Dtype t, F&& f) {
   switch (t) {
-    case Dtype::float64: return f(double{}, TypeTag<double>{});
-    case Dtype::float16: return f(float{}, TypeTag<float16_t>{});
-    case Dtype::bfloat16: return f(float{}, TypeTag<bfloat16_t>{});
-    default: return f(float{}, TypeTag<float>{});
+    case Dtype::float64:
+      return f(double{}, TypeTag<double>{});
+    case Dtype::float16:
+      return f(float{}, TypeTag<float16_t>{});
+    case Dtype::bfloat16:
+      return f(float{}, TypeTag<bfloat16_t>{});
+    default:
+      return f(float{}, TypeTag<float>{});
   }
 }
 

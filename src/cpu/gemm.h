@@ -1,7 +1,7 @@
 // heddle's own matrix products, for what oneDNN does not serve well or at all: one row or column
 // (memory bound), tiny products (call overhead), float64, and the halves on machines without
-// half-precision arithmetic. Sums run in float32 (float64 for float64) in one fixed order, so results
-// do not depend on the number of threads. Parallel inside above a fixed amount of work.
+// half-precision arithmetic. Sums run in float32 (float64 for float64) in one fixed order, so
+// results do not depend on the number of threads. Parallel inside above a fixed amount of work.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ struct Finish {
 // (M, N) = a (M, K) b (K, N), blocked and packed. a and b have the same dtype.
 void gemm(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& b, const Finish& finish);
 
-// The same for M = 1 (`a` is the vector) or N = 1, in one pass over the matrix. The matrix must have a
-// stride of 1 in one direction.
+// The same for M = 1 (`a` is the vector) or N = 1, in one pass over the matrix. The matrix must
+// have a stride of 1 in one direction.
 void gemv(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& b, const Finish& finish);
 
 // The same on the calling thread for M N K at most `small_product`, without packing a.

@@ -12,15 +12,21 @@ template <class T>
 T apply_tail(onednn::Tail tail, T x) {
   using onednn::Tail;
   switch (tail) {
-    case Tail::none: return x;
-    case Tail::relu: return x < 0 ? T(0) : x;
-    case Tail::gelu_erf: return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
+    case Tail::none:
+      return x;
+    case Tail::relu:
+      return x < 0 ? T(0) : x;
+    case Tail::gelu_erf:
+      return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
     case Tail::gelu_tanh:
       return T(0.5) * x *
              (T(1) + std::tanh(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
-    case Tail::silu: return x / (T(1) + std::exp(-x));
-    case Tail::tanh: return std::tanh(x);
-    case Tail::sigmoid: return T(1) / (T(1) + std::exp(-x));
+    case Tail::silu:
+      return x / (T(1) + std::exp(-x));
+    case Tail::tanh:
+      return std::tanh(x);
+    case Tail::sigmoid:
+      return T(1) / (T(1) + std::exp(-x));
   }
   __builtin_unreachable();
 }

@@ -281,7 +281,8 @@ void multiply_by_onednn(Stack& s, const Epilogue& e) {
       onednn::sgemm(turn_a, turn_b, s.M, s.N, s.K, static_cast<float>(e.alpha),
                     reinterpret_cast<const float*>(a_data), turn_a ? a.column_stride : a.row_stride,
                     reinterpret_cast<const float*>(b_data), turn_b ? b.column_stride : b.row_stride,
-                    into_out ? static_cast<float>(e.beta) : 0.f, reinterpret_cast<float*>(out), s.N);
+                    into_out ? static_cast<float>(e.beta) : 0.f, reinterpret_cast<float*>(out),
+                    s.N);
     } else if (!onednn::matmul(request, a_data, b_data, out,
                                has_addend ? s.at(operand_addend, i) : nullptr)) {
       each_entry(s, e, gemm);
@@ -323,24 +324,25 @@ void multiply_complex(const View& a, const View& b, const View& out, const Epilo
   Scratch blocks_space(blocks.size() * sizeof(float));
   blocks.data = blocks_space.data();
   int64_t rows = unique.size() / N;
-  parallel_for(rows, std::max<int64_t>(1, parallel_grain / (4 * N)), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) {
-      int64_t offset = row % K * b.strides[rank - 2], rest = row / K;
-      for (size_t d = rank - 2; d-- > 0;) {
-        offset += rest % unique.shape[d] * unique.strides[d];
-        rest /= unique.shape[d];
-      }
-      const complex64_t* from = b.as<complex64_t>() + offset;
-      float* to = blocks.as<float>() + row * 4 * N;
-      for (int64_t n = 0; n < N; n++) {
-        complex64_t z = from[n * b.strides[rank - 1]];
-        to[2 * n] = z.real();
-        to[2 * n + 1] = z.imag();
-        to[2 * N + 2 * n] = -z.imag();
-        to[2 * N + 2 * n + 1] = z.real();
-      }
-    }
-  });
+  parallel_for(rows, std::max<int64_t>(1, parallel_grain / (4 * N)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t row = begin; row < end; row++) {
+                   int64_t offset = row % K * b.strides[rank - 2], rest = row / K;
+                   for (size_t d = rank - 2; d-- > 0;) {
+                     offset += rest % unique.shape[d] * unique.strides[d];
+                     rest /= unique.shape[d];
+                   }
+                   const complex64_t* from = b.as<complex64_t>() + offset;
+                   float* to = blocks.as<float>() + row * 4 * N;
+                   for (int64_t n = 0; n < N; n++) {
+                     complex64_t z = from[n * b.strides[rank - 1]];
+                     to[2 * n] = z.real();
+                     to[2 * n + 1] = z.imag();
+                     to[2 * N + 2 * n] = -z.imag();
+                     to[2 * N + 2 * n + 1] = z.real();
+                   }
+                 }
+               });
   for (size_t d = 0; d + 2 < rank; d++) {
     if (blocks.shape[d] != b.shape[d]) {
       blocks.shape[d] = b.shape[d];
@@ -390,8 +392,13 @@ void matmul(const View& a, const View& b, const View& out, const Epilogue& e) {
     return matmul(left, right, zero_sums, real);
   }
 
-  Stack s{out.dtype, out.shape[rank - 2], out.shape[rank - 1], K,
-          Shape(out.shape.begin(), out.shape.end() - 2), {}, out.as<char>()};
+  Stack s{out.dtype,
+          out.shape[rank - 2],
+          out.shape[rank - 1],
+          K,
+          Shape(out.shape.begin(), out.shape.end() - 2),
+          {},
+          out.as<char>()};
   s.sides[operand_a] = side_of(a);
   s.sides[operand_b] = side_of(b);
   if (has_addend) s.sides[operand_addend] = side_of(*e.addend);

@@ -14,7 +14,8 @@ HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 
 // Sums of `rows` x `vectors` vectors stay in registers. Two FMA ports with a latency of four cycles
-// want at least eight independent sums; the row count uses up the registers (32 on AVX-512, else 16).
+// want at least eight independent sums; the row count uses up the registers (32 on AVX-512, else
+// 16).
 inline constexpr int panel_vectors = 3;
 #if HWY_TARGET <= HWY_AVX3
 inline constexpr int block_rows = 8;

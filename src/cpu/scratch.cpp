@@ -69,8 +69,7 @@ struct Stack {
       std::free(blocks.back().memory);
       blocks.pop_back();
     }
-    if (to_block == 0 && to_offset == 0 && blocks.size() > 1 &&
-        blocks.back().size <= kept_block) {
+    if (to_block == 0 && to_offset == 0 && blocks.size() > 1 && blocks.back().size <= kept_block) {
       // Keep only the largest block, so that the next use of this depth finds one piece.
       std::swap(blocks.front(), blocks.back());
       for (size_t i = 1; i < blocks.size(); i++) std::free(blocks[i].memory);

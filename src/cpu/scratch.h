@@ -2,7 +2,8 @@
 // A Scratch takes bytes on construction and gives them back on destruction, in last-in-first-out
 // order on one thread (so: local variables only). The memory is uninitialised, aligned to 64 bytes,
 // valid for reading and writing 64 bytes past its end, and may be used by other threads while the
-// owner lives. Taking is a few nanoseconds once the thread's stack has grown; throws std::bad_alloc.
+// owner lives. Taking is a few nanoseconds once the thread's stack has grown; throws
+// std::bad_alloc.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +19,13 @@ class Scratch {
 
   void* data() const { return data_; }
   template <class T>
-  T* as() const { return static_cast<T*>(data_); }
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
 
  private:
   void* data_;
-  size_t block_;   // where the thread's stack stood before
+  size_t block_;  // where the thread's stack stood before
   size_t offset_;
 };
 

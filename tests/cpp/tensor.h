@@ -1,4 +1,5 @@
-// An array for kernel tests: owns its memory, has any strides, reads and writes elements as numbers.
+// An array for kernel tests: owns its memory, has any strides, reads and writes elements as
+// numbers.
 #pragma once
 
 #include <cmath>
@@ -45,8 +46,8 @@ struct Tensor {
   std::vector<unsigned char> memory;
   int64_t origin = 0;
 
-  // `order` lists the dimensions from the slowest to the fastest in memory; `gap` widens the fastest
-  // stride; dimensions named in `broadcast` have stride 0.
+  // `order` lists the dimensions from the slowest to the fastest in memory; `gap` widens the
+  // fastest stride; dimensions named in `broadcast` have stride 0.
   explicit Tensor(Dtype t, Shape shape, std::vector<int> order = {}, int64_t gap = 1,
                   std::vector<int> broadcast = {}) {
     if (order.empty()) {
@@ -107,10 +108,14 @@ void each_index(const Shape& shape, F&& f) {
 inline double tolerance(Dtype t, int64_t length) {
   double root = std::sqrt(static_cast<double>(length < 1 ? 1 : length));
   switch (t) {
-    case Dtype::float64: return 1e-12 * (1 + root);
-    case Dtype::float16: return 2e-3 * (1 + root);
-    case Dtype::bfloat16: return 1.6e-2 * (1 + root);
-    default: return 2e-6 + 1e-6 * root;
+    case Dtype::float64:
+      return 1e-12 * (1 + root);
+    case Dtype::float16:
+      return 2e-3 * (1 + root);
+    case Dtype::bfloat16:
+      return 1.6e-2 * (1 + root);
+    default:
+      return 2e-6 + 1e-6 * root;
   }
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 struct Case {
   const char* name;
-  Shape input;   // (N, spatial..., C)
+  Shape input;  // (N, spatial..., C)
   int64_t out_channels;
   Shape kernel;
   ConvParams params;
@@ -23,8 +23,8 @@ struct Case {
 Shape out_shape(const Case& c) {
   Shape shape{c.input[0]};
   for (size_t d = 0; d < c.kernel.size(); d++) {
-    int64_t extent = (c.input[d + 1] - 1) * c.params.input_dilation[d] + 1 + c.params.low[d] +
-                     c.params.high[d];
+    int64_t extent =
+        (c.input[d + 1] - 1) * c.params.input_dilation[d] + 1 + c.params.low[d] + c.params.high[d];
     int64_t window = (c.kernel[d] - 1) * c.params.kernel_dilation[d] + 1;
     shape.push_back((extent - window) / c.params.strides[d] + 1);
   }
@@ -48,8 +48,8 @@ void each_product(const Case& c, const std::function<void(Shape, Shape, Shape)>&
     each_index(c.kernel, [&](const Shape& k) {
       Shape x{o[0]}, w{o.back()};
       for (size_t d = 0; d < k.size(); d++) {
-        int64_t at = o[d + 1] * c.params.strides[d] - c.params.low[d] +
-                     k[d] * c.params.kernel_dilation[d];
+        int64_t at =
+            o[d + 1] * c.params.strides[d] - c.params.low[d] + k[d] * c.params.kernel_dilation[d];
         if (at < 0 || at % c.params.input_dilation[d] != 0) return;
         at /= c.params.input_dilation[d];
         if (at >= c.input[d + 1]) return;
@@ -94,20 +94,60 @@ std::vector<Case> cases() {
       {"strided, dilated", {1, 12, 13, 4}, 6, {3, 2}, {{2, 3}, {1, 0}, {2, 1}, {2, 3}, {1, 1}}},
       {"grouped", {2, 6, 7, 6}, 9, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, 3}},
       {"depthwise", {2, 6, 7, 16}, 16, {3, 3}, {{1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, 16}},
-      {"depthwise, two each", {1, 6, 5, 5}, 10, {3, 3}, {{2, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, 5}},
+      {"depthwise, two each",
+       {1, 6, 5, 5},
+       10,
+       {3, 3},
+       {{2, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, 5}},
       {"flipped", {2, 6, 5, 4}, 3, {3, 2}, {{1, 1}, {1, 1}, {1, 0}, {1, 1}, {1, 1}, 1, true}},
       {"transposed", {2, 4, 5, 6}, 5, {3, 3}, {{1, 1}, {1, 1}, {2, 1}, {1, 1}, {2, 2}, 1, true}},
-      {"transposed, grouped", {1, 4, 4, 6}, 4, {3, 4}, {{1, 1}, {2, 3}, {2, 3}, {1, 1}, {3, 2}, 2, true}},
-      {"dilated input, not flipped", {1, 4, 5, 3}, 4, {3, 3}, {{1, 1}, {1, 2}, {1, 0}, {1, 1}, {2, 3}}},
-      {"dilated input and stride", {1, 6, 5, 3}, 4, {3, 2}, {{3, 2}, {1, 2}, {1, 0}, {1, 2}, {2, 3}}},
-      {"more padding than kernel", {1, 3, 3, 2}, 4, {2, 2}, {{1, 1}, {3, 4}, {5, 2}, {1, 1}, {1, 1}}},
-      {"dilated input, much padding", {1, 3, 3, 2}, 4, {2, 2}, {{1, 1}, {3, 4}, {5, 2}, {1, 1}, {2, 2}}},
+      {"transposed, grouped",
+       {1, 4, 4, 6},
+       4,
+       {3, 4},
+       {{1, 1}, {2, 3}, {2, 3}, {1, 1}, {3, 2}, 2, true}},
+      {"dilated input, not flipped",
+       {1, 4, 5, 3},
+       4,
+       {3, 3},
+       {{1, 1}, {1, 2}, {1, 0}, {1, 1}, {2, 3}}},
+      {"dilated input and stride",
+       {1, 6, 5, 3},
+       4,
+       {3, 2},
+       {{3, 2}, {1, 2}, {1, 0}, {1, 2}, {2, 3}}},
+      {"more padding than kernel",
+       {1, 3, 3, 2},
+       4,
+       {2, 2},
+       {{1, 1}, {3, 4}, {5, 2}, {1, 1}, {1, 1}}},
+      {"dilated input, much padding",
+       {1, 3, 3, 2},
+       4,
+       {2, 2},
+       {{1, 1}, {3, 4}, {5, 2}, {1, 1}, {2, 2}}},
       {"negative padding", {1, 8, 9, 2}, 4, {3, 3}, {{1, 2}, {-1, 1}, {0, -2}, {1, 1}, {1, 1}}},
-      {"negative padding of dilated input", {1, 5, 5, 2}, 4, {3, 3}, {{1, 1}, {-1, 2}, {-2, -3}, {1, 1}, {2, 3}}},
+      {"negative padding of dilated input",
+       {1, 5, 5, 2},
+       4,
+       {3, 3},
+       {{1, 1}, {-1, 2}, {-2, -3}, {1, 1}, {2, 3}}},
       {"unread last row", {1, 8, 8, 3}, 4, {3, 3}, {{2, 3}, {0, 0}, {0, 0}, {1, 1}, {1, 1}}},
-      {"3-d", {1, 4, 5, 6, 3}, 4, {2, 3, 2}, {{1, 1, 1}, {1, 1, 0}, {0, 1, 1}, {1, 1, 1}, {1, 1, 1}}},
-      {"3-d strided, grouped", {2, 5, 5, 5, 4}, 6, {2, 2, 3}, {{2, 1, 2}, {0, 1, 1}, {0, 1, 1}, {1, 2, 1}, {1, 1, 1}, 2}},
-      {"3-d transposed", {1, 3, 3, 3, 2}, 3, {2, 2, 2}, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {2, 2, 2}, 1, true}},
+      {"3-d",
+       {1, 4, 5, 6, 3},
+       4,
+       {2, 3, 2},
+       {{1, 1, 1}, {1, 1, 0}, {0, 1, 1}, {1, 1, 1}, {1, 1, 1}}},
+      {"3-d strided, grouped",
+       {2, 5, 5, 5, 4},
+       6,
+       {2, 2, 3},
+       {{2, 1, 2}, {0, 1, 1}, {0, 1, 1}, {1, 2, 1}, {1, 1, 1}, 2}},
+      {"3-d transposed",
+       {1, 3, 3, 3, 2},
+       3,
+       {2, 2, 2},
+       {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {2, 2, 2}, 1, true}},
   };
 }
 
@@ -124,7 +164,8 @@ TEST_CASE("conv and its gradients equal the plain loops") {
         CAPTURE(strided);
         auto order = [&](size_t rank) {
           std::vector<int> reversed;
-          for (size_t i = 0; strided && i < rank; i++) reversed.push_back(static_cast<int>(rank - 1 - i));
+          for (size_t i = 0; strided && i < rank; i++)
+            reversed.push_back(static_cast<int>(rank - 1 - i));
           return reversed;
         };
         size_t rank = c.input.size();
@@ -158,7 +199,8 @@ TEST_CASE("conv of empty arrays") {
   w.fill(1);
   cpu::conv_backward_weight(none.view, no_out.view, w.view, p);
   each_index(w.view.shape, [&](const Shape& i) { CHECK(w.at(i) == Number(0)); });
-  Tensor no_channels(float32, {1, 5, 5, 0}), thin(float32, {4, 3, 3, 0}), out(float32, {1, 5, 5, 4});
+  Tensor no_channels(float32, {1, 5, 5, 0}), thin(float32, {4, 3, 3, 0}),
+      out(float32, {1, 5, 5, 4});
   out.fill(2);
   cpu::conv(no_channels.view, thin.view, out.view, p);
   each_index(out.view.shape, [&](const Shape& i) { CHECK(out.at(i) == Number(0)); });

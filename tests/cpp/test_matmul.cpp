@@ -19,14 +19,20 @@ namespace {
 Number tail_of(Tail tail, Number x) {
   double v = x.real();
   switch (tail) {
-    case Tail::none: return x;
-    case Tail::relu: return std::max(v, 0.0);
-    case Tail::gelu_erf: return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
+    case Tail::none:
+      return x;
+    case Tail::relu:
+      return std::max(v, 0.0);
+    case Tail::gelu_erf:
+      return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
     case Tail::gelu_tanh:
       return 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
-    case Tail::silu: return v / (1 + std::exp(-v));
-    case Tail::tanh: return std::tanh(v);
-    case Tail::sigmoid: return 1 / (1 + std::exp(-v));
+    case Tail::silu:
+      return v / (1 + std::exp(-v));
+    case Tail::tanh:
+      return std::tanh(v);
+    case Tail::sigmoid:
+      return 1 / (1 + std::exp(-v));
   }
   return 0;
 }
@@ -48,7 +54,8 @@ double error_of(const Tensor& a, const Tensor& b, const Tensor& out, const Epilo
     Number wanted = e.alpha * sum;
     if (addend && e.beta != 0) wanted += e.beta * addend->at(index);
     wanted = tail_of(e.tail, wanted);
-    double scale = tolerance(out.view.dtype, K) * std::max(1.0, std::abs(e.alpha) + std::abs(e.beta));
+    double scale =
+        tolerance(out.view.dtype, K) * std::max(1.0, std::abs(e.alpha) + std::abs(e.beta));
     double error = std::abs(wanted - out.at(index)) / scale;
     if (!(error <= worst)) worst = error;
   });
@@ -60,9 +67,10 @@ const Dtype dtypes[] = {float32, float16, bfloat16, float64, complex64};
 }  // namespace
 
 TEST_CASE("matmul equals the triple loop for every dtype, size and layout") {
-  const int64_t sizes[][3] = {{1, 1, 1},    {4, 4, 4},    {1, 5, 7},     {5, 1, 7},   {3, 2, 1},
-                              {1, 1, 300},  {17, 49, 33}, {16, 16, 16},  {64, 80, 96}, {1, 300, 129},
-                              {300, 1, 65}, {129, 50, 3}, {130, 97, 200}};
+  const int64_t sizes[][3] = {{1, 1, 1},     {4, 4, 4},     {1, 5, 7},    {5, 1, 7},
+                              {3, 2, 1},     {1, 1, 300},   {17, 49, 33}, {16, 16, 16},
+                              {64, 80, 96},  {1, 300, 129}, {300, 1, 65}, {129, 50, 3},
+                              {130, 97, 200}};
   for (Dtype t : dtypes) {
     for (auto& size : sizes) {
       for (int layout = 0; layout < 9; layout++) {
@@ -98,12 +106,12 @@ TEST_CASE("matmul of stacks: broadcast, transposed and unmergeable batch dimensi
           const char* name;
           std::vector<int> a_order, b_order, a_shared, b_shared;
         };
-        for (const Layout& l : {Layout{"dense", {}, {}, {}, {}},
-                                Layout{"shared b", {}, {}, {}, {0, 1}},
-                                Layout{"shared a, b shared in one dimension", {}, {}, {0, 1}, {1}},
-                                Layout{"shared a in the other dimension", {}, {}, {0}, {1}},
-                                Layout{"heads inside the rows", {0, 2, 1, 3}, {0, 3, 1, 2}, {}, {}},
-                                Layout{"rows and columns repeated", {}, {}, {2}, {3}}}) {
+        for (const Layout& l :
+             {Layout{"dense", {}, {}, {}, {}}, Layout{"shared b", {}, {}, {}, {0, 1}},
+              Layout{"shared a, b shared in one dimension", {}, {}, {0, 1}, {1}},
+              Layout{"shared a in the other dimension", {}, {}, {0}, {1}},
+              Layout{"heads inside the rows", {0, 2, 1, 3}, {0, 3, 1, 2}, {}, {}},
+              Layout{"rows and columns repeated", {}, {}, {2}, {3}}}) {
           CAPTURE(l.name);
           Tensor a(t, {2, 3, M, K}, l.a_order, 1, l.a_shared);
           Tensor b(t, {2, 3, K, N}, l.b_order, 1, l.b_shared);
@@ -145,8 +153,8 @@ TEST_CASE("matmul with an addend, factors and tails") {
         if (t == complex64) continue;
         Tensor row(t, {2, M, N}, {}, 1, {0, 1});
         row.fill(4);
-        for (Tail tail : {Tail::relu, Tail::gelu_erf, Tail::gelu_tanh, Tail::silu, Tail::tanh,
-                          Tail::sigmoid}) {
+        for (Tail tail :
+             {Tail::relu, Tail::gelu_erf, Tail::gelu_tanh, Tail::silu, Tail::tanh, Tail::sigmoid}) {
           Epilogue e{1, 1, &row.view, tail};
           cpu::matmul(a.view, b.view, out.view, e);
           CAPTURE(static_cast<int>(tail));
@@ -192,8 +200,9 @@ TEST_CASE("matmul keeps NaN and infinity") {
 
 TEST_CASE("heddle's own products equal the triple loop for every dtype") {
   for (Dtype t : {float32, float16, bfloat16, float64}) {
-    for (auto [M, N, K] : {std::array<int64_t, 3>{150, 170, 90}, std::array<int64_t, 3>{2, 1000, 33}, std::array<int64_t, 3>{700, 3, 65},
-                           std::array<int64_t, 3>{9, 50, 5000}}) {
+    for (auto [M, N, K] :
+         {std::array<int64_t, 3>{150, 170, 90}, std::array<int64_t, 3>{2, 1000, 33},
+          std::array<int64_t, 3>{700, 3, 65}, std::array<int64_t, 3>{9, 50, 5000}}) {
       for (int layout = 0; layout < 4; layout++) {
         Tensor a(t, {M, K}, layout & 1 ? std::vector<int>{1, 0} : std::vector<int>{});
         Tensor b(t, {K, N}, layout & 2 ? std::vector<int>{1, 0} : std::vector<int>{});
@@ -214,7 +223,8 @@ TEST_CASE("heddle's own products do not depend on the number of threads") {
   int before = num_threads();
   for (Dtype t : {float32, float64}) {
     for (auto [M, N, K] :
-         {std::array<int64_t, 3>{150, 170, 90}, std::array<int64_t, 3>{1, 3000, 700}, std::array<int64_t, 3>{3000, 1, 700}, std::array<int64_t, 3>{9, 9, 9}}) {
+         {std::array<int64_t, 3>{150, 170, 90}, std::array<int64_t, 3>{1, 3000, 700},
+          std::array<int64_t, 3>{3000, 1, 700}, std::array<int64_t, 3>{9, 9, 9}}) {
       Tensor a(t, {M, K}), b(t, {K, N}), one(t, {M, N}), many(t, {M, N});
       a.fill(1), b.fill(2);
       cpu::Matrix left{a.view.data, t, K, 1}, right{b.view.data, t, N, 1};
