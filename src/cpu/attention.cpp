@@ -7,6 +7,7 @@
 
 #include "core/threads.h"
 #include "cpu/scratch.h"
+#include "cpu/simd.h"
 #include "cpu/tile/program.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -15,7 +16,6 @@
 #include <hwy/highway.h>
 
 #include "cpu/matrix_blocks-inl.h"
-#include "cpu/simd.h"
 
 #ifndef HEDDLE_CPU_ATTENTION_CPP_ONCE
 #define HEDDLE_CPU_ATTENTION_CPP_ONCE

@@ -5,6 +5,7 @@
 
 #include "core/threads.h"
 #include "cpu/scratch.h"
+#include "cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/gemm.cpp"
@@ -12,7 +13,6 @@
 #include <hwy/highway.h>
 
 #include "cpu/matrix_blocks-inl.h"
-#include "cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
