@@ -32,10 +32,18 @@ HWY_INLINE hn::Vec<D> load_as(D d, const bfloat16_t* p) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, bits)));
 }
 
+// Where the machine has no such instruction, Highway's conversion takes infinity and NaN for
+// numbers.
 template <class D>
 HWY_INLINE hn::Vec<D> load_as(D d, const float16_t* p) {
+#if (HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2) || HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
+  for (size_t i = 0; i < hn::Lanes(d); i++) lanes[i] = p[i];
+  return hn::Load(d, lanes);
+#else
   const hn::Rebind<hwy::float16_t, D> narrow;
   return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::float16_t*>(p)));
+#endif
 }
 
 // n contiguous elements as T.

@@ -177,6 +177,9 @@ TEST_CASE("attention keeps NaN and does not depend on the number of threads") {
       cpu::attention(q.view, k.view, v.view, many.view, params);
       CHECK(std::memcmp(one.view.data, many.view.data, one.view.size() * size_of(t)) == 0);
       k.set({0, 0, 0, 0}, NAN);
+      CAPTURE(name_of(t));
+      CAPTURE(s.Lq);
+      CAPTURE(s.Lk);
       cpu::attention(q.view, k.view, v.view, one.view, params);
       CHECK(std::isnan(one.at({0, 0, 0, 0}).real()));
     }

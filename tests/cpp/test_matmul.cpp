@@ -202,7 +202,7 @@ TEST_CASE("heddle's own products equal the triple loop for every dtype") {
   for (Dtype t : {float32, float16, bfloat16, float64}) {
     for (auto [M, N, K] :
          {std::array<int64_t, 3>{150, 170, 90}, std::array<int64_t, 3>{2, 1000, 33},
-          std::array<int64_t, 3>{700, 3, 65}, std::array<int64_t, 3>{9, 50, 5000}}) {
+          std::array<int64_t, 3>{700, 3, 65}, std::array<int64_t, 3>{9, 50, 2000}}) {
       for (int layout = 0; layout < 4; layout++) {
         Tensor a(t, {M, K}, layout & 1 ? std::vector<int>{1, 0} : std::vector<int>{});
         Tensor b(t, {K, N}, layout & 2 ? std::vector<int>{1, 0} : std::vector<int>{});
