@@ -1,0 +1,120 @@
+"""Comparing results: containers, dtypes, shapes and values, with the tolerances of each dtype."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from engines import IS_HEDDLE, dtype_name, mx, reference, to_numpy
+
+# Relative errors of kernels; sums of K terms add 1e-6 sqrt(K) in float32.
+TOLERANCE = {
+    "float64": 1e-12,
+    "float32": 2e-6,
+    "float16": 2e-3,
+    "bfloat16": 1.6e-2,
+    "complex64": 4e-6,
+}
+GRADIENT_TOLERANCE = {"float64": 1e-5, "float32": 2e-3, "float16": 1e-2, "bfloat16": 1e-1}
+ARRAYS = (mx.array, reference.array)
+
+
+def tolerance(dtype: str, length: int = 1, overrides: dict[str, float] | None = None) -> float:
+    """The allowed relative error of a result of this dtype."""
+    if overrides and dtype in overrides:
+        return overrides[dtype]
+    if dtype == "float64" and not IS_HEDDLE:
+        dtype = "float32"  # MLX evaluates float64 functions by float32 polynomials.
+    allowed = TOLERANCE[dtype]
+    if not IS_HEDDLE:
+        allowed *= 4  # MLX's own error, where a test is checked against MLX.
+    return allowed + 1e-6 * math.sqrt(length) * (dtype in ("float32", "complex64") and length > 1)
+
+
+def flatten(tree: Any) -> list[Any]:
+    """The leaves of a result."""
+    if isinstance(tree, (tuple, list)):
+        return [leaf for part in tree for leaf in flatten(part)]
+    return [tree]
+
+
+def structure(tree: Any) -> Any:
+    """Containers, dtypes and shapes, without values."""
+    if isinstance(tree, (tuple, list)):
+        return (type(tree).__name__, *map(structure, tree))
+    if isinstance(tree, ARRAYS):
+        return f"{dtype_name(tree.dtype)}{list(tree.shape)}"
+    return type(tree).__name__
+
+
+def wide(value: Any) -> np.ndarray:
+    """Values as float64, complex128 or exact integers."""
+    array = to_numpy(value) if isinstance(value, ARRAYS) else np.asarray(value)
+    if array.dtype.kind == "c":
+        return array.astype(np.complex128)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def differing(given: np.ndarray, wanted: np.ndarray, allowed: float, floor: float) -> str | None:
+    """What differs beyond `allowed` relative to each value, or to `floor` of the largest."""
+    if given.shape != wanted.shape:
+        return f"shape {given.shape}, wanted {wanted.shape}"
+    finite = np.isfinite(wanted)
+    scale = float(np.abs(wanted[finite]).max(initial=0.0))
+    with np.errstate(all="ignore"):
+        near = np.abs(given - wanted) <= allowed * (np.abs(wanted) + floor * scale)
+        same = (given == wanted) | ((given != given) & (wanted != wanted))
+        wrong = ~np.where(finite, near | same, same)
+    if not wrong.any():
+        return None
+    where = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return (
+        f"{int(wrong.sum())} of {wrong.size} values, first at {where}: "
+        f"{given[where]!r}, wanted {wanted[where]!r}"
+    )
+
+
+def value_difference(
+    given: Any, wanted: Any, dtype: str, length: int = 1, overrides: dict | None = None
+) -> str | None:
+    """Compare one leaf by the tolerance of the given dtype; integers exactly."""
+    given, wanted = wide(given), wide(wanted)
+    if given.dtype.kind not in "fc":
+        if wanted.dtype.kind in "fc":
+            wanted = wanted.astype(given.dtype)
+        return None if np.array_equal(given, wanted) else f"{given!r}, wanted {wanted!r}"
+    # float64 truth overflows where the narrow dtype must: compare what the dtype can hold.
+    if dtype in ("float16", "float32"):
+        with np.errstate(over="ignore"):
+            wanted = wanted.astype(dtype).astype(np.float64) if wanted.dtype.kind == "f" else wanted
+    floor = 1.0 if length > 1 else 0.1
+    return differing(given, wanted, tolerance(dtype, length, overrides), floor)
+
+
+def bits_difference(given: Any, wanted: Any) -> str | None:
+    """Equality bit for bit; any NaN equals any NaN."""
+    given, wanted = wide(given), wide(wanted)
+    same = given.shape == wanted.shape and np.array_equal(
+        given, wanted, equal_nan=given.dtype.kind in "fc"
+    )
+    if same and given.dtype.kind == "f":
+        same = np.array_equal(np.signbit(given), np.signbit(wanted)) or bool(
+            np.isnan(given[np.signbit(given) != np.signbit(wanted)]).all()
+        )
+    return None if same else f"{given!r} is not {wanted!r}"
+
+
+def outcome(call, *args):
+    """The result of a call, evaluated, or the exception it raised."""
+    try:
+        result = call(*args)
+        for leaf in flatten(result):
+            if isinstance(leaf, mx.array):
+                mx.eval(leaf)
+            elif isinstance(leaf, reference.array):
+                reference.eval(leaf)
+        return result, None
+    except Exception as error:
+        return None, error

@@ -1,0 +1,30 @@
+"""The sample inputs of every public function: one table per op family."""
+
+from . import (
+    convolution,
+    creation,
+    fast,
+    indexing,
+    pointwise,
+    products,
+    random,
+    reduce,
+    scan,
+    shape,
+    sort,
+)
+
+FAMILIES = (
+    pointwise,
+    reduce,
+    scan,
+    shape,
+    creation,
+    indexing,
+    sort,
+    products,
+    random,
+    fast,
+    convolution,
+)
+SAMPLES = [sample for family in FAMILIES for sample in family.SAMPLES]

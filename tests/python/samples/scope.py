@@ -1,0 +1,49 @@
+"""Public functions of `mlx.core` without samples, each with the reason."""
+
+_REASONS = {
+    "no array results: tested with promotion in test_dtypes.py": (
+        "can_cast isdtype issubdtype result_type"
+    ),
+    "a transformation or an evaluation: tested in test_transforms.py": (
+        "async_eval checkpoint compile disable_compile enable_compile eval grad jvp value_and_grad "
+        "vjp vmap"
+    ),
+    "streams and devices: tested in test_streams.py": (
+        "clear_streams default_device default_stream device_count device_info is_available "
+        "new_stream new_thread_local_stream new_thread_unsafe_stream set_default_device "
+        "set_default_stream stream synchronize"
+    ),
+    "memory statistics: tested in test_memory.py": (
+        "clear_cache get_active_memory get_array_buffer_size get_cache_memory get_memory_limit "
+        "get_peak_memory reset_peak_memory set_cache_limit set_memory_limit set_wired_limit"
+    ),
+    "printing: tested in test_printing.py": "get_printoptions printoptions set_printoptions",
+    "files: safetensors in test_safetensors.py, the others with their readers": (
+        "load save save_gguf save_safetensors savez savez_compressed"
+    ),
+    "export of functions": "export_function export_to_dot exporter import_function",
+    "quantization": (
+        "dequantize gather_qmm gather_qqmm qqmm quantize quantized_matmul fast.gated_delta_update"
+    ),
+    "linear algebra": "matrix_norm",
+    "kernels for a GPU": "fast.cuda_kernel fast.metal_kernel fast.precompiled_cuda_kernel",
+    "needs singular values": "random.multivariate_normal",
+}
+OUT_OF_SCOPE = {name: reason for reason, names in _REASONS.items() for name in names.split()}
+
+# What MLX 0.32.4 itself gets wrong, by test: beginnings of sample names. Asked of heddle all the
+# same; only a check of these tests against MLX expects the failure.
+_HALVES = ("softmax-long",)  # adds 1,031 exponentials in half precision
+_VMAP = (
+    "divmod",  # moves an axis number that nothing has set
+    *("bitwise_", "left_shift", "right_shift", "array-operator_bits"),  # ignore the mapped axis
+    *("array-write-", "array-at-"),  # a slice write ignores the mapped axis
+    *("slice", "addmm", "conv3d", "conv_transpose3d"),  # no rule, or refused
+    *("isclose", "allclose", "array_equal"),  # reduce over the mapped axis as well
+)
+MLX_FAILS = {
+    "test_value": _HALVES,
+    "test_grad": (*_HALVES, "full-array", "block_masked_mm", "gather_mm"),
+    "test_jvp_against_vjp": ("full-array", "addmm", "hadamard_transform"),
+    "test_vmap_against_loop": (*_HALVES, *_VMAP),
+}
