@@ -8,4 +8,5 @@
 #include "heddle/memory.h"
 #include "heddle/ops.h"
 #include "heddle/shape.h"
+#include "heddle/transforms.h"
 #include "heddle/version.h"

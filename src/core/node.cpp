@@ -48,7 +48,8 @@ Node::~Node() {
   if (!siblings) return;
   {
     std::lock_guard<std::mutex> lock(siblings_mutex());
-    siblings->outputs[output_index] = nullptr;
+    Node*& slot = siblings->outputs[output_index];
+    if (slot == this) slot = nullptr;  // else another has taken its place
   }
   if (siblings->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete siblings;
 }
@@ -75,6 +76,29 @@ void Node::finish() {
   Arrays dropped = std::move(inputs);
   inputs.clear();
   op.reset();
+}
+
+Array sibling(Node* node, int k, const Aval& aval) {
+  std::lock_guard<std::mutex> lock(siblings_mutex());
+  Node*& slot = node->siblings->outputs[static_cast<size_t>(k)];
+  // A result whose last handle is just being dropped is as good as dead.
+  if (slot) {
+    int held = slot->references.load(std::memory_order_relaxed);
+    while (held > 0 && !slot->references.compare_exchange_weak(held, held + 1)) {
+    }
+    if (held > 0) return Array::adopt(slot);
+    slot = nullptr;
+  }
+  auto* again = new Node(aval.shape, aval.dtype);
+  again->tracer = node->tracer;
+  again->stream = node->stream;
+  again->op = node->op;
+  again->inputs = node->inputs;
+  again->siblings = node->siblings;
+  again->output_index = static_cast<uint8_t>(k);
+  node->siblings->references.fetch_add(1, std::memory_order_relaxed);
+  slot = again;
+  return Array::adopt(again);
 }
 
 void release_node(Node* node) {

@@ -67,6 +67,9 @@ struct Node {
   }
 };
 
+// Result k of the op that `node` is a result of, made again if it has died.
+Array sibling(Node* node, int k, const Aval& aval);
+
 // Drops one reference; the graph below is freed without recursion.
 void release_node(Node* node);
 

@@ -4,6 +4,7 @@
 #include "cpu/kernel.h"
 #include "cpu/tile/program.h"
 #include "ops/pointwise.h"
+#include "transforms/custom.h"
 
 namespace heddle::cpu {
 namespace {
@@ -75,8 +76,18 @@ const RegisterKernel<Reshape> reshape([](const Work& w) {
   }
 });
 
-const RegisterKernel<StopGradient> stop_gradient([](const Work& w) {
-  w.output().share(w.input(0), w.input(0).strides);
+// Ops that pass inputs on: output k is input `first` + k.
+void pass_on(const Work& w, size_t first) {
+  for (size_t k = 0; k < w.outputs.size(); k++) {
+    const Node& in = w.input(first + k);
+    w.output(k).share(in, in.strides);
+  }
+}
+
+const RegisterKernel<StopGradient> stop_gradient([](const Work& w) { pass_on(w, 0); });
+const RegisterKernel<Copy> copy([](const Work& w) { pass_on(w, 0); });
+const RegisterKernel<CustomTransforms> custom([](const Work& w) {
+  pass_on(w, w.inputs.size() - w.outputs.size());
 });
 
 }  // namespace

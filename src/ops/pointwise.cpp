@@ -151,7 +151,13 @@ Array stop_gradient(const Array& a, StreamOrDevice s) {
   return apply(make_op<StopGradient>(), {a}, Aval{a.shape(), a.dtype()}, to_stream(s));
 }
 
-Array identity(const Array& x) { return stop_gradient(x); }
+Array identity(const Array& x, StreamOrDevice s) {
+  return apply(make_op<Copy>(), {x}, Aval{x.shape(), x.dtype()}, to_stream(s));
+}
+std::optional<Op::Batched> Copy::vmap(const Arrays& inputs, const std::vector<int>& axes,
+                                      const Stream& stream) const {
+  return Batched{{identity(inputs[0], stream)}, axes};
+}
 
 // ---------------------------------------------------------------------------------------------
 // One operand.

@@ -83,7 +83,18 @@ class StopGradient final : public OpClass<StopGradient> {
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
 };
 
-// Identity that keeps its node apart, for the inputs of a trace.
-Array identity(const Array& x);
+// Identity with a node of its own: the inputs of a trace.
+class Copy final : public OpClass<Copy> {
+ public:
+  static constexpr const char* name = "Copy";
+  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
+  std::optional<Arrays> vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
+                            const Arrays&) const override {
+    return g;
+  }
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool is_linear() const override { return true; }
+};
+Array identity(const Array& x, StreamOrDevice s = {});
 
 }  // namespace heddle

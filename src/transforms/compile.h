@@ -1,0 +1,34 @@
+// Compiled functions for callers that key more than shapes, as Python does its constants.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "heddle/transforms.h"
+#include "transforms/program.h"
+
+namespace heddle {
+
+class Compiled {
+ public:
+  explicit Compiled(bool shapeless) : shapeless_(shapeless) {}
+
+  // Runs the program for these inputs, tracing `fun` if none fits. `constants` are part of the key:
+  // equal ones stand for equal values of everything else that `fun` sees.
+  Arrays operator()(const Function& fun, const Arrays& inputs,
+                    const std::vector<uint64_t>& constants = {});
+
+ private:
+  struct Entry {
+    std::vector<uint64_t> constants;
+    Avals inputs;
+    std::shared_ptr<const Program> program;
+  };
+  bool matches(const Entry& e, const Arrays& inputs, const std::vector<uint64_t>& constants) const;
+
+  bool shapeless_;
+  std::mutex mutex_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace heddle

@@ -1,0 +1,129 @@
+#include "transforms/custom.h"
+
+#include <algorithm>
+
+#include "core/node.h"
+#include "heddle/ops.h"
+
+namespace heddle {
+
+Avals CustomTransforms::infer(const Arrays& in) const {
+  Avals out;
+  for (size_t i = argument_count(in); i < in.size(); i++) out.push_back({in[i].shape(), in[i].dtype()});
+  return out;
+}
+
+std::optional<Arrays> CustomTransforms::vjp(const Arrays& in, const Arrays& g,
+                                            const std::vector<int>& argnums,
+                                            const Arrays& out) const {
+  size_t n = argument_count(in);
+  Arrays given;
+  if (rules.vjp) given = rules.vjp(Arrays(in.begin(), in.begin() + static_cast<long>(n)), g, out);
+  Arrays result;
+  for (int i : argnums) {
+    size_t k = static_cast<size_t>(i);
+    if (rules.vjp) {
+      result.push_back(k < given.size() ? given[k] : Array());
+    } else {
+      result.push_back(k < n ? Array() : g[k - n]);  // through the function itself
+    }
+  }
+  return result;
+}
+
+std::optional<Arrays> CustomTransforms::jvp(const Arrays& in, const Arrays& tangents,
+                                            const std::vector<int>& argnums,
+                                            const Arrays& out) const {
+  int n = static_cast<int>(argument_count(in));
+  if (rules.jvp) {
+    Arrays own;
+    std::vector<int> at;
+    for (size_t k = 0; k < argnums.size(); k++) {
+      if (argnums[k] >= n) continue;
+      own.push_back(tangents[k]);
+      at.push_back(argnums[k]);
+    }
+    return rules.jvp(Arrays(in.begin(), in.begin() + n), own, at);
+  }
+  Arrays result;
+  for (int k = 0; k < output_count; k++) {
+    auto found = std::find(argnums.begin(), argnums.end(), n + k);
+    result.push_back(found == argnums.end()
+                         ? zeros_like(out[static_cast<size_t>(k)])
+                         : tangents[static_cast<size_t>(found - argnums.begin())]);
+  }
+  return result;
+}
+
+std::optional<Op::Batched> CustomTransforms::vmap(const Arrays& in, const std::vector<int>& axes,
+                                                  const Stream&) const {
+  size_t n = argument_count(in);
+  if (rules.vmap) {
+    auto [outputs, out_axes] =
+        rules.vmap(Arrays(in.begin(), in.begin() + static_cast<long>(n)),
+                   std::vector<int>(axes.begin(), axes.begin() + static_cast<long>(n)));
+    return Batched{std::move(outputs), std::move(out_axes)};
+  }
+  // Batched by the function itself; its own derivative rules still hold, example by example.
+  CustomRules batched;
+  std::vector<int> argument_axes, output_axes;
+  auto as_axis = [](int a) { return a < 0 ? no_batch_axis : a; };
+  for (size_t i = 0; i < n; i++) argument_axes.push_back(as_axis(axes[i]));
+  for (size_t i = n; i < in.size(); i++) output_axes.push_back(as_axis(axes[i]));
+  if (rules.vjp) {
+    batched.vjp = [rule = rules.vjp, argument_axes, output_axes, n](
+                      const Arrays& primals, const Arrays& g, const Arrays& out) {
+      Arrays all = primals;
+      all.insert(all.end(), g.begin(), g.end());
+      all.insert(all.end(), out.begin(), out.end());
+      std::vector<int> at = argument_axes;
+      at.insert(at.end(), output_axes.begin(), output_axes.end());
+      at.insert(at.end(), output_axes.begin(), output_axes.end());
+      size_t m = g.size();
+      auto one = [&](const Arrays& x) {
+        auto cut = [&](size_t from, size_t count) {
+          return Arrays(x.begin() + static_cast<long>(from),
+                        x.begin() + static_cast<long>(from + count));
+        };
+        Arrays back = rule(cut(0, n), cut(n, m), cut(n + m, m));
+        back.resize(n);
+        for (size_t i = 0; i < n; i++) {
+          if (!back[i]) back[i] = zeros_like(x[i]);
+        }
+        return back;
+      };
+      std::vector<int> to;
+      for (int a : argument_axes) to.push_back(a == no_batch_axis ? 0 : a);
+      Arrays back = heddle::vmap(one, at, to)(all);
+      for (size_t i = 0; i < n; i++) {
+        if (argument_axes[i] == no_batch_axis) back[i] = sum(back[i], {0});
+      }
+      return back;
+    };
+  }
+  Arrays outputs = apply_multi(make_op<CustomTransforms>(output_count, std::move(batched)), in,
+                               to_stream({}));
+  return Batched{std::move(outputs),
+                 std::vector<int>(axes.begin() + static_cast<long>(n), axes.end())};
+}
+
+Function custom_function(Function fun, CustomRules rules) {
+  return [fun = std::move(fun), rules = std::move(rules)](const Arrays& inputs) {
+    Arrays outputs = fun(inputs);
+    if (!in_tracing()) return outputs;
+    Arrays all = inputs;
+    all.insert(all.end(), outputs.begin(), outputs.end());
+    return apply_multi(make_op<CustomTransforms>(static_cast<int>(outputs.size()), rules),
+                       std::move(all), to_stream({}));
+  };
+}
+
+Function checkpoint(Function fun) {
+  CustomRules rules;
+  rules.vjp = [fun](const Arrays& primals, const Arrays& cotangents, const Arrays&) {
+    return vjp(fun, primals, cotangents).second;
+  };
+  return custom_function(fun, std::move(rules));
+}
+
+}  // namespace heddle

@@ -1,0 +1,178 @@
+// vjp and jvp: run the function on tracers, capture its program, walk it with the rules of its ops.
+#include <fmt/format.h>
+
+#include "core/node.h"
+#include "heddle/ops.h"
+#include "heddle/transforms.h"
+#include "ops/pointwise.h"
+#include "transforms/program.h"
+#include "transforms/rules.h"
+
+namespace heddle {
+namespace {
+
+// Copies of the arrays that a trace can tell from the originals.
+Arrays tracers_of(const Arrays& primals) {
+  Arrays tracers;
+  for (const Array& p : primals) {
+    Array t = identity(p);
+    t.node()->tracer = true;
+    tracers.push_back(std::move(t));
+  }
+  return tracers;
+}
+
+void accumulate(Array& sum, const Array& term) {
+  if (!term) return;
+  sum = sum ? add(sum, term) : term;
+}
+
+void check_cotangents(const Arrays& outputs, const Arrays& cotangents) {
+  if (outputs.size() != cotangents.size()) {
+    throw std::invalid_argument(
+        fmt::format("[vjp] Number of outputs ({}) does not match number of cotangents ({}).",
+                    outputs.size(), cotangents.size()));
+  }
+  for (size_t i = 0; i < outputs.size(); i++) {
+    if (!(outputs[i].shape() == cotangents[i].shape())) {
+      throw std::invalid_argument(
+          fmt::format("[vjp] Output shape {} does not match cotangent shape {}.{}",
+                      to_string(outputs[i].shape()), to_string(cotangents[i].shape()),
+                      cotangents[i].ndim() == 0
+                          ? " If you are using grad your function must return a scalar."
+                          : ""));
+    }
+  }
+}
+
+}  // namespace
+
+std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals,
+                              const Arrays& cotangents) {
+  TracingScope tracing;
+  Arrays tracers = tracers_of(primals);
+  Arrays outputs = fun(tracers);
+  check_cotangents(outputs, cotangents);
+
+  Arrays values;
+  Program program = capture(tracers, outputs, &values);
+  std::vector<bool> varies(values.size(), true);
+  for (const auto& [slot, array] : program.constants) varies[static_cast<size_t>(slot)] = false;
+
+  Arrays sums(values.size());
+  for (size_t i = 0; i < outputs.size(); i++) {
+    size_t slot = static_cast<size_t>(program.outputs[i]);
+    if (varies[slot]) accumulate(sums[slot], astype(cotangents[i], outputs[i].dtype()));
+  }
+  for (size_t k = program.steps.size(); k-- > 0;) {
+    const Program::Step& step = program.steps[k];
+    size_t first = static_cast<size_t>(step.first_output);
+    size_t count = static_cast<size_t>(step.output_count);
+    bool reached = false;
+    for (size_t i = first; i < first + count; i++) reached |= static_cast<bool>(sums[i]);
+    if (!reached) continue;
+    Arrays inputs, results(values.begin() + static_cast<long>(first),
+                           values.begin() + static_cast<long>(first + count));
+    Arrays given;
+    for (size_t i = first; i < first + count; i++) {
+      given.push_back(sums[i] ? std::move(sums[i]) : zeros_like(values[i]));
+      sums[i] = Array();
+    }
+    std::vector<int> argnums;
+    for (size_t i = 0; i < step.inputs.size(); i++) {
+      inputs.push_back(values[static_cast<size_t>(step.inputs[i])]);
+      if (varies[static_cast<size_t>(step.inputs[i])]) argnums.push_back(static_cast<int>(i));
+    }
+    Arrays back = vjp_of(*step.op, inputs, given, argnums, results);
+    for (size_t j = 0; j < argnums.size(); j++) {
+      accumulate(sums[static_cast<size_t>(step.inputs[static_cast<size_t>(argnums[j])])], back[j]);
+    }
+  }
+  Arrays gradients;
+  for (size_t i = 0; i < primals.size(); i++) {
+    gradients.push_back(sums[i] ? sums[i] : zeros_like(primals[i]));
+  }
+  return {std::move(outputs), std::move(gradients)};
+}
+
+std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const Arrays& tangents) {
+  if (primals.size() != tangents.size()) {
+    throw std::invalid_argument(
+        fmt::format("[jvp] Number of inputs ({}) does not match number of tangents ({}).",
+                    primals.size(), tangents.size()));
+  }
+  for (size_t i = 0; i < primals.size(); i++) {
+    if (!(primals[i].shape() == tangents[i].shape())) {
+      throw std::invalid_argument(fmt::format("[jvp] Input shape {} does not match tangent shape {}.",
+                                              to_string(primals[i].shape()),
+                                              to_string(tangents[i].shape())));
+    }
+  }
+  TracingScope tracing;
+  Arrays tracers = tracers_of(primals);
+  Arrays outputs = fun(tracers);
+
+  Arrays values;
+  Program program = capture(tracers, outputs, &values);
+  Arrays slopes(values.size());
+  for (size_t i = 0; i < primals.size(); i++) slopes[i] = astype(tangents[i], primals[i].dtype());
+  for (const Program::Step& step : program.steps) {
+    Arrays inputs, moving;
+    std::vector<int> argnums;
+    for (size_t i = 0; i < step.inputs.size(); i++) {
+      size_t slot = static_cast<size_t>(step.inputs[i]);
+      inputs.push_back(values[slot]);
+      if (!slopes[slot]) continue;
+      argnums.push_back(static_cast<int>(i));
+      moving.push_back(slopes[slot]);
+    }
+    if (argnums.empty()) continue;
+    size_t first = static_cast<size_t>(step.first_output);
+    Arrays results(values.begin() + static_cast<long>(first),
+                   values.begin() + static_cast<long>(first) + step.output_count);
+    Arrays out = jvp_of(*step.op, inputs, moving, argnums, results);
+    for (size_t k = 0; k < out.size(); k++) slopes[first + k] = out[k];
+  }
+  Arrays result;
+  for (size_t i = 0; i < outputs.size(); i++) {
+    const Array& t = slopes[static_cast<size_t>(program.outputs[i])];
+    result.push_back(t ? t : zeros_like(outputs[i]));
+  }
+  return {std::move(outputs), std::move(result)};
+}
+
+std::function<std::pair<Arrays, Arrays>(const Arrays&)> value_and_grad(Function fun,
+                                                                       std::vector<int> argnums) {
+  if (argnums.empty()) throw std::invalid_argument("[grad] Must specify at least one argument.");
+  return [fun = std::move(fun), argnums = std::move(argnums)](const Arrays& inputs) {
+    Arrays chosen;
+    for (int i : argnums) {
+      if (i < 0 || i >= static_cast<int>(inputs.size())) {
+        throw std::invalid_argument(fmt::format(
+            "[grad] Invalid argument number {} for function with {} inputs.", i, inputs.size()));
+      }
+      chosen.push_back(inputs[static_cast<size_t>(i)]);
+    }
+    Arrays rest;  // further outputs, passed through
+    auto loss = [&](const Arrays& some) {
+      Arrays all = inputs;
+      for (size_t k = 0; k < argnums.size(); k++) all[static_cast<size_t>(argnums[k])] = some[k];
+      Arrays out = fun(all);
+      rest.assign(out.begin() + 1, out.end());
+      return Arrays{out[0]};
+    };
+    TracingScope tracing;
+    auto [value, gradients] = vjp(loss, chosen, {Array(1.0f)});
+    Arrays values = std::move(value);
+    values.insert(values.end(), rest.begin(), rest.end());
+    return std::make_pair(std::move(values), std::move(gradients));
+  };
+}
+
+Function grad(Function fun, std::vector<int> argnums) {
+  return [f = value_and_grad(std::move(fun), std::move(argnums))](const Arrays& inputs) {
+    return f(inputs).second;
+  };
+}
+
+}  // namespace heddle

@@ -1,0 +1,199 @@
+#include "transforms/program.h"
+
+#include <map>
+#include <mutex>
+
+#include "core/node.h"
+#include "eval/eval.h"
+
+namespace heddle {
+namespace {
+
+// Slots are found in depth-first order; a node's mark holds its slot + 1 during the walk.
+class Capture {
+ public:
+  Capture(const Arrays& inputs, const Arrays& outputs) : default_stream_(to_stream({}).index) {
+    program_.input_count = static_cast<int>(inputs.size());
+    for (const Array& in : inputs) {
+      add(in);
+      depends_.push_back(true);
+    }
+    for (const Array& out : outputs) visit(out);
+    for (const Array& out : outputs) program_.outputs.push_back(slot(out));
+    for (const Array& v : values_) v.node()->mark = 0;
+  }
+
+  Program program_;
+  Arrays values_;
+
+ private:
+  static int slot(const Array& a) { return static_cast<int>(a.node()->mark) - 1; }
+
+  int add(const Array& a) {
+    values_.push_back(a);
+    program_.avals.push_back({a.shape(), a.dtype()});
+    a.node()->mark = static_cast<uint32_t>(values_.size());
+    return static_cast<int>(values_.size()) - 1;
+  }
+
+  void visit(const Array& root) {
+    struct Frame {
+      Array array;
+      size_t next;
+    };
+    std::vector<Frame> stack;
+    if (!root.node()->mark) stack.push_back({root, 0});
+    while (!stack.empty()) {
+      Frame& f = stack.back();
+      Node* n = f.array.node();
+      if (n->mark) {
+        stack.pop_back();
+        continue;
+      }
+      if (f.next < n->inputs.size()) {
+        const Array& in = n->inputs[f.next++];
+        if (!in.node()->mark) stack.push_back({in, 0});
+        continue;
+      }
+      Array done = std::move(f.array);
+      stack.pop_back();
+      finish(done);
+    }
+  }
+
+  void finish(const Array& a) {
+    Node* n = a.node();
+    bool depends = false;
+    for (const Array& in : n->inputs) depends |= depends_[static_cast<size_t>(slot(in))];
+    if (!depends) {
+      // Nothing of this part of the graph need be known.
+      program_.constants.emplace_back(add(a), a);
+      depends_.push_back(false);
+      return;
+    }
+    Program::Step step;
+    step.op = n->op;
+    step.stream = n->stream == default_stream_ ? -1 : n->stream;
+    for (const Array& in : n->inputs) step.inputs.push_back(slot(in));
+    step.first_output = static_cast<int>(values_.size());
+    if (n->siblings) {
+      step.output_count = static_cast<int>(n->siblings->outputs.size());
+      Avals avals = n->op->infer(n->inputs);
+      for (int k = 0; k < step.output_count; k++) add(sibling(n, k, avals[static_cast<size_t>(k)]));
+    } else {
+      step.output_count = 1;
+      add(a);
+    }
+    depends_.resize(values_.size(), true);
+    program_.steps.push_back(std::move(step));
+  }
+
+  int default_stream_;
+  std::vector<bool> depends_;
+};
+
+}  // namespace
+
+Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values) {
+  std::lock_guard<std::recursive_mutex> lock(graph_mutex());
+  Capture c(inputs, outputs);
+  if (values) {
+    *values = std::move(c.values_);
+    return std::move(c.program_);
+  }
+  // Constants that nothing depends on were only met on the way to other constants.
+  Program& p = c.program_;
+  std::vector<bool> used(p.avals.size(), false);
+  for (const auto& step : p.steps) {
+    for (int i : step.inputs) used[static_cast<size_t>(i)] = true;
+  }
+  for (int o : p.outputs) used[static_cast<size_t>(o)] = true;
+  std::erase_if(p.constants, [&](const auto& k) { return !used[static_cast<size_t>(k.first)]; });
+  return std::move(p);
+}
+
+Arrays replay(const Program& program, const Arrays& inputs, bool infer) {
+  Arrays slots(static_cast<size_t>(program.slot_count()));
+  for (size_t i = 0; i < inputs.size(); i++) slots[i] = inputs[i];
+  for (const auto& [slot, array] : program.constants) slots[static_cast<size_t>(slot)] = array;
+  Stream here = to_stream({});
+  for (const auto& step : program.steps) {
+    Arrays in;
+    in.reserve(step.inputs.size());
+    for (int i : step.inputs) in.push_back(slots[static_cast<size_t>(i)]);
+    Stream stream = step.stream < 0 ? here : Stream{step.stream, here.device};
+    size_t at = static_cast<size_t>(step.first_output);
+    if (step.output_count == 1) {
+      slots[at] = infer ? apply(step.op, std::move(in), stream)
+                        : apply(step.op, std::move(in), program.avals[at], stream);
+    } else {
+      Arrays out = infer ? apply_multi(step.op, std::move(in), stream)
+                         : apply_multi(step.op, std::move(in),
+                                       Avals(program.avals.begin() + step.first_output,
+                                             program.avals.begin() + step.first_output +
+                                                 step.output_count),
+                                       stream);
+      for (size_t k = 0; k < out.size(); k++) slots[at + k] = std::move(out[k]);
+    }
+  }
+  Arrays outputs;
+  outputs.reserve(program.outputs.size());
+  for (int o : program.outputs) outputs.push_back(slots[static_cast<size_t>(o)]);
+  return outputs;
+}
+
+void simplify(Program& program) {
+  std::vector<int> same(program.avals.size());  // the slot that stands for each slot
+  for (size_t i = 0; i < same.size(); i++) same[i] = static_cast<int>(i);
+  std::multimap<size_t, size_t> seen;  // hash of op and inputs -> step kept
+  std::vector<Program::Step> kept;
+  for (auto& step : program.steps) {
+    for (int& i : step.inputs) i = same[static_cast<size_t>(i)];
+    size_t hash = step.op->hash() * 31 + static_cast<size_t>(step.op->info().id);
+    for (int i : step.inputs) hash = hash * 1000003 + static_cast<size_t>(i);
+    bool merged = false;
+    if (step.op->is_pure()) {
+      auto [first, last] = seen.equal_range(hash);
+      for (auto it = first; it != last && !merged; ++it) {
+        const auto& other = kept[it->second];
+        if (other.inputs == step.inputs && other.stream == step.stream &&
+            other.output_count == step.output_count && other.op->equals(*step.op)) {
+          for (int k = 0; k < step.output_count; k++) {
+            same[static_cast<size_t>(step.first_output + k)] = other.first_output + k;
+          }
+          merged = true;
+        }
+      }
+    }
+    if (!merged) {
+      seen.emplace(hash, kept.size());
+      kept.push_back(std::move(step));
+    }
+  }
+  for (int& o : program.outputs) o = same[static_cast<size_t>(o)];
+
+  std::vector<bool> used(program.avals.size(), false);
+  for (int o : program.outputs) used[static_cast<size_t>(o)] = true;
+  std::vector<Program::Step> alive;
+  for (size_t k = kept.size(); k-- > 0;) {
+    auto& step = kept[k];
+    bool wanted = false;
+    for (int i = 0; i < step.output_count; i++) {
+      wanted |= used[static_cast<size_t>(step.first_output + i)];
+    }
+    if (!wanted) continue;
+    for (int i : step.inputs) used[static_cast<size_t>(i)] = true;
+    alive.push_back(std::move(step));
+  }
+  program.steps.assign(std::make_move_iterator(alive.rbegin()),
+                       std::make_move_iterator(alive.rend()));
+}
+
+Array placeholder(const Shape& shape, Dtype dtype) {
+  auto* node = new Node(shape, dtype);
+  node->tracer = true;
+  node->placeholder = true;
+  return Array::adopt(node);
+}
+
+}  // namespace heddle

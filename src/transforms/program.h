@@ -1,0 +1,42 @@
+// A captured graph: what transformations walk, compile caches and files hold.
+//
+// Values are numbered slots: inputs first, then constants and results in the order they were found.
+#pragma once
+
+#include "core/op.h"
+
+namespace heddle {
+
+struct Program {
+  struct Step {
+    OpRef op;
+    int stream;  // -1: the default stream of the thread that replays
+    std::vector<int> inputs;
+    int first_output;  // results take consecutive slots
+    int output_count;
+  };
+
+  int input_count = 0;
+  std::vector<std::pair<int, Array>> constants;
+  std::vector<Step> steps;  // in an order in which every input comes before its use
+  std::vector<int> outputs;
+  std::vector<Aval> avals;  // of every slot, as captured
+
+  int slot_count() const { return static_cast<int>(avals.size()); }
+};
+
+// The program that computes `outputs` from `inputs`. What does not depend on an input is a constant.
+// `values` receives the arrays of all slots.
+Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = nullptr);
+
+// Builds the program's graph on other inputs. With `infer`, shapes are derived anew from those of the
+// inputs; else they must be as captured.
+Arrays replay(const Program& program, const Arrays& inputs, bool infer);
+
+// Merges equal steps and drops those without effect.
+void simplify(Program& program);
+
+// A fresh input of a trace: has a shape and a dtype, but no value; evaluating it is an error.
+Array placeholder(const Shape& shape, Dtype dtype);
+
+}  // namespace heddle
