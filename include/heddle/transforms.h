@@ -31,6 +31,9 @@ Function grad(Function fun, std::vector<int> argnums = {0});
 inline constexpr int no_batch_axis = INT32_MIN;
 Function vmap(Function fun, std::vector<int> in_axes = {}, std::vector<int> out_axes = {});
 
+// The same where the axes of the outputs are known only after `fun` has run: `out_axes` is asked then.
+Function vmap(Function fun, std::vector<int> in_axes, std::function<std::vector<int>()> out_axes);
+
 // The same function, whose intermediate values are computed again for the derivative instead of kept.
 Function checkpoint(Function fun);
 

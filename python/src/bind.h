@@ -52,6 +52,10 @@ void bind_pointwise(nb::module_& m);
 void bind_shape(nb::module_& m);
 void bind_creation(nb::module_& m);
 void bind_reduce(nb::module_& m);
-void bind_transforms(nb::module_& m);
+void bind_wrapper(nb::module_& m);
+void bind_gradients(nb::module_& m);
+void bind_vmap(nb::module_& m);
+void bind_custom_function(nb::module_& m);
+void bind_compile(nb::module_& m);
 
 }  // namespace heddle::python

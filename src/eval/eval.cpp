@@ -319,6 +319,21 @@ std::recursive_mutex& graph_mutex() {
   return *m;
 }
 
+namespace {
+std::atomic<void (*)(void (*)())> wait_hook{nullptr};
+}
+
+GraphLock::GraphLock() {
+  if (graph_mutex().try_lock()) return;
+  if (auto hook = wait_hook.load()) {
+    hook([] { graph_mutex().lock(); });
+  } else {
+    graph_mutex().lock();
+  }
+}
+GraphLock::~GraphLock() { graph_mutex().unlock(); }
+void set_wait_hook(void (*hook)(void (*wait)())) { wait_hook = hook; }
+
 void set_interrupt_check(void (*check)()) { interrupt_check = check; }
 
 void eval(const Arrays& arrays) {

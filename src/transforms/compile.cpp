@@ -28,20 +28,23 @@ bool Compiled::matches(const Entry& e, const Arrays& inputs,
   return true;
 }
 
-Arrays Compiled::operator()(const Function& fun, const Arrays& inputs,
-                            const std::vector<uint64_t>& constants) {
+Compiled::Result Compiled::operator()(const std::function<Result(const Arrays&)>& fun,
+                                      const Arrays& inputs,
+                                      const std::vector<uint64_t>& constants) {
   std::shared_ptr<const Program> program;
+  std::shared_ptr<const void> extra;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (const Entry& e : entries_) {
       if (matches(e, inputs, constants)) {
         program = e.program;
+        extra = e.extra;
         break;
       }
     }
   }
   if (!program) {
-    Entry entry{constants, {}, nullptr};
+    Entry entry{constants, {}, nullptr, nullptr};
     auto traced = std::make_shared<Program>();
     {
       TracingScope tracing;
@@ -50,21 +53,24 @@ Arrays Compiled::operator()(const Function& fun, const Arrays& inputs,
         examples.push_back(placeholder(in.shape(), in.dtype()));
         entry.inputs.push_back({in.shape(), in.dtype()});
       }
-      Arrays outputs = fun(examples);
-      *traced = capture(examples, outputs);
+      Result result = fun(examples);
+      *traced = capture(examples, result.outputs);
+      extra = entry.extra = std::move(result.extra);
     }
     simplify(*traced);
     program = entry.program = std::move(traced);
     std::lock_guard<std::mutex> lock(mutex_);
     entries_.push_back(std::move(entry));
   }
-  return replay(*program, inputs, shapeless_);
+  return {replay(*program, inputs, shapeless_), std::move(extra)};
 }
 
 Function compile(Function fun, bool shapeless) {
   auto compiled = std::make_shared<Compiled>(shapeless);
   return [fun = std::move(fun), compiled](const Arrays& inputs) {
-    return compile_enabled() ? (*compiled)(fun, inputs) : fun(inputs);
+    if (!compile_enabled()) return fun(inputs);
+    auto traced = [&](const Arrays& x) { return Compiled::Result{fun(x), nullptr}; };
+    return (*compiled)(traced, inputs).outputs;
   };
 }
 

@@ -11,11 +11,17 @@ namespace heddle {
 
 class Compiled {
  public:
+  // What a run gives; `extra` is whatever the trace put beside its outputs (Python: their tree).
+  struct Result {
+    Arrays outputs;
+    std::shared_ptr<const void> extra;
+  };
+
   explicit Compiled(bool shapeless) : shapeless_(shapeless) {}
 
   // Runs the program for these inputs, tracing `fun` if none fits. `constants` are part of the key:
   // equal ones stand for equal values of everything else that `fun` sees.
-  Arrays operator()(const Function& fun, const Arrays& inputs,
+  Result operator()(const std::function<Result(const Arrays&)>& fun, const Arrays& inputs,
                     const std::vector<uint64_t>& constants = {});
 
  private:
@@ -23,6 +29,7 @@ class Compiled {
     std::vector<uint64_t> constants;
     Avals inputs;
     std::shared_ptr<const Program> program;
+    std::shared_ptr<const void> extra;
   };
   bool matches(const Entry& e, const Arrays& inputs, const std::vector<uint64_t>& constants) const;
 

@@ -1,7 +1,6 @@
 #include "transforms/program.h"
 
 #include <map>
-#include <mutex>
 
 #include "core/node.h"
 #include "eval/eval.h"
@@ -95,7 +94,7 @@ class Capture {
 }  // namespace
 
 Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values) {
-  std::lock_guard<std::recursive_mutex> lock(graph_mutex());
+  GraphLock lock;
   Capture c(inputs, outputs);
   if (values) {
     *values = std::move(c.values_);

@@ -80,8 +80,13 @@ Batched run_batched(const Program& program, const Arrays& inputs, const std::vec
 }  // namespace
 
 Function vmap(Function fun, std::vector<int> in_axes, std::vector<int> out_axes) {
+  return vmap(std::move(fun), std::move(in_axes), [out_axes = std::move(out_axes)] { return out_axes; });
+}
+
+Function vmap(Function fun, std::vector<int> in_axes,
+              std::function<std::vector<int>()> axes_of_outputs) {
   return [fun = std::move(fun), in_axes = std::move(in_axes),
-          out_axes = std::move(out_axes)](const Arrays& inputs) {
+          axes_of_outputs = std::move(axes_of_outputs)](const Arrays& inputs) {
     Batch batch = batch_of(inputs, in_axes);
     TracingScope tracing;
     Arrays examples, traced, whole;
@@ -99,6 +104,7 @@ Function vmap(Function fun, std::vector<int> in_axes, std::vector<int> out_axes)
       axes.push_back(batch.axes[i]);
     }
     Arrays outputs = fun(examples);
+    std::vector<int> out_axes = axes_of_outputs();
     Program program = capture(traced, outputs);
     Batched slots = run_batched(program, whole, axes);
 
