@@ -105,7 +105,6 @@ inline Array operator>(const Array& a, const Array& b) { return greater(a, b); }
 inline Array operator>=(const Array& a, const Array& b) { return greater_equal(a, b); }
 inline Array operator==(const Array& a, const Array& b) { return equal(a, b); }
 inline Array operator!=(const Array& a, const Array& b) { return not_equal(a, b); }
-inline Array operator!(const Array& a) { return logical_not(a); }
 inline Array operator&(const Array& a, const Array& b) { return bitwise_and(a, b); }
 inline Array operator|(const Array& a, const Array& b) { return bitwise_or(a, b); }
 inline Array operator^(const Array& a, const Array& b) { return bitwise_xor(a, b); }
