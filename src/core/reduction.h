@@ -6,5 +6,6 @@
 namespace heddle {
 
 enum class Reduction : uint8_t { sum, prod, min, max, all, any };
+enum class ArgReduction : uint8_t { argmin, argmax };
 
 }  // namespace heddle
