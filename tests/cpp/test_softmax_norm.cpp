@@ -39,7 +39,7 @@ double value(T x) {
 // Relative error allowed of one rounded result.
 template <class T>
 constexpr double tolerance = std::is_same_v<T, double>      ? 1e-14
-                             : std::is_same_v<T, float>     ? 1e-6
+                             : std::is_same_v<T, float>     ? 2e-6
                              : std::is_same_v<T, float16_t> ? 1e-3
                                                             : 8e-3;
 
