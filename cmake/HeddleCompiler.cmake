@@ -2,6 +2,9 @@
 
 set(HEDDLE_WARNINGS -Wall -Wextra)
 
+# a * b + c is two roundings on every instruction set, unless a kernel asks for one.
+add_compile_options(-ffp-contract=off)
+
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(HEDDLE_CCACHE ccache)
   if(HEDDLE_CCACHE)

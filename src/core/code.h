@@ -53,7 +53,7 @@ enum class Code : uint8_t {
   multiply,
   divide,        // inexact only
   floor_divide,  // rounds toward -inf; integer division by zero gives 0
-  remainder,     // sign of the divisor; integer remainder by zero gives 0
+  remainder,     // sign of the divisor; integer remainder by zero gives the dividend
   power,         // integer power with a negative exponent gives 0
   maximum,       // NaN if either is NaN; complex: lexicographic
   minimum,

@@ -25,13 +25,20 @@ constexpr Lane lane_of(Dtype t) {
   switch (t) {
     case Dtype::float16:
     case Dtype::bfloat16:
-    case Dtype::float32: return Lane::f32;
-    case Dtype::float64: return Lane::f64;
-    case Dtype::complex64: return Lane::c64;
-    case Dtype::uint32: return Lane::u32;
-    case Dtype::int64: return Lane::i64;
-    case Dtype::uint64: return Lane::u64;
-    default: return Lane::i32;
+    case Dtype::float32:
+      return Lane::f32;
+    case Dtype::float64:
+      return Lane::f64;
+    case Dtype::complex64:
+      return Lane::c64;
+    case Dtype::uint32:
+      return Lane::u32;
+    case Dtype::int64:
+      return Lane::i64;
+    case Dtype::uint64:
+      return Lane::u64;
+    default:
+      return Lane::i32;
   }
 }
 
@@ -43,8 +50,8 @@ using Register = uint16_t;
 
 // dst = code(a, b, c), computed on the lane of `from` (the dtype of the operands; for select, of
 // the values x and y: the condition is always bool) and rounded to `to` (in the lane of `to`).
-// Code::copy with from != to converts with MLX's cast rules (C casts: float to int truncates, wraps to
-// narrow ints, anything to bool by != 0, complex to real drops the imaginary part).
+// Code::copy with from != to converts with MLX's cast rules (C casts: float to int truncates, wraps
+// to narrow ints, anything to bool by != 0, complex to real drops the imaginary part).
 struct Instruction {
   Code code;
   Dtype from;
@@ -67,9 +74,10 @@ struct Program {
 };
 
 // Runs `program` over `shape`. inputs[i].shape must equal `shape` (strides 0 where broadcast);
-// outputs may have any strides. An output may be the very memory of an input of the same strides and
-// element size (donation); other overlap is not allowed. Parallel above a fixed size; results do not
-// depend on the number of threads. Allocates nothing on the heap for small work (< tile_size elements).
+// outputs may have any strides. An output may be the very memory of an input of the same strides
+// and element size (donation); other overlap is not allowed. Parallel above a fixed size; results
+// do not depend on the number of threads. Allocates nothing on the heap for small work (< tile_size
+// elements).
 void run(const Program& program, const Shape& shape, const View* inputs, const View* outputs);
 
 // Pull interface for reductions, softmax and the like: computes one output of a program on any

@@ -1,0 +1,186 @@
+// run(): a program over whole arrays, tile by tile.
+#include <hwy/cache_control.h>
+
+#include "core/threads.h"
+#include "cpu/tile/machine.h"
+#include "cpu/tile/moves.h"
+#include "cpu/tile/plan.h"
+#include "cpu/tile/program.h"
+
+namespace heddle::cpu::tile {
+namespace {
+
+// Above this many bytes written, whole lines go to memory past the caches (measured: the reading of
+// lines that will be overwritten costs a third of the time; below, the next operation finds its
+// input in the cache).
+constexpr int64_t stream_bytes = int64_t{16} << 20;
+
+bool is_output(const Program& p, int r) {
+  for (const Program::Output& o : p.outputs) {
+    if (o.source == r) return true;
+  }
+  return false;
+}
+
+// The work of one thread: a range of tiles.
+class Runner {
+ public:
+  Runner(const Program& program, const Executable& executable, const Kernels& k, const Plan& plan,
+         const View* inputs, const View* outputs, bool stream)
+      : program_(program),
+        executable_(executable),
+        kernels_(k),
+        plan_(plan),
+        inputs_(inputs),
+        outputs_(outputs),
+        stream_(stream),
+        input_count_(static_cast<int>(program.inputs.size())),
+        output_count_(static_cast<int>(program.outputs.size())),
+        patterns_(new_patterns(input_count_ + output_count_)),
+        registers_(executable, plan.tile_elements()) {
+    // The last instruction may write straight to the result: nothing runs after it.
+    direct_result_ = output_count_ == 1 && !stream && !program.code.empty() &&
+                     program.code.back().dst == program.outputs[0].source &&
+                     program.outputs[0].source >= input_count_ &&
+                     fills_lane(program.outputs[0].dtype);
+  }
+  ~Runner() {
+    if (patterns_ != local_) delete[] patterns_;
+  }
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  void run(int64_t begin, int64_t end) {
+    Walk walk(plan_, begin);
+    for (int64_t t = begin;;) {
+      if (walk.resized()) {
+        for (int i = 0; i < input_count_ + output_count_; i++)
+          patterns_[i].of.prepare(plan_, walk, i);
+      }
+      for (int i = 0; i < input_count_; i++) load(i, walk);
+      const bool direct = point_result(walk);
+      registers_.run(executable_, walk.elements());
+      if (!direct) {
+        for (int i = 0; i < output_count_; i++) store(i, walk);
+      }
+      if (++t == end) break;
+      walk.next();
+    }
+    if (stream_) hwy::FlushStream();
+  }
+
+ private:
+  struct Operand {
+    OperandPattern of;
+    const void* loaded = nullptr;  // where the register's contents came from
+  };
+
+  Operand* new_patterns(int n) {
+    return n <= local_patterns ? local_ : new Operand[static_cast<size_t>(n)];
+  }
+
+  void load(int i, const Walk& walk) {
+    Operand& operand = patterns_[i];
+    const Pattern& p = operand.of.get();
+    const Dtype dtype = inputs_[i].dtype;
+    const void* memory = advance(inputs_[i].data, walk.offset(i), size_of(dtype));
+    // Kernels may take whole blocks from memory itself, unless a result is about to be stored there
+    // while this value is still to be stored elsewhere.
+    if (p.dense() && p.run % block == 0 && fills_lane(dtype) &&
+        (output_count_ == 1 || !is_output(program_, i))) {
+      registers_.point(i, memory);
+      return;
+    }
+    if (operand.loaded == memory && !walk.resized())
+      return;  // broadcast along the outer dimensions
+    registers_.point(i, registers_.own(i));
+    read(kernels_, memory, dtype, p, registers_.own(i));
+    operand.loaded = memory;
+  }
+
+  bool point_result(const Walk& walk) {
+    if (!direct_result_) return false;
+    const Pattern& p = patterns_[input_count_].of.get();
+    const Register r = program_.outputs[0].source;
+    const bool direct = p.dense() && p.run % block == 0;
+    registers_.point(
+        r, direct ? advance(outputs_[0].data, walk.offset(input_count_), size_of(outputs_[0].dtype))
+                  : registers_.own(r));
+    return direct;
+  }
+
+  void store(int i, const Walk& walk) {
+    const Pattern& p = patterns_[input_count_ + i].of.get();
+    const Dtype dtype = outputs_[i].dtype;
+    void* memory = advance(outputs_[i].data, walk.offset(input_count_ + i), size_of(dtype));
+    const void* lanes = registers_.get(program_.outputs[static_cast<size_t>(i)].source);
+    if (stream_ && p.dense() && fills_lane(dtype) &&
+        reinterpret_cast<uintptr_t>(memory) % 64 == 0) {
+      kernels_.stream(lanes, memory, p.run * static_cast<int>(size_of(dtype) / 4));
+    } else {
+      write(kernels_, lanes, dtype, p, memory);
+    }
+  }
+
+  static constexpr int local_patterns = 6;
+
+  const Program& program_;
+  const Executable& executable_;
+  const Kernels& kernels_;
+  const Plan& plan_;
+  const View* inputs_;
+  const View* outputs_;
+  const bool stream_;
+  const int input_count_;
+  const int output_count_;
+  bool direct_result_;
+  Operand local_[local_patterns];
+  Operand* patterns_;
+  RegisterFile registers_;
+};
+
+// Streaming pays for large results that do not overwrite an operand (whose lines are in the cache
+// anyway).
+bool should_stream(const Program& program, const View* inputs, const View* outputs,
+                   int64_t elements) {
+  if (outputs[0].dtype != program.outputs[0].dtype) return false;
+  int64_t bytes = 0;
+  for (size_t i = 0; i < program.outputs.size(); i++) {
+    bytes += elements * static_cast<int64_t>(size_of(outputs[i].dtype));
+    for (size_t j = 0; j < program.inputs.size(); j++) {
+      if (inputs[j].data == outputs[i].data) return false;
+    }
+  }
+  return bytes >= stream_bytes;
+}
+
+}  // namespace
+
+void run(const Program& program, const Shape& shape, const View* inputs, const View* outputs) {
+  const int output_count = static_cast<int>(program.outputs.size());
+  if (output_count == 0) return;
+  const Plan plan(shape, inputs, static_cast<int>(program.inputs.size()), outputs, output_count);
+  if (plan.tiles() == 0) return;
+  const Kernels& k = kernels();
+  const Executable executable(program, k, output_count > 1);
+  const bool stream = should_stream(program, inputs, outputs, element_count(shape));
+  const int64_t grain = std::max<int64_t>(1, parallel_grain / plan.tile_elements());
+  parallel_for(plan.tiles(), grain, [&](int64_t begin, int64_t end) {
+    Runner(program, executable, k, plan, inputs, outputs, stream).run(begin, end);
+  });
+}
+
+void copy(const View& src, const View& dst) {
+  Program program;
+  program.inputs = {src.dtype};
+  program.outputs = {{0, src.dtype}};
+  program.registers = 1;
+  if (src.dtype != dst.dtype) {
+    program.code = {{Code::copy, src.dtype, dst.dtype, 1, 0, 0, 0}};
+    program.outputs = {{1, dst.dtype}};
+    program.registers = 2;
+  }
+  run(program, dst.shape, &src, &dst);
+}
+
+}  // namespace heddle::cpu::tile

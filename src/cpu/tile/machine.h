@@ -1,0 +1,61 @@
+// What runs a program on one tile: the instructions resolved to kernels (once per run, shared by
+// threads) and the registers (one set per thread).
+#pragma once
+
+#include <memory>
+
+#include "cpu/tile/kernels.h"
+#include "cpu/tile/program.h"
+
+namespace heddle::cpu::tile {
+
+// dst = round(kernel(a, b, c)).
+struct Step {
+  Kernel kernel;
+  Kernel round;  // may be null
+  Register dst, a, b, c;
+};
+
+struct Executable {
+  // `exact_output`: the last instruction's result is also rounded; without it that is left to the
+  // store of the result, where nothing else can see the difference.
+  Executable(const Program& program, const Kernels& kernels, bool exact_output);
+
+  InlineVector<Step, 12> steps;
+  int registers;   // the program's and one spare
+  int slot_bytes;  // of one element of a register
+};
+
+// Registers of `tile` elements (rounded up to whole blocks), 64-byte aligned. Small ones live in
+// place, so that small work allocates nothing.
+class RegisterFile {
+ public:
+  RegisterFile(const Executable& e, int tile);
+  RegisterFile(const RegisterFile&) = delete;
+  RegisterFile& operator=(const RegisterFile&) = delete;
+
+  // The register's own memory, and where its value is at present: that, or an operand's or result's
+  // memory where no conversion is needed.
+  void* own(int r) { return base_ + static_cast<size_t>(r) * bytes_; }
+  const void* get(int r) const { return at_[static_cast<size_t>(r)]; }
+  void point(int r, const void* memory) { at_[static_cast<size_t>(r)] = const_cast<void*>(memory); }
+
+  void run(const Executable& e, int n) {
+    for (const Step& s : e.steps) {
+      void* dst = at_[s.dst];
+      s.kernel(at_[s.a], at_[s.b], at_[s.c], dst, n);
+      if (s.round) s.round(dst, nullptr, nullptr, dst, n);
+    }
+  }
+
+ private:
+  static constexpr size_t local_bytes = 32768;
+
+  unsigned char* base_;
+  size_t bytes_;
+  InlineVector<void*, 16> at_;
+  std::unique_ptr<unsigned char[]> heap_;
+  alignas(64) unsigned char local_[local_bytes];
+};
+
+}  // namespace heddle::cpu::tile

@@ -1,0 +1,34 @@
+// Operands between memory and registers: strided runs and runs at listed places, in any dtype.
+#pragma once
+
+#include "cpu/tile/kernels.h"
+
+namespace heddle::cpu::tile {
+
+// A pattern of n = run * count elements: `count` runs of `run` elements `stride` apart, run i at
+// starts[i] (in elements). With one run, starts may be null.
+struct Pattern {
+  int64_t stride = 1;
+  int run = 0;
+  int count = 1;
+  const int64_t* starts = nullptr;
+
+  int size() const { return run * count; }
+  bool dense() const { return count == 1 && stride == 1; }
+};
+
+// memory -> lanes of `dtype`; lanes are filled up to a whole block.
+void read(const Kernels& k, const void* memory, Dtype dtype, const Pattern& p, void* lanes);
+// lanes -> memory
+void write(const Kernels& k, const void* lanes, Dtype dtype, const Pattern& p, void* memory);
+
+inline bool fills_lane(Dtype t) { return static_cast<int>(size_of(t)) == lane_bytes(lane_of(t)); }
+
+inline const void* advance(const void* memory, int64_t elements, size_t width) {
+  return static_cast<const unsigned char*>(memory) + elements * static_cast<int64_t>(width);
+}
+inline void* advance(void* memory, int64_t elements, size_t width) {
+  return static_cast<unsigned char*>(memory) + elements * static_cast<int64_t>(width);
+}
+
+}  // namespace heddle::cpu::tile

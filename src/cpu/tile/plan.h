@@ -1,0 +1,70 @@
+// How a run over a shape is cut into tiles: dimensions that all operands step through alike are
+// merged, and the rest is covered by boxes of at most tile_size elements.
+#pragma once
+
+#include "core/view.h"
+#include "cpu/tile/moves.h"
+
+namespace heddle::cpu::tile {
+
+class Plan {
+ public:
+  // Views of one shape; the last `outputs` of them are written. `inputs` and `outputs` may be null
+  // where their number is 0.
+  Plan(const Shape& shape, const View* inputs, int input_count, const View* outputs,
+       int output_count);
+
+  int64_t tiles() const { return tiles_; }
+  int tile_elements() const { return tile_elements_; }  // of the largest tile
+  int dims() const { return static_cast<int>(extents_.size()); }
+  int64_t stride(int operand, int dim) const {
+    return strides_[static_cast<size_t>(operand * dims() + dim)];
+  }
+  int64_t extent(int dim) const { return extents_[static_cast<size_t>(dim)]; }
+  int64_t box(int dim) const { return boxes_[static_cast<size_t>(dim)]; }
+  int64_t boxes_along(int dim) const { return counts_[static_cast<size_t>(dim)]; }
+
+ private:
+  void order_and_merge(int operands, int first_output);
+  void choose_boxes(int operands);
+
+  Shape extents_;
+  Shape boxes_;                        // extents of a full tile
+  Shape counts_;                       // tiles along each dimension
+  InlineVector<int64_t, 32> strides_;  // by operand, then by dimension
+  int64_t tiles_ = 0;
+  int tile_elements_ = 0;
+};
+
+// Steps through the tiles of a plan in order; each thread has its own.
+class Walk {
+ public:
+  Walk(const Plan& plan, int64_t tile);
+  void next();
+  int elements() const { return elements_; }
+  int64_t size(int dim) const { return sizes_[static_cast<size_t>(dim)]; }  // of this tile
+  bool resized() const { return resized_; }  // sizes differ from the previous tile's
+  int64_t offset(int operand) const;         // of the tile's first element
+
+ private:
+  void measure();
+
+  const Plan& plan_;
+  Shape position_;  // in tiles
+  Shape sizes_;
+  int elements_ = 0;
+  bool resized_ = true;
+};
+
+// The pattern of one operand in a tile of the walk's present size. Offsets are kept in the object.
+class OperandPattern {
+ public:
+  const Pattern& get() const { return pattern_; }
+  void prepare(const Plan& plan, const Walk& walk, int operand);
+
+ private:
+  Pattern pattern_;
+  InlineVector<int64_t, 2> starts_;
+};
+
+}  // namespace heddle::cpu::tile
