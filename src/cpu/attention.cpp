@@ -312,14 +312,17 @@ void attend_few(const Problem& p, const RowBlock& rows, int64_t begin, int64_t e
 
 template <class T>
 void store_rows(const Problem& p, const RowBlock& rows, const Running& run) {
+  Scratch space(p.value_depth * sizeof(float));
+  float* values = space.as<float>();
   for (int64_t lane = 0; lane < rows.count; lane++) {
     int64_t row = rows.first + lane;
     T* to =
         const_cast<T*>(p.row_of<T>(p.out, rows.b, p.head_of(rows.key_head, row), row % p.queries));
-    float total = run.sum[lane];
+    const float factor = 1 / run.sum[lane];
     for (int64_t i = 0; i < p.value_depth; i++) {
-      to[i] = static_cast<T>(run.weighted[i * run.width + lane] / total);
+      values[i] = run.weighted[i * run.width + lane] * factor;
     }
+    round_run(values, to, p.value_depth);
   }
 }
 

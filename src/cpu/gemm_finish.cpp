@@ -60,15 +60,10 @@ void store(const Finish& f, int64_t row, int64_t column, const T* sums, int64_t 
     char* to = out + i * static_cast<int64_t>(size_of(f.dtype));
     if (size_of(f.dtype) == sizeof(T)) {
       std::memcpy(to, result, count * sizeof(T));
+    } else if (f.dtype == Dtype::float16) {
+      std::copy_n(result, count, reinterpret_cast<float16_t*>(to));
     } else {
-      if constexpr (sizeof(T) == 4) {
-        // store_tile takes values that are rounded already.
-        for (int j = 0; j < count; j++) {
-          values[j] = f.dtype == Dtype::float16 ? static_cast<float>(float16_t(result[j]))
-                                                : static_cast<float>(bfloat16_t(result[j]));
-        }
-        tile::store_tile(values, f.dtype, to, 1, count);
-      }
+      std::copy_n(result, count, reinterpret_cast<bfloat16_t*>(to));
     }
   }
 }
