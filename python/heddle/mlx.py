@@ -36,9 +36,9 @@ class _AliasLoader(Loader):
         sys.modules[name] = ours
         if not hasattr(ours, "__path__"):
             # Modules inside an extension are not searched for; they have to be there.
-            inside = f"{ours.__name__}."
-            for nested in [key for key in sys.modules if key.startswith(inside)]:
-                sys.modules[f"{name}.{nested.removeprefix(inside)}"] = sys.modules[nested]
+            for key, value in vars(ours).items():
+                if isinstance(value, ModuleType):
+                    sys.modules[f"{name}.{key}"] = value
 
 
 class _AliasFinder(MetaPathFinder):
