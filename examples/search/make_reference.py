@@ -27,13 +27,13 @@ SENTENCES = [
     "An exception is raised when the index is out of range.",
     "Tea",
     "?",
-    "The heddle is the part of a loom that every thread of the warp passes through; it lifts some of "
-    "the threads and lowers the others, so that the shuttle can carry the weft between them.",
+    "The heddle is the part of a loom that every thread of the warp passes through; it lifts some "
+    "of the threads and lowers the others, so that the shuttle can carry the weft between them.",
     "Naïve café — “quoted” … 東京 and emoji 🙂 mixed with plain words.",
     "1234567890 3.14159 6.02e23 0xdeadbeef",
     "How do I format a number with two decimals?",
-    "Positional arguments come first, then keyword arguments, and defaults are evaluated once, when "
-    "the function is defined, which surprises people who use a list as a default.",
+    "Positional arguments come first, then keyword arguments, and defaults are evaluated once, "
+    "when the function is defined, which surprises people who use a list as a default.",
     " ".join(["word"] * 400),
 ]
 
@@ -50,7 +50,9 @@ def main() -> None:
             mean = model(**tokens).last_hidden_state[0].mean(dim=0)
         rows.append(mean / mean.norm())
     metadata = {"sentences": json.dumps(SENTENCES), "torch": torch.__version__}
-    save_file({"embeddings": torch.stack(rows)}, Path(__file__).parent / "reference.safetensors", metadata)
+    save_file(
+        {"embeddings": torch.stack(rows)}, Path(__file__).parent / "reference.safetensors", metadata
+    )
 
 
 if __name__ == "__main__":

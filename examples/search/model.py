@@ -1,6 +1,6 @@
 """A BERT encoder that turns sentences into vectors, with the weights of all-MiniLM-L6-v2.
 
-The weights are those that Hugging Face's ``BertModel`` saves; their names are translated on loading.
+The weights are those that Hugging Face's ``BertModel`` saves; loading translates their names.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import heddle.core as mx
+
 import heddle.nn as nn
 
 # Their names and ours, replaced one after the other.

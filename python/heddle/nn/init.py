@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import math
-from typing import Callable, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import heddle.core as mx
 
@@ -48,9 +49,7 @@ def identity(dtype: mx.Dtype = mx.float32) -> Callable[[mx.array], mx.array]:
 
     def initializer(a: mx.array) -> mx.array:
         if a.ndim != 2 or a.shape[0] != a.shape[1]:
-            raise ValueError(
-                f"The input array must be a square matrix but got shape {a.shape}."
-            )
+            raise ValueError(f"The input array must be a square matrix but got shape {a.shape}.")
         return mx.eye(n=a.shape[0], dtype=dtype)
 
     return initializer
@@ -68,7 +67,7 @@ def _fans(a: mx.array) -> tuple[int, int]:
 
 
 def _fan(a: mx.array, mode: str) -> int:
-    fans = dict(zip(("fan_in", "fan_out"), _fans(a)))
+    fans = dict(zip(("fan_in", "fan_out"), _fans(a), strict=True))
     if mode not in fans:
         raise ValueError(f"Invalid mode: {mode}. Valid modes are: fan_in, fan_out")
     return fans[mode]
@@ -149,9 +148,7 @@ def sparse(
     return initializer
 
 
-def orthogonal(
-    gain: float = 1.0, dtype: mx.Dtype = mx.float32
-) -> Callable[[mx.array], mx.array]:
+def orthogonal(gain: float = 1.0, dtype: mx.Dtype = mx.float32) -> Callable[[mx.array], mx.array]:
     """Makes matrices whose rows or columns, whichever are fewer, are orthogonal, times ``gain``."""
 
     def initializer(a: mx.array) -> mx.array:

@@ -111,17 +111,13 @@ def binary_cross_entropy(
     return _reduce(_weigh(loss, weights), reduction)
 
 
-def l1_loss(
-    predictions: mx.array, targets: mx.array, reduction: Reduction = "mean"
-) -> mx.array:
+def l1_loss(predictions: mx.array, targets: mx.array, reduction: Reduction = "mean") -> mx.array:
     """The absolute difference between predictions and targets."""
     _require_same_shape("Predictions", predictions, "targets", targets)
     return _reduce(mx.abs(predictions - targets), reduction)
 
 
-def mse_loss(
-    predictions: mx.array, targets: mx.array, reduction: Reduction = "mean"
-) -> mx.array:
+def mse_loss(predictions: mx.array, targets: mx.array, reduction: Reduction = "mean") -> mx.array:
     """The squared difference between predictions and targets."""
     _require_same_shape("Predictions", predictions, "targets", targets)
     return _reduce(mx.square(predictions - targets), reduction)
@@ -230,9 +226,7 @@ def triplet_loss(
     return _reduce(loss, reduction)
 
 
-def hinge_loss(
-    inputs: mx.array, targets: mx.array, reduction: Reduction = "none"
-) -> mx.array:
+def hinge_loss(inputs: mx.array, targets: mx.array, reduction: Reduction = "none") -> mx.array:
     r"""The hinge loss :math:`\max(0, 1 - xy)`; the targets are -1 or 1."""
     return _reduce(mx.maximum(1 - inputs * targets, 0), reduction)
 
@@ -250,9 +244,7 @@ def huber_loss(
     return _reduce(mx.where(difference <= delta, quadratic, linear), reduction)
 
 
-def log_cosh_loss(
-    inputs: mx.array, targets: mx.array, reduction: Reduction = "none"
-) -> mx.array:
+def log_cosh_loss(inputs: mx.array, targets: mx.array, reduction: Reduction = "none") -> mx.array:
     """The logarithm of the hyperbolic cosine of the difference.
 
     Like the squared difference for small errors and like the absolute one for large ones.

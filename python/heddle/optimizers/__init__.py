@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Optimizers and schedules for their settings."""
 
 from . import optimizers, schedulers

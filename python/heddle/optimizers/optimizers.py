@@ -8,7 +8,8 @@ optimizer remembers about it.
 from __future__ import annotations
 
 import math
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import heddle.core as mx
 
@@ -60,7 +61,7 @@ class Optimizer:
         if isinstance(parameters, (list, tuple)):
             known = list(state or [])
             known += [None] * (len(parameters) - len(known))
-            added = [self._extended(s, p) for s, p in zip(known, parameters)]
+            added = [self._extended(s, p) for s, p in zip(known, parameters, strict=False)]
             return added + known[len(parameters) :]
         if not state:
             state = {}
@@ -151,13 +152,13 @@ class MultiOptimizer(Optimizer):
         return [tree_unflatten(part) for part in parts]
 
     def init(self, parameters: dict) -> None:
-        for optimizer, part in zip(self.optimizers, self._split(parameters)):
+        for optimizer, part in zip(self.optimizers, self._split(parameters), strict=True):
             optimizer.init(part)
         self._initialized = True
 
     def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
         merged: dict = {}
-        for optimizer, part in zip(self.optimizers, self._split(gradients)):
+        for optimizer, part in zip(self.optimizers, self._split(gradients), strict=True):
             merged = tree_merge(merged, optimizer.apply_gradients(part, parameters))
         return merged
 
@@ -170,7 +171,7 @@ class MultiOptimizer(Optimizer):
     def state(self, state: dict) -> None:
         if "states" not in state or len(state["states"]) != len(self.optimizers):
             raise ValueError("Invalid state provided")
-        for optimizer, own in zip(self.optimizers, state["states"]):
+        for optimizer, own in zip(self.optimizers, state["states"], strict=True):
             optimizer.state = own
 
     @property
@@ -501,7 +502,7 @@ class Adafactor(Optimizer):
         decay_rate: The exponent by which the averages of squared gradients come to rest.
         beta_1: The decay of an average of the updates; None keeps no such average.
         weight_decay: The weight decay.
-        scale_parameter: Whether to scale the learning rate by the root mean square of the parameter.
+        scale_parameter: Whether to scale the rate by the root mean square of the parameter.
         relative_step: Whether the learning rate follows from the step alone.
         warmup_init: Whether that learning rate starts low, in proportion to the step.
     """

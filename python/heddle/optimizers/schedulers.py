@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Callable
+from collections.abc import Callable
 
 import heddle.core as mx
 
@@ -67,7 +67,7 @@ def join_schedules(schedules: list[Callable], boundaries: list[int]) -> Callable
 
     def schedule(step):
         value = schedules[0](step)
-        for boundary, later in zip(boundaries, schedules[1:]):
+        for boundary, later in zip(boundaries, schedules[1:], strict=True):
             value = mx.where(step < boundary, value, later(step - boundary))
         return value
 

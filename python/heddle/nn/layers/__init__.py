@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """The layers, one family in each file."""
 
 from .activations import (

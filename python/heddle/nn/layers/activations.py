@@ -59,7 +59,7 @@ def elu(x, alpha=1.0):
 
 @_fused
 def celu(x, alpha=1.0):
-    r"""The smooth exponential linear unit :math:`\max(0, x) + \alpha (e^{\min(0, x)/\alpha} - 1)`."""
+    r"""The smooth exponential unit :math:`\max(0, x) + \alpha (e^{\min(0, x)/\alpha} - 1)`."""
     return mx.maximum(x, 0.0) + alpha * (mx.exp(mx.minimum(x, 0.0) / alpha) - 1)
 
 
@@ -92,7 +92,7 @@ def gelu_approx(x):
 
 @_fused
 def gelu_fast_approx(x):
-    r""":func:`gelu` by a sigmoid, off by less than 0.015 within [-6, 6]: :math:`x \sigma(1.702 x)`."""
+    r""":func:`gelu` by a sigmoid, off by less than 0.015 in [-6, 6]: :math:`x \sigma(1.702 x)`."""
     return x * mx.sigmoid(1.702 * x)
 
 
@@ -169,7 +169,7 @@ def log_softmax(x, axis=-1):
 
 
 def glu(x: mx.array, axis: int = -1) -> mx.array:
-    r"""The gated linear unit :math:`a \sigma(b)`, where a and b are the halves of x along an axis."""
+    r"""The gated linear unit :math:`a \sigma(b)`; a and b are the halves of x along an axis."""
     a, b = mx.split(x, indices_or_sections=2, axis=axis)
     return a * mx.sigmoid(b)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import textwrap
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import heddle.core as mx
 
@@ -445,9 +446,7 @@ def _check_weights(weights: dict[str, Any], parameters: dict[str, mx.array]) -> 
     for name, parameter in parameters.items():
         weight = weights[name]
         if not isinstance(weight, mx.array):
-            raise ValueError(
-                f"Expected mx.array but received {type(weight)} for parameter {name}"
-            )
+            raise ValueError(f"Expected mx.array but received {type(weight)} for parameter {name}")
         if weight.shape != parameter.shape:
             raise ValueError(
                 f"Expected shape {parameter.shape} but received shape {weight.shape} "

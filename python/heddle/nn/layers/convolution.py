@@ -89,7 +89,7 @@ class Conv2d(Module):
         out_channels: The number of output channels.
         kernel_size: The size of the filters, one number or (height, width).
         stride: The step from one position of the filter to the next, one number or a pair.
-        padding: How many zeros to put on both sides of each spatial dimension, one number or a pair.
+        padding: How many zeros to put on both sides of each dimension, one number or a pair.
         dilation: The distance between neighbouring entries of the filter, one number or a pair.
         groups: In how many independent groups to divide the channels.
         bias: Whether to add a bias.

@@ -16,7 +16,15 @@ class _ConvTranspose(Module):
     """
 
     def _set_up(
-        self, in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, bias
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        output_padding,
+        bias,
     ):
         """Make the parameters and take the settings; the kernel size is a tuple here."""
         self.weight = draw_filters((out_channels, *kernel_size, in_channels))
@@ -37,9 +45,7 @@ class _ConvTranspose(Module):
         )
 
     def _convolve(self, function, x):
-        y = function(
-            x, self.weight, self.stride, self.padding, self.dilation, self.output_padding
-        )
+        y = function(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
         return y + self.bias if "bias" in self else y
 
 

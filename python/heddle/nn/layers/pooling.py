@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import heddle.core as mx
 
@@ -26,8 +27,8 @@ def _side_by_side(
     x: mx.array, out: list[int], kernel: list[int]
 ) -> tuple[mx.array, tuple[int, ...]]:
     """Windows that do not overlap: a reshape splits every spatial dimension in two."""
-    used = x[(slice(None), *(slice(o * k) for o, k in zip(out, kernel)))]
-    split = [size for o, k in zip(out, kernel) for size in (o, k)]
+    used = x[(slice(None), *(slice(o * k) for o, k in zip(out, kernel, strict=True)))]
+    split = [size for o, k in zip(out, kernel, strict=True) for size in (o, k)]
     axes = tuple(range(2, 2 + 2 * len(out), 2))
     return used.reshape(x.shape[0], *split, x.shape[-1]), axes
 
@@ -41,7 +42,12 @@ def _overlapping(
     view = mx.as_strided(
         x,
         shape=(x.shape[0], *out, *kernel, x.shape[-1]),
-        strides=(steps[0], *(s * t for s, t in zip(spatial, stride)), *spatial, steps[-1]),
+        strides=(
+            steps[0],
+            *(s * t for s, t in zip(spatial, stride, strict=True)),
+            *spatial,
+            steps[-1],
+        ),
     )
     return view, tuple(range(1 + len(out), 1 + 2 * len(out)))
 
@@ -61,9 +67,7 @@ class _Pool(Module):
         super().__init__()
         name = type(self).__name__
         self._kernel_size = _sizes(name, "kernel_size", kernel_size, dims)
-        self._stride = (
-            self._kernel_size if stride is None else _sizes(name, "stride", stride, dims)
-        )
+        self._stride = self._kernel_size if stride is None else _sizes(name, "stride", stride, dims)
         self._padding = [(p, p) for p in _sizes(name, "padding", padding, dims)]
         self._pooling_function = pooling_function
         self._padding_value = padding_value
@@ -83,10 +87,8 @@ class _Pool(Module):
                 f"({len(kernel) + 2} in total) but has {x.ndim} dimensions."
             )
         if any(before > 0 for before, _ in self._padding):
-            x = mx.pad(
-                x, [(0, 0), *self._padding, (0, 0)], constant_values=self._padding_value
-            )
-        out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], kernel, stride)]
+            x = mx.pad(x, [(0, 0), *self._padding, (0, 0)], constant_values=self._padding_value)
+        out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], kernel, stride, strict=True)]
         if min(out) < 1:
             raise ValueError(
                 f"[{type(self).__name__}] A window of size {tuple(kernel)} does not fit into an "

@@ -6,7 +6,7 @@ All of them apply their input weights to the whole sequence at once and then ste
 from __future__ import annotations
 
 import math
-from typing import Callable
+from collections.abc import Callable
 
 import heddle.core as mx
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import heddle.core as mx
 
@@ -69,9 +70,7 @@ class MultiHeadAttention(Module):
         keys = self._split_heads(self.key_proj(keys))
         values = self._split_heads(self.value_proj(values))
         scale = math.sqrt(1 / queries.shape[-1])
-        output = mx.fast.scaled_dot_product_attention(
-            queries, keys, values, scale=scale, mask=mask
-        )
+        output = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask=mask)
         return self.out_proj(output.transpose(0, 2, 1, 3).flatten(-2, -1))
 
     @staticmethod
@@ -244,9 +243,7 @@ class TransformerDecoder(Module):
 
     def __call__(self, x, memory, x_mask, memory_mask):
         for layer in self.layers:
-            x = (checkpointed(layer) if self.checkpoint else layer)(
-                x, memory, x_mask, memory_mask
-            )
+            x = (checkpointed(layer) if self.checkpoint else layer)(x, memory, x_mask, memory_mask)
         return self.ln(x)
 
 

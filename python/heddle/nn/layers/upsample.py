@@ -1,7 +1,7 @@
 """Resizing of the spatial dimensions.
 
-Interpolation is separable: each spatial dimension in turn becomes a weighted sum of a few samples of
-its input, the taps.
+Interpolation is separable: each spatial dimension in turn becomes a weighted sum of a few samples
+of its input, the taps.
 """
 
 from __future__ import annotations
