@@ -18,7 +18,7 @@ find_package(nanobind 3.1 CONFIG REQUIRED)
 nanobind_add_module(heddle_core BACKEND_MODULE nanobind_backend STABLE_ABI_VERSION 3.11 NOMINSIZE
   ${heddle_python_sources})
 target_link_libraries(heddle_core PRIVATE heddle_objects)
-target_include_directories(heddle_core PRIVATE "${PROJECT_SOURCE_DIR}/python/src")
+target_include_directories(heddle_core PRIVATE "${PROJECT_SOURCE_DIR}/python/src" "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(heddle_core PRIVATE ${HEDDLE_WARNINGS})
 
 # torch carries its own oneDNN and OpenMP in the same process: nothing of ours may be seen but the module's entry.

@@ -1,5 +1,14 @@
 // What the binding files share. Each file binds one family and offers one `bind_...` function, which
 // module.cpp calls. Bindings convert arguments and results; they hold no engine logic.
+//
+// A family also attaches its array methods, beside the module functions:
+//   array_class().def("sum", [](const Array& a, ...) { ... }, ...);
+// and fills the operator slots that need its ops:
+//   array_slots().matmul = [](PyObject* a, PyObject* b) -> PyObject* { ... };
+// bind_array runs first, so the class is there for every other family.
+//
+// The GIL is always released before the engine's lock is taken: evaluate through evaluate() or
+// inside nb::gil_scoped_release, never with the GIL held.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -26,28 +35,92 @@ using namespace nb::literals;
 // buffers, DLPack, objects with __mlx_array__. Throws ValueError or TypeError as mx.array does.
 Array to_array(nb::handle value, std::optional<Dtype> dtype = std::nullopt);
 
-// The two operands of a binary op: a Python scalar is weak and takes the dtype of the array beside it
-// (mlx-like rules), a numpy value is cast to the array's dtype.
+// The same for an operand of an op. A Python scalar is weak and takes the dtype of the array `beside`
+// where it can (ValueError where the value does not fit), a numpy value is cast to it. Lists are refused.
+Array to_operand(nb::handle value, std::optional<Dtype> beside = std::nullopt);
+
+// The two operands of a binary op, each beside the other.
 std::pair<Array, Array> to_operands(nb::handle a, nb::handle b);
+
+// True for what to_operand takes.
+bool is_operand(nb::handle value);
 
 // True for a heddle array; then `array_of` gives it without a conversion.
 bool is_array(nb::handle value);
-const Array& array_of(nb::handle value);
+Array& array_of(nb::handle value);
+
+// A new Python array; quicker than nb::cast.
+nb::object wrap(Array array);
+
+// Calls f(array) for every array in a tree of lists, tuples and dicts; other leaves are passed over.
+template <class F>
+void visit_arrays(nb::handle tree, F&& f) {
+  if (is_array(tree)) {
+    f(array_of(tree));
+  } else if (PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr())) {
+    for (nb::handle item : nb::borrow<nb::object>(tree)) visit_arrays(item, f);
+  } else if (PyDict_Check(tree.ptr())) {
+    for (nb::handle item : nb::borrow<nb::dict>(tree).values()) visit_arrays(item, f);
+  }
+}
+
+// Computes with the GIL released.
+void evaluate(const Array& array);
+void evaluate(const Arrays& arrays);
 
 // A shape from an int or a sequence of ints; OverflowError beyond 2^31 - 1.
 Shape to_shape(nb::handle value);
+nb::tuple from_shape(const Shape& shape);
 
 // An optional axis or sequence of axes. None: all axes.
 using AxisArg = std::variant<std::monostate, int, std::vector<int>>;
 std::vector<int> to_axes(const AxisArg& axis, int ndim);
 
-// Last parameter of nearly every op: None, Stream, ThreadLocalStream, Device or DeviceType.
-// A nanobind caster for StreamOrDevice stands below, so functions simply take one.
+// The class `array`, for attaching methods to it.
+nb::class_<Array> array_class();
+// The class `ArrayAt`: what `x.at[index]` gives. Its methods (add, ...) belong to indexing.
+struct ArrayAt {
+  Array array;
+  nb::object index;
+};
+nb::class_<ArrayAt> array_at_class();
 
+// Slots that families fill. An empty one makes Python report the operation as unsupported.
+// They follow the C API: a new reference, or null with an error set; errors thrown in C++ become Python
+// errors through guarded().
+struct ArraySlots {
+  binaryfunc matmul = nullptr;   // either operand may be the array
+  binaryfunc getitem = nullptr;
+  objobjargproc setitem = nullptr;
+};
+ArraySlots& array_slots();
+
+// Turns the exception in flight into the Python error that stands for it.
+void set_python_error() noexcept;
+
+// Runs f, which gives an nb::object, for a slot of the C API.
+template <class F>
+PyObject* guarded(F&& f) noexcept {
+  try {
+    return f().release().ptr();
+  } catch (...) {
+    set_python_error();
+    return nullptr;
+  }
+}
+
+// The Python object of a dtype: one for each, a borrowed reference.
+nb::handle dtype_object(Dtype dtype);
+std::optional<Dtype> dtype_from(nb::handle object);  // nothing if it is not a Dtype
+
+void bind_errors(nb::module_& m);
 void bind_dtype(nb::module_& m);
 void bind_device(nb::module_& m);
 void bind_memory(nb::module_& m);
+void bind_printing(nb::module_& m);
 void bind_array(nb::module_& m);
+void bind_interchange(nb::module_& m);
+void bind_evaluation(nb::module_& m);
 void bind_pointwise(nb::module_& m);
 void bind_shape(nb::module_& m);
 void bind_creation(nb::module_& m);
@@ -59,3 +132,50 @@ void bind_custom_function(nb::module_& m);
 void bind_compile(nb::module_& m);
 
 }  // namespace heddle::python
+
+namespace nanobind::detail {
+
+template <>
+struct type_caster<heddle::Dtype> {
+  NB_TYPE_CASTER(heddle::Dtype, const_name("heddle.core.Dtype"))
+  bool from_python(handle src, uint32_t, cleanup_list*) noexcept {
+    auto dtype = heddle::python::dtype_from(src);
+    if (dtype) value = *dtype;
+    return dtype.has_value();
+  }
+  static handle from_cpp(heddle::Dtype dtype, rv_policy, cleanup_list*) noexcept {
+    return heddle::python::dtype_object(dtype).inc_ref();
+  }
+};
+
+// The last parameter of nearly every op: None, Stream, ThreadLocalStream, Device or DeviceType.
+template <>
+struct type_caster<heddle::StreamOrDevice> {
+  NB_TYPE_CASTER(heddle::StreamOrDevice,
+                 make_caster<heddle::Stream>::Name + const_name(" | ") +
+                     make_caster<heddle::ThreadLocalStream>::Name + const_name(" | ") +
+                     make_caster<heddle::Device>::Name + const_name(" | ") +
+                     make_caster<heddle::Device::Type>::Name + const_name(" | None"))
+  bool from_python(handle src, uint32_t flags, cleanup_list* cleanup) noexcept {
+    return src.is_none() || take<heddle::Stream>(src, flags, cleanup) ||
+           take<heddle::Device::Type>(src, flags, cleanup) ||
+           take<heddle::Device>(src, flags, cleanup) ||
+           take<heddle::ThreadLocalStream>(src, flags, cleanup);
+  }
+  static handle from_cpp(const heddle::StreamOrDevice&, rv_policy, cleanup_list*) noexcept {
+    return none().release();  // only a default: no function gives one
+  }
+
+ private:
+  template <class T>
+  bool take(handle src, uint32_t flags, cleanup_list* cleanup) noexcept {
+    make_caster<T> caster;
+    if (!caster.from_python(src, flags & ~static_cast<uint32_t>(cast_flags::convert), cleanup)) {
+      return false;
+    }
+    value = heddle::StreamOrDevice(caster.operator cast_t<T>());
+    return true;
+  }
+};
+
+}  // namespace nanobind::detail

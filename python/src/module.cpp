@@ -1,9 +1,23 @@
-#include <nanobind/nanobind.h>
-
+// The extension heddle.core: calls the binding of every family. The classes come first, because signatures
+// name them.
 #include <string>
 
+#include "bind.h"
 #include "heddle/version.h"
 
 namespace nb = nanobind;
 
-NB_MODULE(core, m) { m.attr("__version__") = std::string(heddle::version()).c_str(); }
+NB_MODULE(core, m) {
+  using namespace heddle::python;
+  m.doc() = "heddle.core: arrays, operations on them and transformations of functions, as in mlx.core.";
+  m.attr("__version__") = std::string(heddle::version()).c_str();
+  bind_errors(m);
+  bind_dtype(m);
+  bind_device(m);
+  bind_array(m);
+  bind_printing(m);
+  bind_interchange(m);
+  bind_evaluation(m);
+  bind_memory(m);
+  bind_pointwise(m);
+}

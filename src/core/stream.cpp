@@ -35,6 +35,7 @@ int make_stream(int64_t owner) {
 
 struct Thread {
   int64_t number;
+  int64_t acting_for;  // itself, unless it works for another thread
   int default_stream = -1;
   int last_checked = -1;  // a stream that this thread may use
   std::map<int, int> of_handle;
@@ -42,7 +43,7 @@ struct Thread {
 
   Thread() {
     static std::atomic<int64_t> count{0};
-    number = count++;
+    number = acting_for = count++;
   }
   ~Thread() { clear(); }
   int make() {
@@ -89,11 +90,23 @@ void check_stream(int index) {
   Registry& r = registry();
   std::lock_guard<std::mutex> lock(r.mutex);
   int64_t owner = r.owners[static_cast<size_t>(index)];
-  if (owner != anyone && owner != t.number) {
+  if (owner != anyone && owner != t.number && owner != t.acting_for) {
     throw std::runtime_error(
         fmt::format("There is no Stream(cpu, {}) in current thread.", index));
   }
   t.last_checked = index;
+}
+
+int64_t this_thread_number() { return this_thread().number; }
+
+ActingForThread::ActingForThread(int64_t number) {
+  this_thread().acting_for = number;
+  this_thread().last_checked = -1;
+}
+
+ActingForThread::~ActingForThread() {
+  this_thread().acting_for = this_thread().number;
+  this_thread().last_checked = -1;
 }
 
 Stream to_stream(const StreamOrDevice& s) {

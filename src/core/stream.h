@@ -1,11 +1,25 @@
 // Which thread may evaluate work of which stream.
 #pragma once
 
+#include <cstdint>
+
 #include "heddle/device.h"
 
 namespace heddle {
 
 // Throws std::runtime_error unless the calling thread owns stream `index` (or anyone may use it).
 void check_stream(int index);
+
+// The calling thread, for handing work over to another one.
+int64_t this_thread_number();
+
+// While it lives, the calling thread may evaluate what thread `number` may.
+class ActingForThread {
+ public:
+  explicit ActingForThread(int64_t number);
+  ~ActingForThread();
+  ActingForThread(const ActingForThread&) = delete;
+  ActingForThread& operator=(const ActingForThread&) = delete;
+};
 
 }  // namespace heddle

@@ -6,6 +6,7 @@
 
 #include "core/node.h"
 #include "core/stream.h"
+#include "eval/async.h"
 #include "eval/backend.h"
 
 namespace heddle {
@@ -336,10 +337,15 @@ void set_wait_hook(void (*hook)(void (*wait)())) { wait_hook = hook; }
 
 void set_interrupt_check(void (*check)()) { interrupt_check = check; }
 
+void check_interrupt() {
+  if (auto check = interrupt_check.load(std::memory_order_relaxed)) check();
+}
+
 void eval(const Arrays& arrays) {
   bool done = std::all_of(arrays.begin(), arrays.end(),
                           [](const Array& a) { return !a || a.is_available(); });
   if (done) return;
+  rethrow_async_error(arrays);
   std::lock_guard<std::recursive_mutex> lock(graph_mutex());
   Evaluation().run(arrays);
 }

@@ -25,5 +25,7 @@ void set_wait_hook(void (*hook)(void (*wait)()));
 // Called now and then between pieces of work of a long evaluation, without the lock order of any
 // caller; may throw to stop it (Python's Ctrl-C). The arrays computed so far stay valid.
 void set_interrupt_check(void (*check)());
+// Calls it; for other long waits.
+void check_interrupt();
 
 }  // namespace heddle

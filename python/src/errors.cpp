@@ -1,0 +1,71 @@
+// The errors of the engine as Python exceptions.
+#include "bind.h"
+
+namespace heddle::python {
+namespace {
+
+PyObject* axis_error = nullptr;
+PyObject* unsafe_file_error = nullptr;
+
+PyObject* new_error(nb::module_& m, const char* name, const char* doc, nb::tuple bases) {
+  std::string full_name = std::string("heddle.") + name;
+  PyObject* type = PyErr_NewExceptionWithDoc(full_name.c_str(), doc, bases.ptr(), nullptr);
+  if (!type) nb::raise_python_error();
+  m.attr(name) = nb::borrow(type);
+  return type;  // kept for the life of the process
+}
+
+// nanobind's own translator knows the standard exceptions; these two come before it.
+void translate(const std::exception_ptr& error, void*) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const AxisError& e) {
+    PyErr_SetString(axis_error, e.what());
+  } catch (const UnsafeFileError& e) {
+    PyErr_SetString(unsafe_file_error, e.what());
+  }
+}
+
+}  // namespace
+
+void set_python_error() noexcept {
+  try {
+    throw;
+  } catch (nb::python_error& e) {
+    e.restore();
+  } catch (const nb::builtin_exception& e) {
+    PyErr_SetString(e.type() == nb::exception_type::value_error   ? PyExc_ValueError
+                    : e.type() == nb::exception_type::index_error ? PyExc_IndexError
+                                                                  : PyExc_TypeError,
+                    e.what());
+  } catch (const AxisError& e) {
+    PyErr_SetString(axis_error, e.what());
+  } catch (const UnsafeFileError& e) {
+    PyErr_SetString(unsafe_file_error, e.what());
+  } catch (const std::invalid_argument& e) {
+    PyErr_SetString(PyExc_ValueError, e.what());
+  } catch (const std::out_of_range& e) {
+    PyErr_SetString(PyExc_IndexError, e.what());
+  } catch (const std::overflow_error& e) {
+    PyErr_SetString(PyExc_OverflowError, e.what());
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+  } catch (...) {
+    PyErr_SetString(PyExc_RuntimeError, "An error of unknown kind.");
+  }
+}
+
+void bind_errors(nb::module_& m) {
+  nb::handle value_error(PyExc_ValueError), index_error(PyExc_IndexError);
+  axis_error = new_error(m, "AxisError",
+                         "An axis that the array does not have. Both a ValueError and an IndexError.",
+                         nb::make_tuple(value_error, index_error));
+  unsafe_file_error = new_error(m, "UnsafeFileError",
+                                "A file that lies about itself or could do harm. A ValueError.",
+                                nb::make_tuple(value_error));
+  nb::register_exception_translator(translate);
+}
+
+}  // namespace heddle::python

@@ -1,0 +1,80 @@
+// eval and async_eval.
+#include "bind.h"
+#include "eval/async.h"
+#include "eval/eval.h"
+
+namespace heddle::python {
+namespace {
+
+Arrays arrays_of(nb::handle trees) {
+  Arrays arrays;
+  visit_arrays(trees, [&](const Array& a) { arrays.push_back(a); });
+  return arrays;
+}
+
+// Ctrl-C during a long evaluation: runs Python's signal handlers, and stops if one raised.
+void check_signals() {
+  nb::gil_scoped_acquire gil;
+  if (gil.is_valid() && PyErr_CheckSignals() != 0) throw nb::python_error();
+}
+
+// At exit the work in flight is finished while Python still stands; a fork waits for it.
+void at_exit_and_fork() {
+  auto without_gil = [](void (*f)()) {
+    return nb::cpp_function([f] {
+      nb::gil_scoped_release release;
+      f();
+    });
+  };
+  nb::module_::import_("atexit").attr("register")(without_gil(stop_async));
+  nb::module_::import_("os").attr("register_at_fork")(
+      "before"_a = without_gil(lock_for_fork),
+      "after_in_parent"_a = nb::cpp_function(unlock_after_fork_in_parent),
+      "after_in_child"_a = nb::cpp_function(restart_after_fork_in_child));
+}
+
+}  // namespace
+
+void evaluate(const Array& array) {
+  if (array.is_available()) return;
+  Array held = array;  // another thread may rebind the object meanwhile
+  nb::gil_scoped_release release;
+  held.eval();
+}
+
+void evaluate(const Arrays& arrays) {
+  nb::gil_scoped_release release;
+  eval(arrays);
+}
+
+void bind_evaluation(nb::module_& m) {
+  set_interrupt_check(check_signals);
+  m.def("eval",
+        [](const nb::args& args) {
+          if (args.size() == 1 && is_array(args[0])) {
+            evaluate(array_of(args[0]));
+          } else {
+            evaluate(arrays_of(args));
+          }
+        },
+        nb::sig("def eval(*args: object) -> None"), R"(
+Computes arrays.
+
+Each argument is an array or a tree of lists, tuples and dicts with arrays as leaves; other leaves are
+passed over. Raises RuntimeError for work of another thread's stream, ValueError inside `compile` or
+`vmap`.)");
+  m.def("async_eval",
+        [](const nb::args& args) {
+          Arrays arrays = arrays_of(args);
+          nb::gil_scoped_release release;
+          async_eval(arrays);
+        },
+        nb::sig("def async_eval(*args: object) -> None"), R"(
+Starts computing arrays in the background and returns.
+
+Takes what :func:`eval` takes. An error surfaces as RuntimeError at the next eval, item or synchronize
+that waits for the work. Raises ValueError inside `compile` or `vmap`.)");
+  at_exit_and_fork();
+}
+
+}  // namespace heddle::python
