@@ -11,6 +11,8 @@ NB_MODULE(core, m) {
   using namespace heddle::python;
   m.doc() = "heddle.core: arrays, operations on them and transformations of functions, as in mlx.core.";
   m.attr("__version__") = std::string(heddle::version()).c_str();
+  // The dtype objects live as long as the process.
+  nb::set_leak_warnings(false);
   bind_errors(m);
   bind_dtype(m);
   bind_device(m);
@@ -20,4 +22,9 @@ NB_MODULE(core, m) {
   bind_evaluation(m);
   bind_memory(m);
   bind_pointwise(m);
+  bind_wrapper(m);
+  bind_gradients(m);
+  bind_vmap(m);
+  bind_custom_function(m);
+  bind_compile(m);
 }
