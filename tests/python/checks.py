@@ -118,3 +118,38 @@ def outcome(call, *args):
         return result, None
     except Exception as error:
         return None, error
+
+
+def described(value: Any) -> Any:
+    """A result in plain Python: containers, types, dtypes, shapes and exact values."""
+    if isinstance(value, (tuple, list)):
+        return (type(value).__name__, *map(described, value))
+    if isinstance(value, dict):
+        return {key: described(part) for key, part in value.items()}
+    if isinstance(value, ARRAYS):
+        return (dtype_name(value.dtype), value.shape, repr(to_numpy(value).tolist()))
+    if isinstance(value, np.ndarray):
+        return ("numpy", value.dtype.name, value.shape, repr(value.tolist()))
+    if isinstance(value, float):
+        return ("float", repr(value))
+    if value is None or isinstance(value, (bool, int, complex, str, bytes)):
+        return (type(value).__name__, value)
+    return repr(value).replace("heddle.core", "mlx.core")
+
+
+def assert_agrees(call: Any, like: str = "") -> None:
+    """`call(module)` gives the same under heddle and MLX, or raises the same kind of exception.
+
+    `like`: a piece of text that both exceptions must say.
+    """
+    given, error = outcome(call, mx)
+    wanted, refusal = outcome(call, reference)
+    if refusal is not None:
+        assert error is not None, f"gave {given!r} where MLX raises {refusal!r}"
+        assert isinstance(error, type(refusal)), f"raised {error!r}, MLX {refusal!r}"
+        assert like in str(error), f"says {error}, not {like}"
+        return
+    if error is not None:
+        raise error
+    assert not like, f"MLX raised nothing, and gave {wanted!r}"
+    assert described(given) == described(wanted)

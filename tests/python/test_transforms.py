@@ -1,0 +1,392 @@
+"""Transformations: shapes of gradients, nesting, custom rules, compile and what it captures."""
+
+import functools
+import inspect
+import itertools
+
+import numpy as np
+import pytest
+from checks import assert_agrees
+from engines import IS_HEDDLE, mx, to_numpy
+
+
+@pytest.fixture(autouse=True)
+def compile_enabled():
+    mx.enable_compile()
+    yield
+    if not IS_HEDDLE:
+        mx.disable_compile()
+
+
+def loss(x, y, scale=1.0):
+    return (x * x * y * scale).sum()
+
+
+X, Y = [1.0, 2.0], [3.0, 4.0]
+GRADIENTS = {
+    "first": lambda m, x, y: m.grad(loss)(x, y),
+    "second": lambda m, x, y: m.grad(loss, argnums=1)(x, y),
+    "list": lambda m, x, y: m.grad(loss, argnums=[0, 1])(x, y),
+    "tuple": lambda m, x, y: m.grad(loss, argnums=(1, 0))(x, y),
+    "one-of-list": lambda m, x, y: m.grad(loss, argnums=[1])(x, y),
+    "name": lambda m, x, y: m.grad(loss, argnames="y")(x, y=y),
+    "names": lambda m, x, y: m.grad(loss, argnames=["y"])(x, y=y),
+    "both": lambda m, x, y: m.grad(loss, argnums=0, argnames=["y"])(x, y=y),
+    "none": lambda m, x, y: m.grad(loss, argnums=[], argnames=[])(x, y),
+    "value": lambda m, x, y: m.value_and_grad(loss)(x, y),
+    "value-both": lambda m, x, y: m.value_and_grad(loss, argnums=0, argnames="y")(x, y=y),
+    "keyword": lambda m, x, y: m.grad(loss)(x, y, scale=2.0),
+    "negative": lambda m, x, y: m.grad(loss, argnums=-1)(x, y),
+    "beyond": lambda m, x, y: m.grad(loss, argnums=2)(x, y),
+    "twice": lambda m, x, y: m.grad(loss, argnums=(0, 0))(x, y),
+    "unknown-name": lambda m, x, y: m.grad(loss, argnames="z")(x, y),
+    "not-scalar": lambda m, x, y: m.grad(lambda x: x * 2)(x),
+    "not-array": lambda m, x, y: m.grad(lambda x: x * 2)(2.0),
+    "not-array-result": lambda m, x, y: m.grad(lambda x: 3.0)(x),
+    "integers": lambda m, x, y: m.grad(lambda x: x.sum())(m.array([1, 2])),
+    "tree": lambda m, x, y: m.grad(lambda t: (t["a"] * t["b"][0]).sum())({"a": x, "b": [y, x]}),
+    "extras": lambda m, x, y: m.value_and_grad(lambda x: (x.sum(), "note", {"y": x * 2}))(x),
+    "unused": lambda m, x, y: m.grad(lambda x, y: x.sum(), argnums=1)(x, y),
+    "stopped": lambda m, x, y: m.grad(lambda x: (m.stop_gradient(x) * x).sum())(x),
+    "second-order": lambda m, x, y: m.grad(lambda x: m.grad(lambda x: (x**3).sum())(x).sum())(x),
+    "vjp": lambda m, x, y: m.vjp(lambda x, y: (x * y, x + y), [x, y], [x, y]),
+    "jvp": lambda m, x, y: m.jvp(lambda x, y: (x * y, x + y), [x, y], [x, y]),
+    "vjp-one": lambda m, x, y: m.vjp(lambda x: x * 2, [x], [y]),
+    "vjp-shape": lambda m, x, y: m.vjp(lambda x: x * 2, [x], [m.ones((3,))]),
+    "vjp-count": lambda m, x, y: m.vjp(lambda x: x * 2, [x], [x, x]),
+    "jvp-count": lambda m, x, y: m.jvp(lambda x: x * 2, [x], [x, x]),
+    "jvp-shape": lambda m, x, y: m.jvp(lambda x: x * 2, [x], [m.ones((3,))]),
+    "eval-inside": lambda m, x, y: m.grad(lambda x: (x * (m.eval(x) or x)).sum())(x),
+    "item-inside": lambda m, x, y: m.grad(lambda x: x.sum() * x.sum().item())(x),
+    "branch": lambda m, x, y: m.grad(lambda x: (x * x if x[0] > 0 else x).sum())(x),
+    "in-place": lambda m, x, y: m.grad(in_place)(x),
+}  # fmt: skip
+
+
+def in_place(x):
+    x = x * 1
+    x[0] = x[1] * 3
+    x += x
+    return x.sum()
+
+
+@pytest.mark.parametrize("label", GRADIENTS)
+def test_gradients(label):
+    assert_agrees(lambda m: GRADIENTS[label](m, m.array(X), m.array(Y)))
+
+
+VMAPS = {
+    "plain": lambda m, x: m.vmap(lambda a: a * 2)(x),
+    "in-axis": lambda m, x: m.vmap(lambda a: a.sum(), in_axes=1)(x),
+    "out-axis": lambda m, x: m.vmap(lambda a: a * 2, out_axes=1)(x),
+    "none": lambda m, x: m.vmap(lambda a, b: a + b, in_axes=(0, None))(x, x),
+    "tree": lambda m, x: m.vmap(lambda t: t["a"] + t["b"], in_axes={"a": 0, "b": 1})(
+        {"a": x, "b": m.transpose(x)}
+    ),
+    "outputs": lambda m, x: m.vmap(lambda a: (a, a.sum()), out_axes=(1, 0))(x),
+    "nested": lambda m, x: m.vmap(m.vmap(lambda a: a + 1))(x),
+    "negative": lambda m, x: m.vmap(lambda a: a, in_axes=-1)(x),
+    "sizes": lambda m, x: m.vmap(lambda a, b: a + b)(x, m.ones((7,))),
+    "axis-beyond": lambda m, x: m.vmap(lambda a: a, in_axes=5)(x),
+    "scalar": lambda m, x: m.vmap(lambda a: a)(m.array(1.0)),
+    "eval-inside": lambda m, x: m.vmap(lambda a: a + a.sum().item())(x),
+    "all-none": lambda m, x: m.vmap(lambda a: a, in_axes=None)(x),
+    "no-dependence": lambda m, x: m.vmap(lambda a: m.ones((2,)))(x),
+    "grad": lambda m, x: m.vmap(m.grad(lambda a: (a**3).sum()))(x),
+}
+
+
+@pytest.mark.parametrize("label", VMAPS)
+def test_vmap(label):
+    assert_agrees(lambda m: VMAPS[label](m, m.array(np.arange(6.0).reshape(2, 3))))
+
+
+WRAPPERS = {
+    "grad": lambda f: mx.grad(f),
+    "jvp": lambda f: lambda x: mx.jvp(f, [x], [mx.ones_like(x)])[1][0],
+    "vmap": lambda f: lambda x: mx.vmap(f)(mx.stack([x, x * 2])).sum(),
+    "compile": lambda f: mx.compile(f),
+    "checkpoint": lambda f: mx.checkpoint(f),
+}
+REFERENCES = {
+    "grad": lambda f: __import__("jax").grad(f),
+    "jvp": lambda f: lambda x: __import__("jax").jvp(f, (x,), (x * 0 + 1,))[1],
+    "vmap": lambda f: lambda x: f(x) + f(x * 2),
+    "compile": lambda f: f,
+    "checkpoint": lambda f: f,
+}
+NESTS = list(itertools.product(WRAPPERS, repeat=3)) + list(itertools.product(WRAPPERS, repeat=2))
+
+
+@pytest.mark.parametrize("names", NESTS, ids="-".join)
+def test_nesting(names):
+    """Three deep in every order, on a scalar function of a scalar, against jax in its place."""
+    if not IS_HEDDLE and "compile" in names:
+        pytest.skip("starts a C++ compiler each time")
+    import jax.numpy as jnp
+
+    def function(lib):
+        return lambda x: lib.sin(x) * x * x + lib.exp(-x)
+
+    mine, theirs = function(mx), function(jnp)
+    for name in names:
+        mine, theirs = WRAPPERS[name](mine), REFERENCES[name](theirs)
+    assert mine(mx.array(0.7)).item() == pytest.approx(float(theirs(jnp.float32(0.7))), rel=2e-4)
+
+
+@pytest.mark.parametrize("name", ["grad", "value_and_grad", "compile", "vmap", "checkpoint"])
+def test_wrappers_keep_the_signature(name):
+    def documented(x, y: int = 2, *, z=None):
+        """What it does."""
+
+    def call(m):
+        wrapped = getattr(m, name)(documented)
+        return [
+            wrapped.__name__, wrapped.__qualname__, wrapped.__doc__,
+            str(inspect.signature(wrapped)),
+        ]  # fmt: skip
+
+    assert_agrees(call)
+
+
+def test_custom_function_rules():
+    def call(m):
+        @m.custom_function
+        def f(x, y):
+            return m.sin(x) * y
+
+        plain = m.grad(f)(m.array(0.5), m.array(2.0))
+
+        @f.vjp
+        def rule(primals, cotangent, output):
+            return 10 * cotangent, primals[1] * cotangent
+
+        @f.jvp
+        def forward(primals, tangents):
+            return primals[0] * tangents[0] + 3 * tangents[1]
+
+        @f.vmap
+        def batched(inputs, axes):
+            return inputs[0] * 100, axes[0]
+
+        x, y = m.array(0.5), m.array(2.0)
+        one = m.array(1.0)
+        return [
+            plain,
+            m.grad(f)(x, y),
+            m.grad(lambda x: f(x * 2, y) + x)(x),
+            m.jvp(f, [x, y], [one, one])[1],
+            m.vmap(f, in_axes=(0, None))(m.array([1.0, 2.0]), y),
+            f(x, y),
+            m.grad(m.grad(f))(x, y),
+        ]
+
+    assert_agrees(call)
+
+
+def test_checkpoint_recomputes():
+    calls = []
+
+    def function(x):
+        calls.append(1)
+        return mx.sin(mx.exp(x)).sum()
+
+    x = mx.array([0.1, 0.2])
+    plain = mx.grad(function)(x)
+    count = len(calls)
+    again = mx.grad(mx.checkpoint(function))(x)
+    assert len(calls) > count
+    np.testing.assert_allclose(to_numpy(plain), to_numpy(again), rtol=1e-6)
+
+
+class Traces:
+    """Counts how often a compiled function is traced."""
+
+    def __init__(self, body):
+        self.count, self.body = 0, body
+
+    def __call__(self, *args, **kwargs):
+        self.count += 1
+        return self.body(*args, **kwargs)
+
+
+def traced(m, body, **options):
+    counter = Traces(body)
+    return counter, m.compile(lambda *args, **kwargs: counter(*args, **kwargs), **options)
+
+
+KEYS = {
+    "same": [((1.0,), {}), ((2.0,), {})],
+    "constants": [((1.0, 2), {}), ((1.0, 3), {}), ((1.0, 2), {}), ((1.0, 2.0), {})],
+    "strings": [((1.0, "a"), {}), ((1.0, "b"), {}), ((1.0, None), {}), ((1.0, None), {})],
+    "keywords": [((1.0,), {"k": 1}), ((1.0,), {"k": 2}), ((1.0,), {})],
+}
+
+
+@pytest.mark.parametrize("label", KEYS)
+def test_cache_key(label):
+    def body(x, c=None, k=0):
+        return x * (2 if c is None or isinstance(c, str) else c) + k
+
+    def call(m):
+        counter, compiled = traced(m, body)
+        found = []
+        for (x, *rest), keywords in KEYS[label]:
+            found.append(compiled(m.array([x]), *rest, **keywords))
+            found.append(counter.count)
+        return found
+
+    assert_agrees(call)
+
+
+def test_cache_key_of_shapes_and_dtypes():
+    def call(m):
+        counts = []
+        for options in ({}, {"shapeless": True}):
+            counter, compiled = traced(m, lambda x: x * 2 + 1, **options)
+            for shape in ((2,), (3,), (2,), (2, 2)):
+                for dtype in (m.float32, m.int32):
+                    compiled(m.ones(shape, dtype))
+                    counts.append(counter.count)
+        return counts
+
+    assert_agrees(call)
+
+
+COMPILED = {
+    "tree": lambda m, x: m.compile(lambda t: {"sum": t["a"] + t["b"][0], "k": [t["a"]]})(
+        {"a": x, "b": [x, 3]}
+    ),
+    "constant-out": lambda m, x: m.compile(lambda x: (x + 1, 3, "s", None))(x),
+    "nothing": lambda m, x: m.compile(lambda: m.ones((2,)) * 3)(),
+    "identity": lambda m, x: m.compile(lambda x: x)(x),
+    "twice-out": lambda m, x: m.compile(lambda x: (x + 1, x + 1))(x),
+    "object-arg": lambda m, x: m.compile(lambda x, o: x)(x, object()),
+    "eval-inside": lambda m, x: m.compile(lambda x: m.eval(x) or x)(x),
+    "item-inside": lambda m, x: m.compile(lambda x: x + x.sum().item())(x),
+    "print-inside": lambda m, x: m.compile(lambda x: repr(x))(x),
+    "async-inside": lambda m, x: m.compile(lambda x: m.async_eval(x) or x)(x),
+    "error-inside": lambda m, x: m.compile(lambda x: x + m.ones((7,)))(x),
+    "python-error": lambda m, x: m.compile(lambda x: 1 // 0)(x),
+    "captured": lambda m, x: m.compile(lambda y: x + y)(x * 2),
+    "grad-inside": lambda m, x: m.compile(m.grad(lambda x: (x**2).sum()))(x),
+    "grad-outside": lambda m, x: m.grad(m.compile(lambda x: (x**2).sum()))(x),
+    "nested": lambda m, x: m.compile(lambda x: m.compile(lambda y: y * 2)(x) + 1)(x),
+    "partial": lambda m, x: m.compile(functools.partial(lambda a, b: a + b, x))(x),
+}
+
+
+@pytest.mark.parametrize("label", COMPILED)
+def test_compile(label):
+    assert_agrees(lambda m: COMPILED[label](m, m.array([1.0, 2.0])))
+
+
+def test_an_error_while_tracing_leaves_everything_usable():
+    flag = {"fail": True}
+
+    def body(x):
+        y = x * 2
+        if flag["fail"]:
+            raise KeyError("traced")
+        return y
+
+    for transform in (mx.compile, mx.grad, lambda f: mx.vmap(lambda x: f(x))):
+        flag["fail"] = True
+        function = transform(lambda x: body(x).sum() if transform is mx.grad else body(x))
+        x = mx.array([1.0, 2.0])
+        with pytest.raises(KeyError, match="traced"):
+            function(x)
+        flag["fail"] = False
+        assert function(x).tolist() == ([2, 2] if transform is mx.grad else [2, 4])
+        assert (x + 1).tolist() == [2, 3]
+
+
+def test_an_error_in_a_custom_rule():
+    @mx.custom_function
+    def f(x):
+        return x * 2
+
+    @f.vjp
+    def rule(primals, cotangents, outputs):
+        raise KeyError("rule")
+
+    with pytest.raises(KeyError, match="rule"):
+        mx.grad(f)(mx.array(1.0))
+    assert f(mx.array(1.0)).item() == 2
+
+
+def test_captured_state():
+    def call(m):
+        state = {"step": m.array(0), "weights": [m.array([1.0, 2.0])]}
+
+        def update(x):
+            state["step"] = state["step"] + 1
+            state["weights"][0] = state["weights"][0] - 0.1 * x
+            return state["weights"][0].sum()
+
+        step = m.compile(update, inputs=state, outputs=state)
+        found = [step(m.array([1.0, 1.0])) for _ in range(3)]
+        state["weights"][0] = m.array([10.0, 20.0])
+        found.append(step(m.array([0.0, 0.0])))
+        return found, state
+
+    assert_agrees(call)
+
+
+def test_captured_random_state():
+    def call(m):
+        draw = m.compile(
+            lambda: m.random.uniform(shape=(2,)), inputs=m.random.state, outputs=m.random.state
+        )
+        m.random.seed(3)
+        compiled = [draw(), draw()]
+        m.random.seed(3)
+        return compiled, [m.random.uniform(shape=(2,)) for _ in range(2)]
+
+    assert_agrees(call)
+    m = mx
+    draw = m.compile(
+        lambda: m.random.uniform(shape=(2,)), inputs=m.random.state, outputs=m.random.state
+    )
+    m.random.seed(3)
+    first, second = draw().tolist(), draw().tolist()
+    m.random.seed(3)
+    eager = [m.random.uniform(shape=(2,)).tolist() for _ in range(2)]
+    assert [first, second] == eager and first != second
+
+
+def test_disable_compile_runs_the_function_each_time():
+    counter, compiled = traced(mx, lambda x: x + 1)
+    mx.disable_compile()
+    try:
+        compiled(mx.ones((2,)))
+        compiled(mx.ones((2,)))
+    finally:
+        mx.enable_compile()
+    assert counter.count == 2
+
+
+def test_shapeless_follows_shapes():
+    function = mx.compile(lambda x, y: mx.exp(x - x.max(axis=-1, keepdims=True)) @ y,
+                          shapeless=True)  # fmt: skip
+    for rows in (2, 5):
+        x, y = mx.random.normal((rows, 4)), mx.random.normal((4, rows))
+        wanted = mx.exp(x - x.max(axis=-1, keepdims=True)) @ y
+        np.testing.assert_allclose(to_numpy(function(x, y)), to_numpy(wanted), rtol=1e-6)
+
+
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX starts a compiler")
+def test_first_call_starts_no_process(monkeypatch):
+    import os
+
+    before = set(os.listdir("/proc/self/task"))
+    children = lambda: open("/proc/self/stat").read().rpartition(")")[2].split()[13:15]  # noqa: E731
+    spent = children()
+    mx.eval(mx.compile(lambda x: mx.tanh(mx.exp(x) * 2 + 1))(mx.ones((64,))))
+    assert children() == spent and before <= set(os.listdir("/proc/self/task"))
+
+
+def test_eval_takes_trees_and_ignores_the_rest():
+    mx.eval({"a": [mx.ones((2,)), 3, None], "b": ("text", mx.zeros((1,)))})
+    mx.async_eval([mx.ones((2,)) * 2], 7)
+    mx.eval()
