@@ -1,4 +1,4 @@
-"""The array as a Python object: properties, protocols, comparison, in-place operators, interchange."""
+"""The array as a Python object: properties, protocols, operators in place, interchange."""
 
 import copy
 import gc
@@ -8,6 +8,7 @@ import weakref
 
 import numpy as np
 import pytest
+
 from checks import assert_agrees
 from engines import DTYPES, IS_HEDDLE, NUMPY, mx, to_engine, to_numpy
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from checks import assert_agrees
 from engines import DTYPES, FLOATS, INTEGERS, REALS, mx
 
@@ -189,9 +190,7 @@ CATEGORIES = (
 
 def test_categories():
     for dtype, category in itertools.product(DTYPES, CATEGORIES):
-        assert_agrees(
-            lambda m, d=dtype, c=category: m.issubdtype(getattr(m, d), getattr(m, c))
-        )
+        assert_agrees(lambda m, d=dtype, c=category: m.issubdtype(getattr(m, d), getattr(m, c)))
     for left, right in itertools.product(CATEGORIES, repeat=2):
         assert_agrees(lambda m, a=left, b=right: m.issubdtype(getattr(m, a), getattr(m, b)))
     kinds = ("bool", "signed integer", "unsigned integer", "integral", "real floating",
@@ -219,6 +218,4 @@ def test_dtype_objects():
 @pytest.mark.parametrize("dtype", REALS)
 def test_reductions_promote(dtype):
     for name in ("sum", "prod", "mean", "max", "cumsum", "argmax", "var"):
-        assert_agrees(
-            lambda m, n=name: getattr(m, n)(m.ones((3,), getattr(m, dtype))).dtype
-        )
+        assert_agrees(lambda m, n=name: getattr(m, n)(m.ones((3,), getattr(m, dtype))).dtype)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
 from checks import assert_agrees
 from engines import IS_HEDDLE, mx, to_numpy
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 settings.register_profile("quick", max_examples=150, deadline=None, derandomize=True)
 settings.load_profile("quick")
@@ -44,14 +45,14 @@ def shaped_index(draw, arrays=True, unique=False):
         if draw(st.sampled_from(kinds)) == "simple":
             parts.append(draw(simple_part(size)))
             continue
-        values = st.lists(
-            st.integers(0, size - 1), min_size=length, max_size=length, unique=unique
-        )
+        values = st.lists(st.integers(0, size - 1), min_size=length, max_size=length, unique=unique)
         offset = draw(st.sampled_from([0, -size]))
         parts.append(np.array(draw(values), np.int32) + offset)
     if skip:
         parts.insert(0, Ellipsis)
-    if draw(st.booleans()):
+    # A new axis between an array and an integer: NumPy moves the axes, MLX's writes do not.
+    mixed = unique and any(isinstance(part, np.ndarray) for part in parts)
+    if draw(st.booleans()) and not mixed:
         parts.insert(draw(st.integers(0, len(parts))), None)
     return tuple(shape), tuple(parts)
 
@@ -111,7 +112,11 @@ def test_gradient_of_a_read_counts_the_reads(case):
     wanted = np.zeros(shape, np.float32)
     np.add.at(wanted, index, 1)
     engine_index = in_engine(index)
-    found = mx.grad(lambda x: x[engine_index].sum())(mx.array(source(shape)))
+    try:
+        found = mx.grad(lambda x: x[engine_index].sum())(mx.array(source(shape)))
+    except ValueError:
+        assume(IS_HEDDLE)  # MLX has no gradient of some empty slices with negative steps.
+        raise
     np.testing.assert_array_equal(to_numpy(found), wanted)
 
 
@@ -153,6 +158,7 @@ def test_refused_indices(label):
     assert_agrees(lambda m: REFUSED[label](m, m.zeros((4, 3))))
 
 
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX divides by zero and ends the process")
 def test_zero_step():
     with pytest.raises(ValueError):
         mx.arange(4)[::0]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from checks import assert_agrees
 from engines import DTYPES, IS_HEDDLE, mx
 

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from checks import assert_agrees
 from engines import IS_HEDDLE, mx, to_numpy
 
@@ -131,7 +132,13 @@ def test_nesting(names):
     mine, theirs = function(mx), function(jnp)
     for name in names:
         mine, theirs = WRAPPERS[name](mine), REFERENCES[name](theirs)
-    assert mine(mx.array(0.7)).item() == pytest.approx(float(theirs(jnp.float32(0.7))), rel=2e-4)
+    try:
+        found = mine(mx.array(0.7)).item()
+    except ValueError as error:
+        if not IS_HEDDLE and "Not implemented for Depends" in str(error):
+            pytest.skip("MLX cannot transform the gradient of a checkpoint")
+        raise
+    assert found == pytest.approx(float(theirs(jnp.float32(0.7))), rel=2e-4)
 
 
 @pytest.mark.parametrize("name", ["grad", "value_and_grad", "compile", "vmap", "checkpoint"])
@@ -282,7 +289,7 @@ def test_compile(label):
 
 
 def test_an_error_while_tracing_leaves_everything_usable():
-    flag = {"fail": True}
+    flag = {}
 
     def body(x):
         y = x * 2
@@ -290,14 +297,17 @@ def test_an_error_while_tracing_leaves_everything_usable():
             raise KeyError("traced")
         return y
 
-    for transform in (mx.compile, mx.grad, lambda f: mx.vmap(lambda x: f(x))):
+    x = mx.array([1.0, 2.0])
+    for function, wanted in (
+        (mx.compile(body), [2, 4]),
+        (mx.grad(lambda x: body(x).sum()), [2, 2]),
+        (mx.vmap(body), [2, 4]),
+    ):
         flag["fail"] = True
-        function = transform(lambda x: body(x).sum() if transform is mx.grad else body(x))
-        x = mx.array([1.0, 2.0])
         with pytest.raises(KeyError, match="traced"):
             function(x)
         flag["fail"] = False
-        assert function(x).tolist() == ([2, 2] if transform is mx.grad else [2, 4])
+        assert function(x).tolist() == wanted
         assert (x + 1).tolist() == [2, 3]
 
 

@@ -8,6 +8,7 @@ from .spec import Arr, sample
 WIDTH = 64
 TOKENS = (2, 5, WIDTH)
 EPSILON = 1e-5
+HALVES_TOO = ("float32", "float16", "bfloat16")
 
 
 def rms_norm(x, weight, eps):
@@ -114,7 +115,7 @@ def attention_table():
         # Halves: the scores are products of halves, exact in float32; the output rounds once.
         yield sample("fast.scaled_dot_product_attention", *parts,
                      kw={"scale": size**-0.5} | keywords, label=label, truth=attention,
-                     length=size, vmap=not keywords, dtypes=("float32", "float16", "bfloat16"))  # fmt: skip
+                     length=size, vmap=not keywords, dtypes=HALVES_TOO)  # fmt: skip
     views = tuple(Arr((2, 4, 6, 16), view=view) for view in ("strided", "transposed", "broadcast"))
     yield sample("fast.scaled_dot_product_attention", *views, kw={"scale": 0.25}, label="views",
                  truth=attention, length=16, dtypes=("float32",))  # fmt: skip
