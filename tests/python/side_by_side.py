@@ -14,14 +14,15 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import heddle.core
-import heddle.nn
-import heddle.optimizers
-import heddle.utils
 import mlx.core
 import mlx.nn
 import mlx.optimizers
 import mlx.utils
 import numpy as np
+
+import heddle.nn
+import heddle.optimizers
+import heddle.utils
 
 # MLX starts a C++ compiler for every function that it compiles; that is not what is tested here.
 mlx.core.disable_compile()

@@ -4,8 +4,9 @@ import copy
 import pickle
 
 import heddle.core as mx
-import heddle.nn as nn
 import pytest
+
+import heddle.nn as nn
 from heddle.utils import tree_flatten
 from side_by_side import assert_same
 

@@ -3,6 +3,7 @@
 from collections import OrderedDict, namedtuple
 
 import pytest
+
 from heddle import utils
 from side_by_side import assert_same
 
