@@ -264,12 +264,14 @@ Kernel make_matmul(const MatmulRequest& r) {
   }
   primitive_attr attributes = with_user_scratchpad();
   attributes.set_post_ops(tail);
-  ::dnnl::matmul::primitive_desc d(engine(), desc_of(r.a), desc_of(r.b), desc_of(r.out),
+  ::dnnl::matmul::primitive_desc d(engine(), desc_of(r.a),
+                                   r.pack_b ? any_layout(r.b) : desc_of(r.b), desc_of(r.out),
                                    attributes);
   Kernel k;
   k.primitive = ::dnnl::matmul(d);
   k.add(DNNL_ARG_SRC, d.src_desc());
   k.add(DNNL_ARG_WEIGHTS, d.weights_desc());
+  k.accept(desc_of(r.b), false);
   k.add(DNNL_ARG_DST, d.dst_desc());
   if (has_addend) {
     k.add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(addend_at) | DNNL_ARG_SRC_1, desc_of(r.addend));

@@ -39,6 +39,7 @@ struct MatmulRequest {
   Tensor a, b, out, addend;
   double alpha = 1, beta = 1;
   int64_t accumulate = 0;
+  int64_t pack_b = 0;  // rearrange b as a whole first; pays where b is used for many rows
   Tail tail = Tail::none;
 };
 // False if oneDNN has only its reference implementation for these layouts; nothing is computed

@@ -228,7 +228,8 @@ void matrix_vector(int64_t R, int64_t K, const S* w, int64_t row_stride, int64_t
   Scratch vector(K * sizeof(T));
   T* x = vector.as<T>();
   for (int64_t k = 0; k < K; k++) x[k] = static_cast<T>(x_data[k * x_stride]);
-  constexpr int64_t span = 1024;  // sums kept in L1
+  // Sums kept in L1; long enough that reading along the rows of the matrix runs at full speed.
+  constexpr int64_t span = 4096;
   const int64_t per_row = std::max<int64_t>(K, 1);
   if (k_stride == 1 || K == 1) {
     int64_t grain = std::max<int64_t>(4, parallel_grain / per_row / 4 * 4);

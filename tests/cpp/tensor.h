@@ -44,7 +44,6 @@ inline void write(Dtype t, void* memory, int64_t i, Number value) {
 struct Tensor {
   View view;
   std::vector<unsigned char> memory;
-  int64_t origin = 0;
 
   // `order` lists the dimensions from the slowest to the fastest in memory; `gap` widens the
   // fastest stride; dimensions named in `broadcast` have stride 0.
@@ -64,7 +63,7 @@ struct Tensor {
       if (!shared) step *= shape[order[i]];
     }
     memory.resize(step * size_of(t) + 64);
-    view.data = memory.data();
+    view.data = memory.data() + (-reinterpret_cast<uintptr_t>(memory.data()) & 63);
   }
   Tensor(const Tensor&) = delete;
   Tensor(Tensor&& o) = default;
@@ -84,7 +83,7 @@ struct Tensor {
     int64_t count = static_cast<int64_t>((memory.size() - 64) / size_of(view.dtype));
     for (int64_t i = 0; i < count; i++) {
       double re = value(random), im = value(random);
-      write(view.dtype, memory.data(), i, Number(re, im));
+      write(view.dtype, view.data, i, Number(re, im));
     }
     return *this;
   }
