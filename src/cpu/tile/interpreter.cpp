@@ -1,6 +1,9 @@
 // run(): a program over whole arrays, tile by tile.
 #include <hwy/cache_control.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/threads.h"
 #include "cpu/tile/machine.h"
 #include "cpu/tile/moves.h"
@@ -170,17 +173,43 @@ void run(const Program& program, const Shape& shape, const View* inputs, const V
   });
 }
 
+namespace {
+
+// A dtype whose values are moved without a change of bits.
+Dtype bits_of(Dtype t) {
+  switch (size_of(t)) {
+    case 1: return uint8;
+    case 2: return uint16;
+    case 4: return uint32;
+    default: return uint64;
+  }
+}
+
+}  // namespace
+
 void copy(const View& src, const View& dst) {
   Program program;
-  program.inputs = {src.dtype};
-  program.outputs = {{0, src.dtype}};
-  program.registers = 1;
   if (src.dtype != dst.dtype) {
+    program.inputs = {src.dtype};
     program.code = {{Code::copy, src.dtype, dst.dtype, 1, 0, 0, 0}};
     program.outputs = {{1, dst.dtype}};
     program.registers = 2;
+    run(program, dst.shape, &src, &dst);
+    return;
   }
-  run(program, dst.shape, &src, &dst);
+  if (src.row_contiguous() && dst.row_contiguous()) {
+    const int64_t width = static_cast<int64_t>(size_of(src.dtype));
+    parallel_for(src.size() * width, parallel_grain * 4, [&](int64_t begin, int64_t end) {
+      std::memcpy(dst.as<char>() + begin, src.as<char>() + begin, static_cast<size_t>(end - begin));
+    });
+    return;
+  }
+  View from = src, to = dst;
+  from.dtype = to.dtype = bits_of(src.dtype);
+  program.inputs = {from.dtype};
+  program.outputs = {{0, from.dtype}};
+  program.registers = 1;
+  run(program, dst.shape, &from, &to);
 }
 
 }  // namespace heddle::cpu::tile

@@ -1,5 +1,6 @@
 #include "cpu/tile/moves.h"
 
+
 #include <algorithm>
 #include <cstring>
 
@@ -17,10 +18,24 @@ void read_run(const T* from, int64_t stride, int n, T* to) {
   }
 }
 
+// A column of memory is one cache line or a part of one, so it is read as a whole. Columns are too far
+// apart for the hardware to foresee: those of the next tile to the right are asked for meanwhile.
+template <class T>
+void gather_transposed(const T* from, const Pattern& p, T* to) {
+  const int run = p.run, count = p.count;
+  const uintptr_t ahead = static_cast<uintptr_t>(run * p.stride) * sizeof(T);
+  for (int j = 0; j < run; j++, from += p.stride) {
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + ahead), 0, 2);
+    for (int i = 0; i < count; i++) to[i * run + j] = from[i];
+  }
+}
+
 template <class T>
 void gather(const T* from, const Pattern& p, T* to) {
   if (p.count == 1) {
     read_run(from, p.stride, p.run, to);
+  } else if (!p.starts) {
+    gather_transposed(from, p, to);
   } else if (p.run == 1) {
     for (int i = 0; i < p.count; i++) to[i] = from[p.starts[i]];
   } else {
@@ -30,12 +45,12 @@ void gather(const T* from, const Pattern& p, T* to) {
 
 template <class T>
 void scatter(const T* from, const Pattern& p, T* to) {
-  if (p.run == 1 && p.count > 1) {
+  if (p.run == 1 && p.starts) {
     for (int i = 0; i < p.count; i++) to[p.starts[i]] = from[i];
     return;
   }
   for (int i = 0; i < p.count; i++, from += p.run) {
-    T* run = p.count == 1 ? to : to + p.starts[i];
+    T* run = p.starts ? to + p.starts[i] : to + i;
     if (p.stride == 1) {
       std::memcpy(run, from, static_cast<size_t>(p.run) * sizeof(T));
     } else {

@@ -5,8 +5,9 @@
 
 namespace heddle::cpu::tile {
 
-// A pattern of n = run * count elements: `count` runs of `run` elements `stride` apart, run i at
-// starts[i] (in elements). With one run, starts may be null.
+// A pattern of n = run * count elements: `count` runs of `run` elements `stride` apart. Run i begins
+// at starts[i] (in elements), or at i where `starts` is null: then the runs lie side by side in
+// memory, as the rows of a transposed matrix do, and are moved column by column.
 struct Pattern {
   int64_t stride = 1;
   int run = 0;

@@ -5,29 +5,72 @@
 
 namespace heddle::cpu::tile {
 
+namespace {
+
+// The one stride of a view that steps evenly through its row-major order, or `uneven`.
+constexpr int64_t uneven = INT64_MIN;
+int64_t even_stride(const View& v) {
+  int64_t stride = 1, next = uneven;  // next: what the dimension outside must step by
+  for (size_t i = v.shape.size(); i-- > 0;) {
+    if (v.shape[i] == 1) continue;
+    if (next == uneven) {
+      stride = v.strides[i];
+    } else if (v.strides[i] != next) {
+      return uneven;
+    }
+    next = v.strides[i] * v.shape[i];
+  }
+  return stride;
+}
+
+}  // namespace
+
 Plan::Plan(const Shape& shape, const View* inputs, int input_count, const View* outputs,
            int output_count) {
+  if (flatten(shape, inputs, input_count, outputs, output_count)) return;
   const int operands = input_count + output_count;
   auto view = [&](int i) -> const View& {
     return i < input_count ? inputs[i] : outputs[i - input_count];
   };
   InlineVector<size_t, 8> dims;
-  int64_t total = 1;
   for (size_t i = 0; i < shape.size(); i++) {
-    total *= shape[i];
-    if (shape[i] != 1) dims.push_back(i);
+    if (shape[i] == 1) continue;
+    dims.push_back(i);
+    extents_.push_back(shape[i]);
   }
-  if (total == 0) return;
-  for (size_t i : dims) extents_.push_back(shape[i]);
-  if (dims.empty()) extents_.push_back(1);
   strides_.resize(static_cast<size_t>(operands) * extents_.size());
   size_t at = 0;
   for (int o = 0; o < operands; o++) {
-    if (dims.empty()) strides_[at++] = 1;
     for (size_t i : dims) strides_[at++] = view(o).strides[i];
   }
   order_and_merge(operands, output_count > 0 ? input_count : 0);
-  choose_boxes(operands);
+  const int operand = find_transposed(operands);
+  int across = -1;
+  for (int i = 0; operand >= 0 && i < this->dims() - 1; i++) {
+    if (stride(operand, i) == 1) across = i;
+  }
+  choose_boxes(across, operand < 0 ? 0 : 64 / static_cast<int64_t>(size_of(view(operand).dtype)));
+}
+
+// The common case, found fast: one dimension for all. Also where there are no elements at all.
+bool Plan::flatten(const Shape& shape, const View* inputs, int input_count, const View* outputs,
+                   int output_count) {
+  const int64_t n = element_count(shape);
+  if (n == 0) return true;
+  for (int i = 0; i < input_count + output_count; i++) {
+    const int64_t s = even_stride(i < input_count ? inputs[i] : outputs[i - input_count]);
+    if (s == uneven) {
+      strides_.clear();
+      return false;
+    }
+    strides_.push_back(s);
+  }
+  extents_.push_back(n);
+  boxes_.push_back(std::min<int64_t>(n, tile_size));
+  tiles_ = (n + tile_size - 1) / tile_size;
+  counts_.push_back(tiles_);
+  tile_elements_ = static_cast<int>(boxes_[0]);
+  return true;
 }
 
 void Plan::order_and_merge(int operands, int leader) {
@@ -75,33 +118,37 @@ void Plan::order_and_merge(int operands, int leader) {
   strides_.resize(static_cast<size_t>(operands) * merged);
 }
 
-void Plan::choose_boxes(int operands) {
+// An operand that runs through memory along another dimension than the innermost one, which takes it
+// from cache line to cache line; -1 if there is none.
+int Plan::find_transposed(int operands) const {
   const int n = dims();
-  const size_t last = static_cast<size_t>(n - 1);
-  boxes_.resize(extents_.size(), 1);
-
-  // The dimension that some operand runs through in memory while the innermost one takes it from
-  // line to line: then tiles are squarish, so that each of its cache lines is used whole.
-  int across = -1;
-  for (int o = 0; o < operands && n > 1 && extents_[last] >= 32; o++) {
+  if (n < 2 || extent(n - 1) < 8) return -1;
+  for (int o = 0; o < operands; o++) {
     if (std::llabs(stride(o, n - 1)) < 8) continue;
     for (int i = 0; i < n - 1; i++) {
-      if (extents_[static_cast<size_t>(i)] >= 8 && std::llabs(stride(o, i)) == 1) across = i;
+      if (stride(o, i) == 1 && extent(i) >= 8) return o;
     }
   }
+  return -1;
+}
+
+// With a transposed operand, tiles are matrices of `line` elements along `across` (a cache line of
+// the operand, so that it is used whole) by the innermost dimension.
+void Plan::choose_boxes(int across, int64_t line) {
+  const size_t n = extents_.size(), last = n - 1;
+  boxes_.resize(n, 1);
   if (across >= 0) {
-    boxes_[static_cast<size_t>(across)] =
-        std::min<int64_t>(16, extents_[static_cast<size_t>(across)]);
-    boxes_[last] =
-        std::min<int64_t>(tile_size / boxes_[static_cast<size_t>(across)], extents_[last]);
+    int64_t& height = boxes_[static_cast<size_t>(across)];
+    height = std::min(line, extents_[static_cast<size_t>(across)]);
+    boxes_[last] = std::min(tile_size / height, extents_[last]);
   } else {
     int64_t room = tile_size;
-    for (size_t i = extents_.size(); i-- > 0 && room > 1;) {
+    for (size_t i = n; i-- > 0 && room > 1;) {
       boxes_[i] = std::min(room, extents_[i]);
       if (boxes_[i] < extents_[i]) break;
       room /= extents_[i];
     }
-    if (n > 1 && extents_[last] > tile_size) {  // rows in tiles of about one size
+    if (extents_[last] > tile_size) {  // rows in tiles of about one size
       const int64_t parts = (extents_[last] + tile_size - 1) / tile_size;
       boxes_[last] = round_up_to_block(static_cast<int>((extents_[last] + parts - 1) / parts));
     }
@@ -157,6 +204,10 @@ int64_t Walk::offset(int operand) const {
 }
 
 void OperandPattern::prepare(const Plan& plan, const Walk& walk, int operand) {
+  if (plan.dims() == 1) {
+    pattern_ = {.stride = plan.stride(operand, 0), .run = walk.elements()};
+    return;
+  }
   // The tile's dimensions as this operand sees them, innermost first, merged where it can.
   InlineVector<int64_t, 6> sizes, strides;
   for (int i = plan.dims(); i-- > 0;) {
@@ -173,11 +224,16 @@ void OperandPattern::prepare(const Plan& plan, const Walk& walk, int operand) {
     pattern_ = {.stride = sizes.empty() ? 1 : strides[0], .run = walk.elements()};
     return;
   }
+  if (sizes.size() == 2 && strides[1] == 1 && strides[0] != 1) {
+    pattern_ = {.stride = strides[0],
+                .run = static_cast<int>(sizes[0]),
+                .count = static_cast<int>(sizes[1])};
+    return;
+  }
   // Short runs are cheaper element by element.
   const size_t first = sizes[0] >= block ? 1 : 0;
   const int run = first ? static_cast<int>(sizes[0]) : 1;
-  starts_.clear();
-  starts_.resize(static_cast<size_t>(walk.elements() / run));
+  starts_.assign(static_cast<size_t>(walk.elements() / run), 0);
   size_t filled = 1;  // starts_[0] is 0
   for (size_t i = first; i < sizes.size(); i++) {
     const size_t inner = filled;

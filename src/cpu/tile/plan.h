@@ -2,6 +2,8 @@
 // merged, and the rest is covered by boxes of at most tile_size elements.
 #pragma once
 
+#include <vector>
+
 #include "core/view.h"
 #include "cpu/tile/moves.h"
 
@@ -25,8 +27,11 @@ class Plan {
   int64_t boxes_along(int dim) const { return counts_[static_cast<size_t>(dim)]; }
 
  private:
-  void order_and_merge(int operands, int first_output);
-  void choose_boxes(int operands);
+  bool flatten(const Shape& shape, const View* inputs, int input_count, const View* outputs,
+               int output_count);
+  void order_and_merge(int operands, int leader);
+  int find_transposed(int operands) const;
+  void choose_boxes(int across, int64_t line);
 
   Shape extents_;
   Shape boxes_;                        // extents of a full tile
@@ -64,7 +69,7 @@ class OperandPattern {
 
  private:
   Pattern pattern_;
-  InlineVector<int64_t, 2> starts_;
+  std::vector<int64_t> starts_;
 };
 
 }  // namespace heddle::cpu::tile
