@@ -2,7 +2,6 @@
 #include <hwy/cache_control.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/threads.h"
 #include "cpu/tile/machine.h"
@@ -12,11 +11,6 @@
 
 namespace heddle::cpu::tile {
 namespace {
-
-// Above this many bytes written, whole lines go to memory past the caches (measured: the reading of
-// lines that will be overwritten costs a third of the time; below, the next operation finds its
-// input in the cache).
-constexpr int64_t stream_bytes = int64_t{16} << 20;
 
 bool is_output(const Program& p, int r) {
   for (const Program::Output& o : p.outputs) {
@@ -117,12 +111,7 @@ class Runner {
     const Dtype dtype = outputs_[i].dtype;
     void* memory = advance(outputs_[i].data, walk.offset(input_count_ + i), size_of(dtype));
     const void* lanes = registers_.get(program_.outputs[static_cast<size_t>(i)].source);
-    if (stream_ && p.dense() && fills_lane(dtype) &&
-        reinterpret_cast<uintptr_t>(memory) % 64 == 0) {
-      kernels_.stream(lanes, memory, p.run * static_cast<int>(size_of(dtype) / 4));
-    } else {
-      write(kernels_, lanes, dtype, p, memory);
-    }
+    write(kernels_, lanes, dtype, p, memory, stream_);
   }
 
   static constexpr int local_patterns = 6;
@@ -171,45 +160,6 @@ void run(const Program& program, const Shape& shape, const View* inputs, const V
   parallel_for(plan.tiles(), grain, [&](int64_t begin, int64_t end) {
     Runner(program, executable, k, plan, inputs, outputs, stream).run(begin, end);
   });
-}
-
-namespace {
-
-// A dtype whose values are moved without a change of bits.
-Dtype bits_of(Dtype t) {
-  switch (size_of(t)) {
-    case 1: return uint8;
-    case 2: return uint16;
-    case 4: return uint32;
-    default: return uint64;
-  }
-}
-
-}  // namespace
-
-void copy(const View& src, const View& dst) {
-  Program program;
-  if (src.dtype != dst.dtype) {
-    program.inputs = {src.dtype};
-    program.code = {{Code::copy, src.dtype, dst.dtype, 1, 0, 0, 0}};
-    program.outputs = {{1, dst.dtype}};
-    program.registers = 2;
-    run(program, dst.shape, &src, &dst);
-    return;
-  }
-  if (src.row_contiguous() && dst.row_contiguous()) {
-    const int64_t width = static_cast<int64_t>(size_of(src.dtype));
-    parallel_for(src.size() * width, parallel_grain * 4, [&](int64_t begin, int64_t end) {
-      std::memcpy(dst.as<char>() + begin, src.as<char>() + begin, static_cast<size_t>(end - begin));
-    });
-    return;
-  }
-  View from = src, to = dst;
-  from.dtype = to.dtype = bits_of(src.dtype);
-  program.inputs = {from.dtype};
-  program.outputs = {{0, from.dtype}};
-  program.registers = 1;
-  run(program, dst.shape, &from, &to);
 }
 
 }  // namespace heddle::cpu::tile

@@ -26,7 +26,8 @@ int64_t even_stride(const View& v) {
 }  // namespace
 
 Plan::Plan(const Shape& shape, const View* inputs, int input_count, const View* outputs,
-           int output_count) {
+           int output_count, int limit)
+    : limit_(limit) {
   if (flatten(shape, inputs, input_count, outputs, output_count)) return;
   const int operands = input_count + output_count;
   auto view = [&](int i) -> const View& {
@@ -66,9 +67,10 @@ bool Plan::flatten(const Shape& shape, const View* inputs, int input_count, cons
     strides_.push_back(s);
   }
   extents_.push_back(n);
-  boxes_.push_back(std::min<int64_t>(n, tile_size));
-  tiles_ = (n + tile_size - 1) / tile_size;
+  boxes_.push_back(std::min<int64_t>(n, limit_));
+  tiles_ = (n + limit_ - 1) / limit_;
   counts_.push_back(tiles_);
+  steps_.push_back(0);
   tile_elements_ = static_cast<int>(boxes_[0]);
   return true;
 }
@@ -118,8 +120,8 @@ void Plan::order_and_merge(int operands, int leader) {
   strides_.resize(static_cast<size_t>(operands) * merged);
 }
 
-// An operand that runs through memory along another dimension than the innermost one, which takes it
-// from cache line to cache line; -1 if there is none.
+// An operand that runs through memory along another dimension than the innermost one, which takes
+// it from cache line to cache line; -1 if there is none.
 int Plan::find_transposed(int operands) const {
   const int n = dims();
   if (n < 2 || extent(n - 1) < 8) return -1;
@@ -132,26 +134,32 @@ int Plan::find_transposed(int operands) const {
   return -1;
 }
 
-// With a transposed operand, tiles are matrices of `line` elements along `across` (a cache line of
-// the operand, so that it is used whole) by the innermost dimension.
+// With a transposed operand, tiles are matrices: `line` elements along `across`, which is a cache
+// line of the operand, by the innermost dimension. The walk goes on along `across`: the operand is
+// then read as a number of streams, which hardware foresees (measured: 5 times faster than the
+// other way).
 void Plan::choose_boxes(int across, int64_t line) {
   const size_t n = extents_.size(), last = n - 1;
   boxes_.resize(n, 1);
   if (across >= 0) {
     int64_t& height = boxes_[static_cast<size_t>(across)];
     height = std::min(line, extents_[static_cast<size_t>(across)]);
-    boxes_[last] = std::min(tile_size / height, extents_[last]);
+    boxes_[last] = std::min(limit_ / height, extents_[last]);
   } else {
-    int64_t room = tile_size;
+    int64_t room = limit_;
     for (size_t i = n; i-- > 0 && room > 1;) {
       boxes_[i] = std::min(room, extents_[i]);
       if (boxes_[i] < extents_[i]) break;
       room /= extents_[i];
     }
-    if (extents_[last] > tile_size) {  // rows in tiles of about one size
-      const int64_t parts = (extents_[last] + tile_size - 1) / tile_size;
+    if (extents_[last] > limit_) {  // rows in tiles of about one size
+      const int64_t parts = (extents_[last] + limit_ - 1) / limit_;
       boxes_[last] = round_up_to_block(static_cast<int>((extents_[last] + parts - 1) / parts));
     }
+  }
+  if (across >= 0) steps_.push_back(across);
+  for (int i = dims(); i-- > 0;) {
+    if (i != across) steps_.push_back(i);
   }
   tiles_ = 1;
   tile_elements_ = 1;
@@ -166,18 +174,21 @@ Walk::Walk(const Plan& plan, int64_t tile) : plan_(plan) {
   const int n = plan.dims();
   position_.resize(static_cast<size_t>(n));
   sizes_.resize(static_cast<size_t>(n));
-  for (int i = n; i-- > 0;) {
-    position_[static_cast<size_t>(i)] = tile % plan.boxes_along(i);
-    tile /= plan.boxes_along(i);
+  for (int i = 0; i < n; i++) {
+    const int d = plan.step(i);
+    position_[static_cast<size_t>(d)] = tile % plan.boxes_along(d);
+    tile /= plan.boxes_along(d);
   }
   measure();
   resized_ = true;
 }
 
 void Walk::next() {
-  for (size_t i = position_.size(); i-- > 0;) {
-    if (++position_[i] < plan_.boxes_along(static_cast<int>(i))) break;
-    position_[i] = 0;
+  for (int i = 0; i < plan_.dims(); i++) {
+    const int d = plan_.step(i);
+    int64_t& position = position_[static_cast<size_t>(d)];
+    if (++position < plan_.boxes_along(d)) break;
+    position = 0;
   }
   measure();
 }

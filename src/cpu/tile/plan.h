@@ -11,10 +11,9 @@ namespace heddle::cpu::tile {
 
 class Plan {
  public:
-  // Views of one shape; the last `outputs` of them are written. `inputs` and `outputs` may be null
-  // where their number is 0.
+  // The operands are views of one shape; a tile has at most `limit` elements.
   Plan(const Shape& shape, const View* inputs, int input_count, const View* outputs,
-       int output_count);
+       int output_count, int limit = tile_size);
 
   int64_t tiles() const { return tiles_; }
   int tile_elements() const { return tile_elements_; }  // of the largest tile
@@ -23,6 +22,8 @@ class Plan {
     return strides_[static_cast<size_t>(operand * dims() + dim)];
   }
   int64_t extent(int dim) const { return extents_[static_cast<size_t>(dim)]; }
+  // The dimension that the walk steps along in place i, from the fastest to the slowest.
+  int step(int i) const { return steps_[static_cast<size_t>(i)]; }
   int64_t box(int dim) const { return boxes_[static_cast<size_t>(dim)]; }
   int64_t boxes_along(int dim) const { return counts_[static_cast<size_t>(dim)]; }
 
@@ -37,6 +38,8 @@ class Plan {
   Shape boxes_;                        // extents of a full tile
   Shape counts_;                       // tiles along each dimension
   InlineVector<int64_t, 32> strides_;  // by operand, then by dimension
+  InlineVector<int, 6> steps_;
+  const int limit_;
   int64_t tiles_ = 0;
   int tile_elements_ = 0;
 };
