@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "cpu/lanes.h"
 #include "cpu/reduce_kernels.h"
 
 namespace heddle::cpu {
@@ -312,19 +313,8 @@ class Run {
     } else {
       std::memcpy(lanes, results, static_cast<size_t>(n) * sizeof(int32_t));
     }
-    wrap(out_.dtype, lanes, n);
+    wrap_lanes(out_.dtype, lanes, n);
     tile::store_tile(lanes, out_.dtype, to, 1, static_cast<int>(n));
-  }
-
-  // Sums of narrow integers keep the low bits.
-  static void wrap(Dtype dtype, int32_t* lanes, int64_t n) {
-    if (!is_integer(dtype)) return;
-    const int bits = 32 - 8 * static_cast<int>(size_of(dtype));
-    for (int64_t i = 0; i < n; ++i) {
-      const uint32_t high = static_cast<uint32_t>(lanes[i]) << bits;
-      lanes[i] = is_signed(dtype) ? static_cast<int32_t>(high) >> bits
-                                  : static_cast<int32_t>(high >> bits);
-    }
   }
 
   const ReduceKernels& kernels_;

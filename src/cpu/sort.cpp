@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "cpu/lanes.h"
 #include "cpu/tile/program.h"
 
 namespace heddle::cpu {
@@ -20,27 +21,12 @@ namespace {
 constexpr int64_t parallel_row = 1 << 16;  // elements from which one row is shared by threads
 constexpr int64_t short_row = 28;          // elements up to which insertion beats vector quicksort
 
-template <class T>
-bool is_nan(T x) {
-  if constexpr (std::is_same_v<T, complex64_t>) {
-    return std::isnan(x.real()) || std::isnan(x.imag());
-  } else if constexpr (std::is_integral_v<T>) {
-    return false;
-  } else {
-    return x != x;
-  }
-}
-
 // The order of the header.
 template <class T>
 bool before(T a, T b) {
   if (is_nan(a)) return false;
   if (is_nan(b)) return true;
-  if constexpr (std::is_same_v<T, complex64_t>) {
-    return a.real() != b.real() ? a.real() < b.real() : a.imag() < b.imag();
-  } else {
-    return a < b;
-  }
+  return is_less(a, b);
 }
 
 template <class T>
