@@ -4,6 +4,7 @@ import gc
 import time
 
 import pytest
+
 from engines import IS_HEDDLE, mx
 
 DEPTH = 100_000

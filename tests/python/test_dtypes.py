@@ -183,9 +183,16 @@ def test_limits():
     assert_agrees(lambda m: m.iinfo(m.float32))
 
 
-CATEGORIES = (
-    "generic number integer signedinteger unsignedinteger inexact floating complexfloating"
-).split()
+CATEGORIES = [
+    "generic",
+    "number",
+    "integer",
+    "signedinteger",
+    "unsignedinteger",
+    "inexact",
+    "floating",
+    "complexfloating",
+]
 
 
 def test_categories():

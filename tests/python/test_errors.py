@@ -118,6 +118,7 @@ BAD = {
     "load-format": (lambda m: m.load("x.foo"), ""),
 }  # fmt: skip
 
+
 @pytest.mark.parametrize("label", BAD)
 def test_bad_input(label):
     call, text = BAD[label]

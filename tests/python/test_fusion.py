@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from checks import bits_difference
-from engines import FLOATS, IS_HEDDLE, REALS, mx, to_engine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from checks import bits_difference
+from engines import FLOATS, IS_HEDDLE, REALS, mx, to_engine
 
 SHAPE = (37, 53)
 

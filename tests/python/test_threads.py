@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from engines import MODULE
 
 # Sizes above and around the points where work is split.

@@ -276,7 +276,7 @@ def operator_table():
     whole = {
         "//": lambda mx, x, y: (x // y, x // 2, 7 // x),
         "%": lambda mx, x, y: (x % y, x % 2, 7 % x),
-        "compare": lambda mx, x, y: (x < y, x <= y, x > y, x >= y, x == y, x != y, x < 1, 1 < x),
+        "compare": lambda mx, x, y: (x < y, x <= y, x > y, x >= y, x == y, x != y, x < 1, x > 1),
     }
     for label, call in whole.items():
         yield sample("array", Arr(low=1, high=5), Arr(low=1, high=5), label=f"operator{label}",
