@@ -64,6 +64,12 @@ nb::object format(const Array& a, nb::handle spec) {
   return item(a).attr("__format__")(spec);
 }
 
+PyObject* get_item(PyObject* self, PyObject* index) {
+  if (array_slots().getitem) return array_slots().getitem(self, index);
+  PyErr_SetString(PyExc_TypeError, "This build has no indexing.");
+  return nullptr;
+}
+
 // Properties and conversions. Everything else comes from the op families.
 void bind_members(nb::class_<Array>& c) {
   c.def("__init__",
@@ -134,7 +140,7 @@ void bind_companions(nb::module_& m) {
            [](ArrayIterator& it) {
              if (it.next >= it.array.shape()[0]) throw nb::stop_iteration();
              nb::object self = wrap(it.array), index = nb::int_(it.next++);
-             PyObject* e = array_slots().getitem(self.ptr(), index.ptr());
+             PyObject* e = get_item(self.ptr(), index.ptr());
              if (!e) nb::raise_python_error();
              return nb::steal(e);
            },
@@ -191,12 +197,6 @@ Py_hash_t identity_hash(PyObject* self) {
   auto address = reinterpret_cast<uintptr_t>(self);
   auto hash = static_cast<Py_hash_t>(address >> 4 | address << (8 * sizeof address - 4));
   return hash == -1 ? -2 : hash;
-}
-
-PyObject* get_item(PyObject* self, PyObject* index) {
-  if (array_slots().getitem) return array_slots().getitem(self, index);
-  PyErr_SetString(PyExc_TypeError, "This build has no indexing.");
-  return nullptr;
 }
 
 int set_item(PyObject* self, PyObject* index, PyObject* value) {

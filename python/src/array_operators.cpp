@@ -67,6 +67,8 @@ PyObject* binary(PyObject* a, PyObject* b) {
       result = verb.op(x, y, {});
     } else {
       const Array& mine = array_of(left ? a : b);
+      // MLX has no reflected operators on bits; for what is no operand Python's own message stands.
+      if (verb.bits && !left && !is_operand(a)) return not_implemented();
       auto other = other_operand(left ? b : a, mine.dtype(), "", verb.name);
       if (!other) return not_implemented();
       check_bits(verb, mine, *other);

@@ -155,7 +155,7 @@ struct type_caster<heddle::StreamOrDevice> {
                  make_caster<heddle::Stream>::Name + const_name(" | ") +
                      make_caster<heddle::ThreadLocalStream>::Name + const_name(" | ") +
                      make_caster<heddle::Device>::Name + const_name(" | ") +
-                     make_caster<heddle::Device::Type>::Name + const_name(" | None"))
+                     make_caster<heddle::Device::Type>::Name)
   bool from_python(handle src, uint32_t flags, cleanup_list* cleanup) noexcept {
     return src.is_none() || take<heddle::Stream>(src, flags, cleanup) ||
            take<heddle::Device::Type>(src, flags, cleanup) ||

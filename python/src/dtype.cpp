@@ -79,7 +79,7 @@ Dtype dtype_of_array_or_dtype(nb::handle x, const char* message) {
 bool subtype(nb::handle a, nb::handle b) {
   auto category = [](nb::handle x, const char* which) {
     DtypeCategory c;
-    if (!nb::try_cast(x, c)) {
+    if (!nb::try_cast(x, c, false)) {
       throw std::invalid_argument(
           fmt::format("[issubdtype] Received invalid type for {} input.", which));
     }

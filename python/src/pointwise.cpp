@@ -13,6 +13,8 @@ namespace {
 using Unary = Array (*)(const Array&, StreamOrDevice);
 using Binary = Array (*)(const Array&, const Array&, StreamOrDevice);
 
+Array positive(const Array& a, StreamOrDevice) { return a; }
+
 // How a function takes its stream.
 enum class StreamArg : uint8_t { keyword, also_positional };
 
@@ -45,6 +47,7 @@ constexpr UnaryFunction keeping[] = {
     {"abs", abs, "The absolute value of each element, in the same dtype; float32 for complex64.", keyword, as_method},
     {"sign", sign, "The sign of each element: -1, 0 or 1 in the same dtype; 0 for NaN; ``x / abs(x)`` for complex64."},
     {"negative", negative, "Each element negated, in the same dtype; unsigned integers wrap. Raises ValueError for bool."},
+    {"positive", positive, "The array itself."},
     {"square", square, "The square of each element, in the same dtype.", keyword, as_method},
     {"floor", floor, "The largest integer not above each element, in the same dtype."},
     {"ceil", ceil, "The smallest integer not below each element, in the same dtype."},

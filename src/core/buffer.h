@@ -9,10 +9,10 @@ namespace heddle {
 
 struct Buffer {
   std::atomic<int> references{1};
-  bool writable = true;      // false: mapped files and read-only imports, never donated
+  bool writable = true;      // false: mapped files and read-only imports
   void* data = nullptr;      // aligned to 64 bytes where it is ours
   size_t bytes = 0;          // as asked for; what the statistics count
-  size_t capacity = 0;       // size class of the block; 0 for memory of others
+  size_t capacity = 0;       // size class of the block; 0 for memory of others, which is never donated
   void (*release)(void* context) = nullptr;  // memory of others: called once, on any thread
   void* context = nullptr;
 };

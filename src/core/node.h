@@ -62,8 +62,9 @@ struct Node {
   // Available from now on: lets go of op and inputs, unless a trace still needs them.
   void finish();
   // True if nothing but one consumer holds this node and its memory, so that the memory may be reused.
+  // Memory of others never is: they see it too.
   bool donatable() const {
-    return references.load(std::memory_order_acquire) == 1 && buffer.unique() && buffer->writable;
+    return references.load(std::memory_order_acquire) == 1 && buffer.unique() && buffer->capacity != 0;
   }
 };
 
