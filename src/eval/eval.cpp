@@ -183,6 +183,7 @@ class Evaluation {
     int since_check = 0;
     for (size_t i = 0; i < entries_.size(); i++) {
       Entry& e = entries_[i];
+      int64_t size = e.node->size();
       if (e.group >= 0 && groups_[static_cast<size_t>(e.group)].head != static_cast<int>(i)) {
         members_[static_cast<size_t>(e.group)].push_back(static_cast<int>(i));
         continue;
@@ -192,7 +193,9 @@ class Evaluation {
       } else {
         run_op(e);
       }
-      if (++since_check == 16 || entries_.size() < 16) {
+      // Looking at the clock costs as much as a tiny piece: large pieces count for more.
+      since_check += 1 + static_cast<int>(std::min<int64_t>(size >> 14, 16));
+      if (since_check >= 16) {
         since_check = 0;
         if (auto check = interrupt_check.load(std::memory_order_relaxed)) {
           auto now = std::chrono::steady_clock::now();
