@@ -310,6 +310,13 @@ void multiply_by_onednn(Stack& s, const Epilogue& e) {
   }
 }
 
+View transposed(View v) {
+  size_t rank = v.shape.size();
+  std::swap(v.shape[rank - 2], v.shape[rank - 1]);
+  std::swap(v.strides[rank - 2], v.strides[rank - 1]);
+  return v;
+}
+
 // The product of complex matrices as one of real matrices. With rows of a read as pairs (re, im),
 // each element x + iy of b becomes the block [[x, y], [-y, x]], and pairs come out.
 void multiply_complex(const View& a, const View& b, const View& out, const Epilogue& e) {
@@ -342,26 +349,34 @@ void multiply_complex(const View& a, const View& b, const View& out, const Epilo
   View blocks{nullptr, Dtype::float32, blocks_shape, row_major_strides(blocks_shape)};
   Scratch blocks_space(blocks.size() * sizeof(float));
   blocks.data = blocks_space.data();
-  int64_t rows = unique.size() / N;
-  parallel_for(rows, std::max<int64_t>(1, parallel_grain / (4 * N)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t row = begin; row < end; row++) {
-                   int64_t offset = row % K * b.strides[rank - 2], rest = row / K;
-                   for (size_t d = rank - 2; d-- > 0;) {
-                     offset += rest % unique.shape[d] * unique.strides[d];
-                     rest /= unique.shape[d];
-                   }
-                   const complex64_t* from = b.as<complex64_t>() + offset;
-                   float* to = blocks.as<float>() + row * 4 * N;
-                   for (int64_t n = 0; n < N; n++) {
-                     complex64_t z = from[n * b.strides[rank - 1]];
-                     to[2 * n] = z.real();
-                     to[2 * n + 1] = z.imag();
-                     to[2 * N + 2 * n] = -z.imag();
-                     to[2 * N + 2 * n + 1] = z.real();
-                   }
-                 }
-               });
+  // Several rows at a time, so that lines of memory are used whole whichever way b is stored.
+  constexpr int64_t group = 8;
+  const int64_t rows = unique.size() / N, step = b.strides[rank - 1];
+  const int64_t grain = std::max<int64_t>(group, parallel_grain / (4 * N) / group * group);
+  parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+    const complex64_t* from[group];
+    for (int64_t row = begin; row < end; row += group) {
+      int64_t count = std::min(group, end - row);
+      for (int64_t r = 0; r < count; r++) {
+        int64_t offset = (row + r) % K * b.strides[rank - 2], rest = (row + r) / K;
+        for (size_t d = rank - 2; d-- > 0;) {
+          offset += rest % unique.shape[d] * unique.strides[d];
+          rest /= unique.shape[d];
+        }
+        from[r] = b.as<complex64_t>() + offset;
+      }
+      for (int64_t n = 0; n < N; n++) {
+        for (int64_t r = 0; r < count; r++) {
+          complex64_t z = from[r][n * step];
+          float* to = blocks.as<float>() + (row + r) * 4 * N + 2 * n;
+          to[0] = z.real();
+          to[1] = z.imag();
+          to[2 * N] = -z.imag();
+          to[2 * N + 1] = z.real();
+        }
+      }
+    }
+  });
   for (size_t d = 0; d + 2 < rank; d++) {
     if (blocks.shape[d] != b.shape[d]) {
       blocks.shape[d] = b.shape[d];
@@ -386,7 +401,14 @@ void matmul(const View& a, const View& b, const View& out, const Epilogue& e) {
   if (out.size() == 0) return;
   size_t rank = out.shape.size();
   int64_t K = a.shape[rank - 1];
-  if (out.dtype == Dtype::complex64 && K > 0) return multiply_complex(a, b, out, e);
+  if (out.dtype == Dtype::complex64 && K > 0) {
+    if (out.shape[rank - 2] > 1 || b.strides[rank - 2] != 1) return multiply_complex(a, b, out, e);
+    // One row: the transposed product, which has the vector rearranged and not the matrix.
+    View addend;
+    Epilogue turned = e;
+    if (e.addend) turned.addend = &(addend = transposed(*e.addend));
+    return multiply_complex(transposed(b), transposed(a), transposed(out), turned);
+  }
 
   bool has_addend = e.addend && e.beta != 0;
   if (out.dtype == Dtype::complex64) {
