@@ -85,21 +85,30 @@ def model_folder() -> Path:
 
 
 def cut(text: str) -> list[str]:
-    """Cut a topic into passages of neighbouring paragraphs, each not much over PASSAGE_WORDS."""
-    passages: list[list[str]] = []
-    room = 0
+    """Cut a topic into passages, between paragraphs where it can be done.
+
+    They have about PASSAGE_WORDS words: at least half of it, except for the last, and at most one
+    and a half.
+    """
+    passages: list[str] = []
+    passage: list[str] = []
+
+    def finish(count: int) -> None:
+        passages.append(" ".join(passage[:count]))
+        del passage[:count]
+
     for paragraph in re.split(r"\n\s*\n", text):
         # Without the lines of asterisks, dashes and the like under headings.
         lines = [line for line in paragraph.splitlines() if re.search(r"\w", line)]
         words = " ".join(lines).split()
-        while words:
-            if room <= 0 or len(words) > room + PASSAGE_WORDS // 2:
-                passages.append([])
-                room = PASSAGE_WORDS
-            passages[-1] += words[:PASSAGE_WORDS]
-            room -= len(words[:PASSAGE_WORDS])
-            words = words[PASSAGE_WORDS:]
-    return [" ".join(words) for words in passages]
+        if PASSAGE_WORDS // 2 <= len(passage) and len(passage) + len(words) > PASSAGE_WORDS:
+            finish(len(passage))
+        passage += words
+        while len(passage) > PASSAGE_WORDS * 3 // 2:
+            finish(PASSAGE_WORDS)
+    if passage:
+        finish(len(passage))
+    return passages
 
 
 def read_passages() -> list[tuple[str, str]]:

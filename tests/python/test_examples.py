@@ -73,11 +73,8 @@ def test_passages_are_cut_well(search):
     assert len(passages) > 400
     assert len({text for _, text in passages}) == len(passages)
     assert all(0 < len(text.split()) <= 1.5 * search.PASSAGE_WORDS for _, text in passages)
-    assert search.cut("Heading\n*******\n\n" + "word " * 200) == [
-        "Heading " + "word " * 89 + "word",
-        "word " * 89 + "word",
-        "word " * 19 + "word",
-    ]
+    text = "Heading\n*******\n\n" + "word " * 200 + "\n\nlast words"
+    assert search.cut(text) == ["Heading" + " word" * 89, "word " * 110 + "word", "last words"]
 
 
 @pytest.mark.parametrize(
