@@ -260,6 +260,26 @@ TEST_CASE("tile: a result may overwrite an operand") {
   }
 }
 
+TEST_CASE("tile: a result may overwrite an operand that is read to the end") {
+  // x * (x + 1), with the result's register used for x + 1 too.
+  Program p;
+  p.inputs = {float32, float32};
+  p.code = {{Code::add, float32, float32, 2, 0, 1, 0},
+            {Code::multiply, float32, float32, 2, 2, 0, 0}};
+  p.outputs = {{2, float32}};
+  p.registers = 3;
+  for (int64_t n : {16, 5, 512, 4096, 100000}) {
+    Buffer x(float32, n), one(float32, n);
+    for (int64_t i = 0; i < n; i++) x.set(i, static_cast<double>(i % 1000)), one.set(i, 1);
+    run_flat(p, {&x, &one}, {&x});
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < n; i++) {
+      wrong += x.real(i) != static_cast<double>(i % 1000) * static_cast<double>(i % 1000 + 1);
+    }
+    CHECK(wrong == 0);
+  }
+}
+
 TEST_CASE("tile: results do not depend on the number of threads") {
   std::mt19937_64 random(53);
   Buffer a(float32, 300000), b(float32, 300000), c(float32, 300000), one(float32, 300000),

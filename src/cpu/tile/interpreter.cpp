@@ -19,6 +19,21 @@ bool is_output(const Program& p, int r) {
   return false;
 }
 
+// Kernels may take whole blocks of an operand from memory itself, unless a result is about to be
+// stored there while the operand is still to be stored elsewhere.
+bool usable_in_place(const Program& program, int input, const Pattern& p) {
+  return p.dense() && p.run % block == 0 &&
+         fills_lane(program.inputs[static_cast<size_t>(input)]) &&
+         (program.outputs.size() == 1 || !is_output(program, input));
+}
+
+// The last instruction may write to the result's memory: nothing is read after it.
+bool last_gives_result(const Program& program) {
+  const Program::Output& result = program.outputs[0];
+  return program.outputs.size() == 1 && !program.code.empty() &&
+         program.code.back().dst == result.source && fills_lane(result.dtype);
+}
+
 // The work of one thread: a range of tiles.
 class Runner {
  public:
@@ -33,14 +48,9 @@ class Runner {
         stream_(stream),
         input_count_(static_cast<int>(program.inputs.size())),
         output_count_(static_cast<int>(program.outputs.size())),
+        direct_result_(!stream && last_gives_result(program)),
         patterns_(new_patterns(input_count_ + output_count_)),
-        registers_(executable, plan.tile_elements()) {
-    // The last instruction may write straight to the result: nothing runs after it.
-    direct_result_ = output_count_ == 1 && !stream && !program.code.empty() &&
-                     program.code.back().dst == program.outputs[0].source &&
-                     program.outputs[0].source >= input_count_ &&
-                     fills_lane(program.outputs[0].dtype);
-  }
+        registers_(executable, plan.tile_elements()) {}
   ~Runner() {
     if (patterns_ != local_) delete[] patterns_;
   }
@@ -55,9 +65,9 @@ class Runner {
           patterns_[i].of.prepare(plan_, walk, i);
       }
       for (int i = 0; i < input_count_; i++) load(i, walk);
-      const bool direct = point_result(walk);
-      registers_.run(executable_, walk.elements());
-      if (!direct) {
+      void* result = direct_result_ ? result_in_place(walk) : nullptr;
+      registers_.run(executable_, walk.elements(), result);
+      if (!result) {
         for (int i = 0; i < output_count_; i++) store(i, walk);
       }
       if (++t == end) break;
@@ -81,29 +91,20 @@ class Runner {
     const Pattern& p = operand.of.get();
     const Dtype dtype = inputs_[i].dtype;
     const void* memory = advance(inputs_[i].data, walk.offset(i), size_of(dtype));
-    // Kernels may take whole blocks from memory itself, unless a result is about to be stored there
-    // while this value is still to be stored elsewhere.
-    if (p.dense() && p.run % block == 0 && fills_lane(dtype) &&
-        (output_count_ == 1 || !is_output(program_, i))) {
+    if (usable_in_place(program_, i, p)) {
       registers_.point(i, memory);
       return;
     }
-    if (operand.loaded == memory && !walk.resized())
-      return;  // broadcast along the outer dimensions
+    if (operand.loaded == memory && !walk.resized()) return;  // broadcast by the outer dimensions
     registers_.point(i, registers_.own(i));
     read(kernels_, memory, dtype, p, registers_.own(i));
     operand.loaded = memory;
   }
 
-  bool point_result(const Walk& walk) {
-    if (!direct_result_) return false;
+  void* result_in_place(const Walk& walk) {
     const Pattern& p = patterns_[input_count_].of.get();
-    const Register r = program_.outputs[0].source;
-    const bool direct = p.dense() && p.run % block == 0;
-    registers_.point(
-        r, direct ? advance(outputs_[0].data, walk.offset(input_count_), size_of(outputs_[0].dtype))
-                  : registers_.own(r));
-    return direct;
+    if (!p.dense() || p.run % block != 0) return nullptr;
+    return advance(outputs_[0].data, walk.offset(input_count_), size_of(outputs_[0].dtype));
   }
 
   void store(int i, const Walk& walk) {
@@ -125,7 +126,7 @@ class Runner {
   const bool stream_;
   const int input_count_;
   const int output_count_;
-  bool direct_result_;
+  const bool direct_result_;
   Operand local_[local_patterns];
   Operand* patterns_;
   RegisterFile registers_;
@@ -146,16 +147,52 @@ bool should_stream(const Program& program, const View* inputs, const View* outpu
   return bytes >= stream_bytes;
 }
 
+// The short way of small work: one tile, every operand with one stride, no plan. False, with
+// nothing done, where that does not fit.
+bool run_small(const Program& program, int n, const View* inputs, const View* outputs,
+               const Kernels& k) {
+  constexpr size_t most = 16;
+  const size_t input_count = program.inputs.size(), output_count = program.outputs.size();
+  Pattern patterns[most];
+  if (input_count + output_count > most) return false;
+  for (size_t i = 0; i < input_count + output_count; i++) {
+    const int64_t stride = even_stride(i < input_count ? inputs[i] : outputs[i - input_count]);
+    if (stride == uneven) return false;
+    patterns[i].stride = stride;
+    patterns[i].run = n;
+  }
+  const Executable executable(program, k, output_count > 1);
+  RegisterFile registers(executable, n);
+  for (size_t i = 0; i < input_count; i++) {
+    const int r = static_cast<int>(i);
+    if (usable_in_place(program, r, patterns[i])) {
+      registers.point(r, inputs[i].data);
+    } else {
+      read(k, inputs[i].data, inputs[i].dtype, patterns[i], registers.own(r));
+    }
+  }
+  const Pattern* results = patterns + input_count;
+  const bool in_place = results[0].dense() && n % block == 0 && last_gives_result(program);
+  registers.run(executable, n, in_place ? outputs[0].data : nullptr);
+  for (size_t i = 0; i < output_count && !in_place; i++) {
+    write(k, registers.get(program.outputs[i].source), outputs[i].dtype, results[i],
+          outputs[i].data, false);
+  }
+  return true;
+}
+
 }  // namespace
 
 void run(const Program& program, const Shape& shape, const View* inputs, const View* outputs) {
   const int output_count = static_cast<int>(program.outputs.size());
   if (output_count == 0) return;
-  const Plan plan(shape, inputs, static_cast<int>(program.inputs.size()), outputs, output_count);
-  if (plan.tiles() == 0) return;
+  const int64_t n = element_count(shape);
+  if (n == 0) return;
   const Kernels& k = kernels();
+  if (n <= tile_size && run_small(program, static_cast<int>(n), inputs, outputs, k)) return;
+  const Plan plan(shape, inputs, static_cast<int>(program.inputs.size()), outputs, output_count);
   const Executable executable(program, k, output_count > 1);
-  const bool stream = should_stream(program, inputs, outputs, element_count(shape));
+  const bool stream = should_stream(program, inputs, outputs, n);
   const int64_t grain = std::max<int64_t>(1, parallel_grain / plan.tile_elements());
   parallel_for(plan.tiles(), grain, [&](int64_t begin, int64_t end) {
     Runner(program, executable, k, plan, inputs, outputs, stream).run(begin, end);

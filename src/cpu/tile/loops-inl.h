@@ -2,7 +2,9 @@
 // usual sense): everything here is compiled for HWY_TARGET.
 //
 // A function object computes one vector: `V operator()(D d, V a, ...)`. Loops step over whole
-// vectors, so they run up to the end of the block that holds element n - 1 (see kernels.h).
+// vectors, so they run up to the end of the block that holds element n - 1 (see kernels.h). They
+// are unrolled by 4: the counting then costs less than the store, the narrowest resource (measured:
+// a tenth of the time of a chain of arithmetic).
 #if defined(HEDDLE_TILE_LOOPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HEDDLE_TILE_LOOPS_INL_H_
 #undef HEDDLE_TILE_LOOPS_INL_H_
@@ -27,6 +29,7 @@ void unary_loop(const void* a, const void*, const void*, void* out, int n) {
   const Tag<T> d;
   const T* x = static_cast<const T*>(a);
   T* y = static_cast<T*>(out);
+#pragma GCC unroll 4
   for (int i = 0; i < n; i += static_cast<int>(hn::Lanes(d))) {
     hn::StoreU(F{}(d, hn::LoadU(d, x + i)), d, y + i);
   }
@@ -38,6 +41,7 @@ void binary_loop(const void* a, const void* b, const void*, void* out, int n) {
   const T* x = static_cast<const T*>(a);
   const T* y = static_cast<const T*>(b);
   T* z = static_cast<T*>(out);
+#pragma GCC unroll 4
   for (int i = 0; i < n; i += static_cast<int>(hn::Lanes(d))) {
     hn::StoreU(F{}(d, hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, z + i);
   }
@@ -64,6 +68,7 @@ void unary_test_loop(const void* a, const void*, const void*, void* out, int n) 
   const Tag<T> d;
   const T* x = static_cast<const T*>(a);
   int32_t* y = static_cast<int32_t*>(out);
+#pragma GCC unroll 4
   for (int i = 0; i < n; i += static_cast<int>(hn::Lanes(d))) {
     store_mask(d, F{}(d, hn::LoadU(d, x + i)), y + i);
   }
@@ -75,6 +80,7 @@ void binary_test_loop(const void* a, const void* b, const void*, void* out, int 
   const T* x = static_cast<const T*>(a);
   const T* y = static_cast<const T*>(b);
   int32_t* z = static_cast<int32_t*>(out);
+#pragma GCC unroll 4
   for (int i = 0; i < n; i += static_cast<int>(hn::Lanes(d))) {
     store_mask(d, F{}(d, hn::LoadU(d, x + i), hn::LoadU(d, y + i)), z + i);
   }

@@ -68,9 +68,15 @@ Executable::Executable(const Program& program, const Kernels& k, bool exact_outp
     const Lane from = lane_of(i.from), to = lane_of(i.to);
     const bool last = index + 1 == program.code.size() && !exact_output;
     Kernel round = last ? nullptr : k.round[static_cast<int>(i.to)];
-    Kernel kernel;
+    Kernel kernel = k.compute[static_cast<int>(i.code)][static_cast<int>(from)];
     Lane lane = from;
 
+    // Most instructions: one dtype that fills its lane, in and out.
+    if (i.from == i.to && kernel && !round && i.to != bool_ && from != Lane::c64 &&
+        i.code != Code::select) {
+      steps.push_back({kernel, nullptr, i.dst, i.a, i.b, i.c});
+      continue;
+    }
     if (i.code == Code::copy) {
       if (i.to == bool_ && i.from != bool_) {
         kernel = k.to_bool[static_cast<int>(from)];
@@ -83,8 +89,10 @@ Executable::Executable(const Program& program, const Kernels& k, bool exact_outp
       lane = to;
     } else {
       Code code = i.code;
-      if (code == Code::bitwise_invert && i.from == bool_) code = Code::logical_not;
-      kernel = k.compute[static_cast<int>(code)][static_cast<int>(from)];
+      if (code == Code::bitwise_invert && i.from == bool_) {
+        code = Code::logical_not;
+        kernel = k.compute[static_cast<int>(code)][static_cast<int>(from)];
+      }
       lane = result_lane(code, from);
       if (!kernel) refuse(i);
       if (i.to == bool_ ? gives_bool(code) : i.from == i.to && stays_in_dtype(code, i.from)) {

@@ -40,15 +40,21 @@ class RegisterFile {
   const void* get(int r) const { return at_[static_cast<size_t>(r)]; }
   void point(int r, const void* memory) { at_[static_cast<size_t>(r)] = const_cast<void*>(memory); }
 
-  void run(const Executable& e, int n) {
-    for (const Step& s : e.steps) {
-      void* dst = at_[s.dst];
-      s.kernel(at_[s.a], at_[s.b], at_[s.c], dst, n);
-      if (s.round) s.round(dst, nullptr, nullptr, dst, n);
-    }
+  // Runs the program on n elements. The last step writes to `result` instead of its register if
+  // that is given.
+  void run(const Executable& e, int n, void* result = nullptr) {
+    if (e.steps.empty()) return;
+    const Step* last = e.steps.end() - 1;
+    for (const Step* s = e.steps.begin(); s != last; s++) step(*s, at_[s->dst], n);
+    step(*last, result ? result : at_[last->dst], n);
   }
 
  private:
+  void step(const Step& s, void* dst, int n) {
+    s.kernel(at_[s.a], at_[s.b], at_[s.c], dst, n);
+    if (s.round) s.round(dst, nullptr, nullptr, dst, n);
+  }
+
   static constexpr size_t local_bytes = 32768;
 
   unsigned char* base_;

@@ -5,10 +5,6 @@
 
 namespace heddle::cpu::tile {
 
-namespace {
-
-// The one stride of a view that steps evenly through its row-major order, or `uneven`.
-constexpr int64_t uneven = INT64_MIN;
 int64_t even_stride(const View& v) {
   int64_t stride = 1, next = uneven;  // next: what the dimension outside must step by
   for (size_t i = v.shape.size(); i-- > 0;) {
@@ -22,8 +18,6 @@ int64_t even_stride(const View& v) {
   }
   return stride;
 }
-
-}  // namespace
 
 Plan::Plan(const Shape& shape, const View* inputs, int input_count, const View* outputs,
            int output_count, int limit)

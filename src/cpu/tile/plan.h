@@ -2,12 +2,17 @@
 // merged, and the rest is covered by boxes of at most tile_size elements.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "core/view.h"
 #include "cpu/tile/moves.h"
 
 namespace heddle::cpu::tile {
+
+// The one stride of a view that steps evenly through its row-major order, or `uneven`.
+inline constexpr int64_t uneven = INT64_MIN;
+int64_t even_stride(const View& v);
 
 class Plan {
  public:

@@ -17,7 +17,7 @@
 
 namespace heddle::cpu::tile {
 
-inline constexpr int tile_size = 512;
+inline constexpr int tile_size = 1024;
 
 enum class Lane : uint8_t { f32, f64, c64, i32, u32, i64, u64 };
 
