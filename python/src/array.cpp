@@ -59,9 +59,9 @@ nb::object to_list(const Array& a) {
 }
 
 nb::object format(const Array& a, nb::handle spec) {
+  if (a.ndim() == 0) return item(a).attr("__format__")(spec);
   if (nb::len(spec) == 0) return nb::repr(nb::find(a));
-  if (a.ndim() > 0) throw nb::type_error("unsupported format string passed to mx.array.__format__");
-  return item(a).attr("__format__")(spec);
+  throw nb::type_error("unsupported format string passed to mx.array.__format__");
 }
 
 PyObject* get_item(PyObject* self, PyObject* index) {
@@ -199,6 +199,16 @@ Py_hash_t identity_hash(PyObject* self) {
   return hash == -1 ? -2 : hash;
 }
 
+// For the sequence protocol (reversed, old-style iteration), which ends at an IndexError.
+PyObject* get_nth(PyObject* self, Py_ssize_t i) {
+  const Array& a = self_of(self);
+  if (a.ndim() == 0 || i < 0 || i >= a.shape()[0]) {
+    PyErr_SetString(PyExc_IndexError, "The index is out of range.");
+    return nullptr;
+  }
+  return guarded([&] { return nb::steal(get_item(self, nb::int_(i).ptr())); });
+}
+
 int set_item(PyObject* self, PyObject* index, PyObject* value) {
   if (!value) {
     PyErr_SetString(PyExc_TypeError, "Elements of an array cannot be deleted.");
@@ -218,6 +228,7 @@ std::vector<PyType_Slot>& slots() {
   static std::vector<PyType_Slot> all = [] {
     std::vector<PyType_Slot> s = {
         slot(Py_tp_iter, iterate),        slot(Py_mp_length, length),
+        slot(Py_sq_length, length),       slot(Py_sq_item, get_nth),
         slot(Py_nb_bool, truth),          slot(Py_nb_float, to_float),
         slot(Py_nb_index, to_index),      slot(Py_tp_hash, identity_hash),
         slot(Py_mp_subscript, get_item),  slot(Py_mp_ass_subscript, set_item)};
@@ -261,6 +272,7 @@ void bind_array(nb::module_& m) {
                       "An array of any number of dimensions, computed when it is needed.");
   array_type = reinterpret_cast<PyTypeObject*>(c.ptr());
   bind_members(c);
+  bind_operator_names(c);
   bind_companions(m);
 }
 

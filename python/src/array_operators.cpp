@@ -219,4 +219,12 @@ void add_operator_slots(std::vector<PyType_Slot>& slots) {
        slot(Py_tp_richcompare, compare)});
 }
 
+void bind_operator_names(nb::class_<Array>& c) {
+  c.def("__div__", [](nb::handle a, nb::handle b) { return nb::steal(binary<division>(a.ptr(), b.ptr())); },
+        nb::sig("def __div__(self, other: array | bool | int | float | complex, /) -> array"))
+      .def("__rdiv__",
+           [](nb::handle a, nb::handle b) { return nb::steal(binary<division>(b.ptr(), a.ptr())); },
+           nb::sig("def __rdiv__(self, other: array | bool | int | float | complex, /) -> array"));
+}
+
 }  // namespace heddle::python

@@ -177,7 +177,7 @@ class ListReader {
   }
 
   static bool is_arraylike(PyObject* e) {
-    return is_array(e) || is_foreign(e) || PyObject_HasAttrString(e, "__mlx_array__");
+    return is_array(e) || PyObject_HasAttrString(e, "__mlx_array__");
   }
 
   bool note(PyObject* e) {
@@ -199,7 +199,7 @@ class ListReader {
         if (is_sequence(e)) {
           throw std::invalid_argument("Initialization encountered extra dimension.");
         }
-        if (is_arraylike(e) && !PyBytes_Check(e)) return false;
+        if (is_arraylike(e)) return false;
         refuse_type(e);
     }
     return true;

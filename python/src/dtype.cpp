@@ -138,8 +138,12 @@ There is one object for each type; compare with ``==`` or ``is``.)");
            },
            nb::arg().none(), nb::sig("def __ne__(self, other: object, /) -> bool"))
       .def("__hash__", [](const DtypeBox& t) { return static_cast<int64_t>(t.value); })
-      // By name: unpickling finds the module's attribute.
-      .def("__reduce__", [](const DtypeBox& t) { return attribute_name(t.value); });
+      .def("__copy__", [](nb::handle self) { return nb::borrow(self); })
+      .def("__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); }, "memo"_a)
+      // As in MLX; the type's name is what to store.
+      .def("__reduce__", [](const DtypeBox&) -> nb::object {
+        throw nb::type_error("A Dtype cannot be pickled.");
+      });
   for (int i = 0; i < dtype_count; i++) {
     Dtype t = static_cast<Dtype>(i);
     nb::object o = nb::inst_alloc(c);

@@ -30,7 +30,7 @@ struct Foreign {
 };
 
 [[noreturn]] void refuse_format(const std::string& format) {
-  throw std::invalid_argument(
+  throw std::runtime_error(
       fmt::format("[convert] No dtype stands for elements of the format {}.", format));
 }
 
@@ -52,7 +52,7 @@ Element element_of(const Py_buffer& view) {
   size_t at = 0;
   if (std::strchr("@=<>!", format[0])) {
     if ((format[0] == '>' || format[0] == '!') && view.itemsize > 1) {
-      throw std::invalid_argument(
+      throw std::runtime_error(
           "[convert] The elements are not in the byte order of this machine.");
     }
     at = 1;
@@ -152,10 +152,16 @@ Foreign lease_dlpack(nb::handle value) {
   nb::object give = value.attr("__dlpack__");
   nb::object capsule;
   try {
-    capsule = give("max_version"_a = nb::make_tuple(1, 0));
+    try {
+      capsule = give("max_version"_a = nb::make_tuple(1, 0));
+    } catch (nb::python_error& e) {
+      if (!e.matches(PyExc_TypeError)) throw;  // producers before version 1 know no max_version
+      capsule = give();
+    }
   } catch (nb::python_error& e) {
-    if (!e.matches(PyExc_TypeError)) throw;  // producers before version 1 know no max_version
-    capsule = give();
+    if (!e.matches(PyExc_BufferError)) throw;
+    throw std::invalid_argument(
+        fmt::format("[convert] The tensor cannot be exported: {}", nb::str(e.value()).c_str()));
   }
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
     return take_managed<dlpack::ManagedVersioned>(capsule.ptr(), "dltensor_versioned",
