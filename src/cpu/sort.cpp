@@ -13,12 +13,14 @@
 
 #include "core/threads.h"
 #include "cpu/lanes.h"
+#include "cpu/sort_columns.h"
 #include "cpu/tile/program.h"
 
 namespace heddle::cpu {
 namespace {
 
 constexpr int64_t parallel_row = 1 << 16;  // elements from which one row is shared by threads
+constexpr int64_t network_row = 128;       // elements up to which rows are sorted side by side
 constexpr int64_t short_row = 28;          // elements up to which insertion beats vector quicksort
 
 // The order of the header.
@@ -182,6 +184,36 @@ void for_rows(int64_t rows, int64_t n, F&& f) {
   });
 }
 
+// Rows so short that many side by side are sorted faster than each by itself.
+template <class K>
+bool by_columns(int64_t rows, int64_t n) {
+  return n <= network_row && rows >= columns_at_once<K> / 2;
+}
+
+// Sorts such rows by the keys pack(element, position); unpack(key) is what goes to the output,
+// which may be the input's memory.
+template <class K, class T, class Out, class Pack, class Unpack>
+void sort_by_columns(const T* in, int64_t rows, int64_t n, Out* out, const Pack& pack,
+                     const Unpack& unpack) {
+  constexpr int64_t width = columns_at_once<K>;
+  const int64_t grain = std::max<int64_t>(1, parallel_grain / 4 / (n * width));
+  parallel_for((rows + width - 1) / width, grain, [&](int64_t begin, int64_t end) {
+    alignas(64) K keys[network_row * width];
+    for (int64_t group = begin; group < end; ++group) {
+      const int64_t first = group * width;
+      const int64_t count = std::min(width, rows - first);
+      for (int64_t c = 0; c < width; ++c) {
+        const T* row = in + (first + std::min(c, count - 1)) * n;
+        for (int64_t i = 0; i < n; ++i) keys[i * width + c] = pack(row[i], i);
+      }
+      sort_columns(keys, n);
+      for (int64_t c = 0; c < count; ++c) {
+        for (int64_t i = 0; i < n; ++i) out[(first + c) * n + i] = unpack(keys[i * width + c]);
+      }
+    }
+  });
+}
+
 // One byte has 256 values: count them.
 template <class T>
 void sort_bytes(T* row, int64_t n) {
@@ -195,8 +227,37 @@ void sort_bytes(T* row, int64_t n) {
   }
 }
 
+// An element as a signed or unsigned integer of the same order, and back.
+template <class T>
+auto value_key(T x) {
+  if constexpr (sizeof(T) == 1) {
+    return static_cast<int16_t>(x);
+  } else if constexpr (std::is_integral_v<T>) {
+    return x;
+  } else {
+    return ordered_bits(x);
+  }
+}
+template <class T, class K>
+T from_value_key(K key) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(key);
+  } else {
+    return from_ordered_bits<T>(key);
+  }
+}
+
 template <class T>
 void sort_rows(T* data, int64_t rows, int64_t n) {
+  if constexpr (!std::is_same_v<T, complex64_t>) {
+    using K = decltype(value_key(T{}));
+    if (by_columns<K>(rows, n)) {
+      sort_by_columns<K>(
+          data, rows, n, data, [](T x, int64_t) { return value_key(x); },
+          [](K key) { return from_value_key<T>(key); });
+      return;
+    }
+  }
   for_rows(rows, n, [&](int64_t r, auto&& sort_row) {
     T* row = data + r * n;
     if constexpr (sizeof(T) == 1) {
@@ -225,54 +286,67 @@ void sort_rows(T* data, int64_t rows, int64_t n) {
   });
 }
 
-// Sorts pairs of key and position packed in one integer K, which makes the sort stable.
-template <class K, class Pack, class Position, class Sort>
-void argsort_packed(int64_t n, uint32_t* out, const Sort& sort_row, const Pack& pack,
-                    const Position& position) {
-  const std::unique_ptr<K[]> packed(new K[static_cast<size_t>(n)]);
-  parallel_for(n, parallel_grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) packed[i] = pack(i);
-  });
-  sort_row(packed.get(), n);
-  parallel_for(n, parallel_grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[i] = position(packed[i]);
+// A key and a position packed in one integer K of at most 64 bits, the key in the high half: what
+// makes the sort stable.
+template <class K>
+inline constexpr int half_bits = sizeof(K) * 4;
+
+template <class K, class T>
+K pack(T x, int64_t i) {
+  return static_cast<K>(static_cast<K>(key_of(x)) << half_bits<K> | static_cast<K>(i));
+}
+template <class K>
+uint32_t position(K packed) {
+  return static_cast<uint32_t>(packed & ((K{1} << half_bits<K>)-1));
+}
+
+// The same for keys of 64 bits.
+template <class K, class T>
+requires std::is_same_v<K, hwy::uint128_t> K pack(T x, int64_t i) {
+  K packed;
+  packed.lo = static_cast<uint64_t>(i);
+  packed.hi = key_of(x);
+  return packed;
+}
+inline uint32_t position(const hwy::uint128_t& packed) { return static_cast<uint32_t>(packed.lo); }
+
+template <class K, class T>
+void argsort_packed(const T* data, int64_t rows, int64_t n, uint32_t* out) {
+  if constexpr (std::is_integral_v<K>) {
+    if (by_columns<K>(rows, n)) {
+      sort_by_columns<K>(data, rows, n, out, pack<K, T>, position<K>);
+      return;
+    }
+  }
+  for_rows(rows, n, [&](int64_t r, auto&& sort_row) {
+    const T* row = data + r * n;
+    const std::unique_ptr<K[]> packed(new K[static_cast<size_t>(n)]);
+    parallel_for(n, parallel_grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) packed[i] = pack<K>(row[i], i);
+    });
+    sort_row(packed.get(), n);
+    parallel_for(n, parallel_grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) out[r * n + i] = position(packed[i]);
+    });
   });
 }
 
 template <class T>
 void argsort_rows(const T* data, int64_t rows, int64_t n, uint32_t* out) {
-  for_rows(rows, n, [&](int64_t r, auto&& sort_row) {
-    const T* row = data + r * n;
-    uint32_t* to = out + r * n;
-    if constexpr (std::is_same_v<T, complex64_t>) {
+  if constexpr (std::is_same_v<T, complex64_t>) {
+    for_rows(rows, n, [&](int64_t r, auto&&) {
+      const T* row = data + r * n;
+      uint32_t* to = out + r * n;
       for (int64_t i = 0; i < n; ++i) to[i] = static_cast<uint32_t>(i);
       std::stable_sort(to, to + n, [&](uint32_t i, uint32_t j) { return before(row[i], row[j]); });
-    } else if constexpr (sizeof(T) == 8) {
-      argsort_packed<hwy::uint128_t>(
-          n, to, sort_row,
-          [&](int64_t i) {
-            hwy::uint128_t packed;
-            packed.lo = static_cast<uint64_t>(i);
-            packed.hi = key_of(row[i]);
-            return packed;
-          },
-          [](const hwy::uint128_t& packed) { return static_cast<uint32_t>(packed.lo); });
-    } else if (sizeof(T) <= 2 && n <= 65536) {
-      argsort_packed<uint32_t>(
-          n, to, sort_row,
-          [&](int64_t i) {
-            return static_cast<uint32_t>(key_of(row[i])) << 16 | static_cast<uint32_t>(i);
-          },
-          [](uint32_t packed) { return packed & 0xffffu; });
-    } else {
-      argsort_packed<uint64_t>(
-          n, to, sort_row,
-          [&](int64_t i) {
-            return static_cast<uint64_t>(key_of(row[i])) << 32 | static_cast<uint64_t>(i);
-          },
-          [](uint64_t packed) { return static_cast<uint32_t>(packed); });
-    }
-  });
+    });
+  } else if constexpr (sizeof(T) == 8) {
+    argsort_packed<hwy::uint128_t>(data, rows, n, out);
+  } else if (sizeof(T) <= 2 && n <= 65536) {
+    argsort_packed<uint32_t>(data, rows, n, out);
+  } else {
+    argsort_packed<uint64_t>(data, rows, n, out);
+  }
 }
 
 // A dense copy of a view; owns the memory.

@@ -95,6 +95,10 @@ TEST_CASE_TEMPLATE("sort and argsort: every dtype", T, bool, int8_t, uint8_t, in
                    int32_t, uint32_t, int64_t, uint64_t, float16_t, bfloat16_t, float, double,
                    complex64_t) {
   check_rows<T>(5, 1, 0);
+  for (int64_t n = 2; n <= 20; ++n) check_rows<T>(70, n, 0);  // side by side
+  check_rows<T>(33, 127, 0);
+  check_rows<T>(64, 128, 9);
+  check_rows<T>(40, 129, 0);
   check_rows<T>(300, 7, 0);
   check_rows<T>(20, 100, 10);
   check_rows<T>(3, 1000, 0);
