@@ -37,6 +37,17 @@ void bind_wrapper(nb::module_& m) {
            "instance"_a.none(), "owner"_a.none() = nb::none())
       .def_prop_ro("__wrapped__", [](const Wrapper& w) { return nb::borrow(w.fun()); })
       .def_prop_ro("__doc__", [](const Wrapper& w) { return nb::getattr(w.fun(), "__doc__", nb::none()); })
+      // Modules keep compiled activations as attributes: as functions are, they are copied by reference
+      // and pickled by name.
+      .def("__copy__", [](nb::handle self) { return nb::borrow(self); })
+      .def("__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); }, "memo"_a)
+      .def("__reduce__",
+           [](const Wrapper& w) {
+             nb::object name = nb::str("{}:{}").attr("format")(w.fun().attr("__module__"),
+                                                               w.fun().attr("__qualname__"));
+             return nb::make_tuple(nb::module_::import_("pkgutil").attr("resolve_name"),
+                                   nb::make_tuple(name));
+           })
       .def("__getattr__", [](const Wrapper& w, nb::str name) { return w.fun().attr(name); });
 }
 

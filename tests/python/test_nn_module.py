@@ -251,7 +251,7 @@ def test_weights_go_through_files(tmp_path):
     "copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))]
 )
 @pytest.mark.parametrize(
-    "layer", [lambda: nn.Linear(2, 2), lambda: nn.Sequential(nn.GELU(), nn.LSTM(2, 2), nn.ReLU())]
+    "layer", [lambda: nn.Linear(2, 2), lambda: nn.TransformerEncoderLayer(4, 2, activation=nn.gelu)]
 )
 def test_modules_can_be_copied_and_pickled(copied, layer):
     module = layer().eval()
