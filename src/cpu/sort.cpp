@@ -247,6 +247,18 @@ T from_value_key(K key) {
   }
 }
 
+// True if a row may be sorted as floats, which saves turning it into integers and back: finite, as
+// vector quicksort pads with the largest finite number, and without negative zero, so that equal
+// elements are the same bits.
+bool is_plain(const float* row, int64_t n) {
+  int32_t special = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t bits = std::bit_cast<int32_t>(row[i]);
+    special |= (bits == INT32_MIN) | ((bits & 0x7f800000) == 0x7f800000);
+  }
+  return special == 0;
+}
+
 template <class T>
 void sort_rows(T* data, int64_t rows, int64_t n) {
   if constexpr (!std::is_same_v<T, complex64_t>) {
@@ -267,6 +279,9 @@ void sort_rows(T* data, int64_t rows, int64_t n) {
     } else if constexpr (std::is_integral_v<T>) {
       sort_row(row, n);
     } else {
+      if constexpr (std::is_same_v<T, float>) {
+        if (is_plain(row, n)) return sort_row(row, n);
+      }
       using I = SignedOf<sizeof(T)>;  // the keys replace the row in its own memory
       parallel_for(n, parallel_grain, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {

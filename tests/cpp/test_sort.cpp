@@ -142,6 +142,22 @@ TEST_CASE("sort: results do not depend on the number of threads") {
   }
 }
 
+TEST_CASE("sort: float32 rows with infinities and without, neither NaN nor negative zero") {
+  for (const auto& [n, limit] : std::vector<std::pair<int64_t, float>>{
+           {200, INFINITY}, {100003, INFINITY}, {100003, 3.4028235e38f}}) {
+    auto values = draw<float>(n, 5, 0);
+    for (int64_t i = 0; i < n; ++i) {
+      if (std::isnan(values[i]) || values[i] == 0) values[i] = i % 2 ? limit : -limit;
+      values[i] = std::clamp(values[i], -limit, limit);
+    }
+    std::vector<float> expected(values.get(), values.get() + n);
+    std::sort(expected.begin(), expected.end());
+    const View row{values.get(), float32, {n}, {1}};
+    cpu::sort(row, row);
+    CHECK(std::memcmp(expected.data(), values.get(), expected.size() * sizeof(float)) == 0);
+  }
+}
+
 TEST_CASE("searchsorted: both sides, NaN, rows") {
   std::vector<float> sorted = {1, 2, 2, NAN, 0, 5, 7, 9}, values = {2, NAN, 0, 5, 10, -1};
   std::vector<uint32_t> out(6);
