@@ -101,7 +101,7 @@ def cut(text: str) -> list[str]:
         # Without the lines of asterisks, dashes and the like under headings.
         lines = [line for line in paragraph.splitlines() if re.search(r"\w", line)]
         words = " ".join(lines).split()
-        if PASSAGE_WORDS // 2 <= len(passage) and len(passage) + len(words) > PASSAGE_WORDS:
+        if len(passage) >= PASSAGE_WORDS // 2 and len(passage) + len(words) > PASSAGE_WORDS:
             finish(len(passage))
         passage += words
         while len(passage) > PASSAGE_WORDS * 3 // 2:
