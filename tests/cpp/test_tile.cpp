@@ -217,6 +217,10 @@ namespace {
 template <class T>
 T integer_reference(Code c, T a, T b) {
   const __int128 x = a, y = b;
+  auto product = [](__int128 p, __int128 q) {  // wraps, in 128 bits
+    return static_cast<__int128>(static_cast<unsigned __int128>(p) *
+                                 static_cast<unsigned __int128>(q));
+  };
   constexpr int bits = std::is_same_v<T, bool> ? 1 : 8 * sizeof(T);
   auto wrap = [](__int128 v) {
     return std::is_same_v<T, bool> ? static_cast<T>(v != 0) : static_cast<T>(v);
@@ -232,7 +236,7 @@ T integer_reference(Code c, T a, T b) {
     case Code::sign:
       return wrap((x > 0) - (x < 0));
     case Code::square:
-      return wrap(x * x);
+      return wrap(product(x, x));
     case Code::bitwise_invert:
       return std::is_same_v<T, bool> ? !a : wrap(~x);
     case Code::floor:
@@ -244,7 +248,7 @@ T integer_reference(Code c, T a, T b) {
     case Code::subtract:
       return wrap(x - y);
     case Code::multiply:
-      return wrap(x * y);
+      return wrap(product(x, y));
     case Code::floor_divide:
       return wrap(y == 0 ? 0 : floor_div(x, y));
     case Code::remainder:

@@ -89,14 +89,26 @@ class LinearOperand {
 }  // namespace
 
 Source::Source(const Program& program, const Shape& shape, const View* inputs)
-    : program_(program), shape_(shape), inputs_(inputs, inputs + program.inputs.size()) {
-  if (!program.code.empty() || program.outputs[0].source != 0) return;
-  if (fills_lane(dtype()) && inputs_[0].row_contiguous()) direct_ = inputs_[0].data;
+    : shape_(shape), dtype_(program.outputs[0].dtype) {
+  if (program.code.empty()) {
+    const View& view = inputs[program.outputs[0].source];
+    if (fills_lane(view.dtype) && view.row_contiguous()) {
+      direct_ = view.data;
+      return;
+    }
+  }
+  program_ = program;
+  inputs_.assign(inputs, inputs + program.inputs.size());
 }
 
-Source::Source(const View& view) : Source(identity(view.dtype), view.shape, &view) {}
-
-Dtype Source::dtype() const { return program_.outputs[0].dtype; }
+Source::Source(const View& view) : shape_(view.shape), dtype_(view.dtype) {
+  if (fills_lane(view.dtype) && view.row_contiguous()) {
+    direct_ = view.data;
+  } else {
+    program_ = identity(view.dtype);
+    inputs_.push_back(view);
+  }
+}
 
 struct Cursor::State {
   explicit State(const Source& source)
@@ -115,10 +127,15 @@ struct Cursor::State {
   std::vector<LinearOperand> operands;
 };
 
-Cursor::Cursor(const Source& source) : state_(new State(source)) {}
+Cursor::Cursor(const Source& source)
+    : direct_(source.direct()), direct_bytes_(lane_bytes(lane_of(source.dtype()))) {
+  if (!direct_) state_ = new State(source);
+}
+
 Cursor::~Cursor() { delete state_; }
 
 const void* Cursor::at(int64_t begin, int n) {
+  if (direct_) return advance(direct_, begin, static_cast<size_t>(direct_bytes_));
   State& s = *state_;
   for (size_t i = 0; i < s.operands.size(); i++) {
     const int r = static_cast<int>(i);

@@ -88,22 +88,23 @@ class Source {
   Source(const Program& program, const Shape& shape, const View* inputs);  // copies what it needs
   explicit Source(const View& view);  // the identity program over one array
   const Shape& shape() const { return shape_; }
-  Dtype dtype() const;  // of the produced values
+  Dtype dtype() const { return dtype_; }  // of the produced values
   // The memory itself where the source is one plain row-contiguous array whose dtype fills its lane
   // (float32, float64, complex64, int32, uint32, int64, uint64): no copy is needed then. Else null.
   const void* direct() const { return direct_; }
 
  private:
   friend class Cursor;
-  Program program_;
+  Program program_;  // empty, like inputs_, where the values lie in memory already
   Shape shape_;
   std::vector<View> inputs_;
+  Dtype dtype_;
   const void* direct_ = nullptr;
 };
 
 class Cursor {
  public:
-  explicit Cursor(const Source& source);
+  explicit Cursor(const Source& source);  // which must outlive it
   ~Cursor();
   Cursor(const Cursor&) = delete;
   Cursor& operator=(const Cursor&) = delete;
@@ -113,7 +114,9 @@ class Cursor {
 
  private:
   struct State;
-  State* state_;
+  const void* direct_;
+  const int direct_bytes_;  // of an element
+  State* state_ = nullptr;
 };
 
 // Converts n lane values (rounded to `dtype` already) to memory and back; element strides.
