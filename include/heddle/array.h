@@ -7,6 +7,8 @@
 #pragma once
 
 #include <initializer_list>
+#include <iterator>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -39,13 +41,10 @@ class Array {
   // `shape` elements from an iterator over T, converted to `dtype`.
   template <class It, class T = typename std::iterator_traits<It>::value_type>
   Array(It first, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>) {
-    std::vector<Storage<T>> values(static_cast<size_t>(element_count(shape)));
-    for (auto& v : values) v = *first++;
-    if constexpr (!std::is_same_v<T, bool>) {
-      *this = from_memory(values.data(), dtype_of<Storage<T>>, shape, dtype);
-    } else {
-      *this = from_memory(values.data(), Dtype::bool_, shape, dtype);
-    }
+    size_t count = static_cast<size_t>(element_count(shape));
+    auto values = std::make_unique<Storage<T>[]>(count);  // not a vector: that packs bools
+    for (size_t i = 0; i < count; i++) values[i] = *first++;
+    *this = from_memory(values.get(), dtype_of<Storage<T>>, shape, dtype);
   }
 
   Array(const Array& o);

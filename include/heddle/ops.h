@@ -5,6 +5,7 @@
 #pragma once
 
 #include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
 #include "heddle/ops/pointwise.h"
 #include "heddle/ops/reduce.h"
 #include "heddle/ops/scan.h"

@@ -61,7 +61,7 @@ const RegisterKernel<Transpose> transpose([](const Work& w) {
   w.output().share(in, strides);
 });
 
-const RegisterKernel<Reshape> reshape([](const Work& w) {
+void same_elements(const Work& w) {
   const Node& in = w.input(0);
   Node& out = w.output();
   Strides strides;
@@ -74,6 +74,25 @@ const RegisterKernel<Reshape> reshape([](const Work& w) {
     View dense{out.data, out.dtype, in.shape, row_major_strides(in.shape)};
     tile::copy(in.view(), dense);
   }
+}
+
+const RegisterKernel<Reshape> reshape(same_elements);
+const RegisterKernel<Flatten> flatten(same_elements);
+const RegisterKernel<Unflatten> unflatten(same_elements);
+
+const RegisterKernel<Squeeze> squeeze([](const Work& w) {
+  const Node& in = w.input(0);
+  const auto& axes = op_of<Squeeze>(w).axes;
+  Strides strides = in.strides;
+  for (size_t k = axes.size(); k-- > 0;) strides.erase(strides.begin() + axes[k]);
+  w.output().share(in, std::move(strides));
+});
+
+const RegisterKernel<ExpandDims> expand_dims([](const Work& w) {
+  const Node& in = w.input(0);
+  Strides strides = in.strides;
+  for (int a : op_of<ExpandDims>(w).axes) strides.insert(strides.begin() + a, 0);
+  w.output().share(in, std::move(strides));
 });
 
 // Ops that pass inputs on: output k is input `first` + k.

@@ -38,6 +38,24 @@ Array broadcast_to(const Array& a, const Shape& shape, StreamOrDevice s) {
   return apply(make_op<Broadcast>(shape), {a}, to_stream(s));
 }
 
+Arrays broadcast_arrays(const Arrays& arrays, StreamOrDevice s) {
+  if (arrays.empty()) return {};
+  Shape shape = arrays[0].shape();
+  for (const Array& a : arrays) shape = broadcast_shapes(shape, a.shape());
+  Arrays out;
+  for (const Array& a : arrays) out.push_back(broadcast_to(a, shape, s));
+  return out;
+}
+
+Shape broadcast_shapes(const std::vector<Shape>& shapes) {
+  if (shapes.empty()) {
+    throw std::invalid_argument("[broadcast_shapes] Must provide at least one shape.");
+  }
+  Shape out = shapes[0];
+  for (const Shape& shape : shapes) out = broadcast_shapes(out, shape);
+  return out;
+}
+
 // ---------------------------------------------------------------------------------------------
 // reshape
 
@@ -56,13 +74,16 @@ Avals Reshape::infer(const Arrays& in) const {
       known *= out[i];
     }
   }
-  if (unknown >= 0 && known > 0) {
+  if (unknown >= 0 && known == 0) {
+    throw std::invalid_argument("[reshape] Cannot infer the shape of an empty array");
+  }
+  if (unknown >= 0) {
     out[static_cast<size_t>(unknown)] = size / known;
     known *= size / known;
   }
-  if (known != size || (unknown >= 0 && out[static_cast<size_t>(unknown)] < 0)) {
+  if (known != size) {
     throw std::invalid_argument(fmt::format("[reshape] Cannot reshape array of size {} into shape {}.",
-                                            size, to_string(shape)));
+                                            size, to_string(out)));
   }
   return {{out, in[0].dtype()}};
 }
@@ -89,6 +110,187 @@ Array reshape(const Array& a, const Shape& shape, StreamOrDevice s) {
   Avals out = op->infer({a});
   if (out[0].shape == a.shape()) return a;
   return apply(std::move(op), {a}, std::move(out[0]), to_stream(s));
+}
+
+// ---------------------------------------------------------------------------------------------
+// flatten, unflatten
+
+Avals Flatten::infer(const Arrays& in) const {
+  const Shape& from = in[0].shape();
+  if (from.empty()) return {{Shape{1}, in[0].dtype()}};
+  Shape out;
+  int64_t joined = 1;
+  for (int i = 0; i < static_cast<int>(from.size()); i++) {
+    int64_t d = from[static_cast<size_t>(i)];
+    if (i < start_axis || i > end_axis) {
+      out.push_back(d);
+    } else {
+      joined *= d;
+      if (i == end_axis) out.push_back(joined);
+    }
+  }
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> Flatten::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
+                                   const Arrays&) const {
+  const Shape& from = in[0].shape();
+  if (from.empty()) return Arrays{squeeze(g[0])};
+  return Arrays{unflatten(g[0], start_axis, Shape(from.begin() + start_axis, from.begin() + end_axis + 1))};
+}
+std::optional<Op::Batched> Flatten::vmap(const Arrays& in, const std::vector<int>& axes,
+                                         const Stream& s) const {
+  Array x = batch_to_front(in[0], axes[0]);
+  if (x.ndim() == 1) return Batched{{expand_dims(x, 1, s)}, {0}};
+  return Batched{{flatten(x, start_axis + 1, end_axis + 1, s)}, {0}};
+}
+
+Array flatten(const Array& a, int start_axis, int end_axis, StreamOrDevice s) {
+  int n = a.ndim();
+  int start = std::max(0, start_axis < 0 ? start_axis + n : start_axis);
+  int end = std::min(n - 1, end_axis < 0 ? end_axis + n : end_axis);
+  if (n == 0) start = end = 0;
+  if (end < start) {
+    throw std::invalid_argument("[flatten] start_axis must be less than or equal to end_axis");
+  }
+  if (n > 0 && start == end) return a;
+  return apply(make_op<Flatten>(start, end), {a}, to_stream(s));
+}
+
+Avals Unflatten::infer(const Arrays& in) const {
+  const Shape& from = in[0].shape();
+  int64_t size = from[static_cast<size_t>(axis)], known = 1;
+  Shape to = shape;
+  int unknown = -1;
+  for (size_t i = 0; i < to.size(); i++) {
+    if (to[i] == -1) {
+      if (unknown >= 0) throw std::invalid_argument("[Unflatten] Can only infer one dimension.");
+      unknown = static_cast<int>(i);
+    } else if (to[i] < 0) {
+      throw std::invalid_argument(
+          fmt::format("[Unflatten] Negative dimensions not allowed, got {}.", to_string(shape)));
+    } else {
+      known *= to[i];
+    }
+  }
+  if (unknown >= 0) {
+    if (known == 0) {
+      throw std::invalid_argument(fmt::format(
+          "[Unflatten] Cannot infer the dimension of an empty shape {}.", to_string(shape)));
+    }
+    to[static_cast<size_t>(unknown)] = size / known;
+    known *= size / known;
+  }
+  if (known != size) {
+    throw std::invalid_argument(
+        fmt::format("[Unflatten] Cannot unflatten axis {} with size {} into shape {}.", axis, size,
+                    to_string(to)));
+  }
+  Shape out(from.begin(), from.begin() + axis);
+  for (int64_t d : to) out.push_back(d);
+  for (size_t i = static_cast<size_t>(axis) + 1; i < from.size(); i++) out.push_back(from[i]);
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> Unflatten::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
+                                     const Arrays&) const {
+  return Arrays{flatten(g[0], axis, axis + static_cast<int>(shape.size()) - 1)};
+}
+std::optional<Op::Batched> Unflatten::vmap(const Arrays& in, const std::vector<int>& axes,
+                                           const Stream& s) const {
+  return Batched{{unflatten(batch_to_front(in[0], axes[0]), axis + 1, shape, s)}, {0}};
+}
+
+Array unflatten(const Array& a, int axis, const Shape& shape, StreamOrDevice s) {
+  if (shape.empty()) {
+    throw std::invalid_argument("[unflatten] Shape to unflatten to cannot be empty.");
+  }
+  int at = normalize_axis("unflatten", axis, a.ndim());
+  return apply(make_op<Unflatten>(at, shape), {a}, to_stream(s));
+}
+
+// ---------------------------------------------------------------------------------------------
+// squeeze, expand_dims
+
+Avals Squeeze::infer(const Arrays& in) const {
+  Shape out;
+  size_t next = 0;
+  for (int i = 0; i < in[0].ndim(); i++) {
+    int64_t d = in[0].shape()[static_cast<size_t>(i)];
+    if (next < axes.size() && axes[next] == i) {
+      next++;
+      if (d != 1) {
+        throw std::invalid_argument(fmt::format(
+            "[squeeze] Cannot squeeze axis {} with size {} which is not equal to 1.", i, d));
+      }
+    } else {
+      out.push_back(d);
+    }
+  }
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> Squeeze::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
+                                   const Arrays&) const {
+  return Arrays{expand_dims(g[0], axes)};
+}
+std::optional<Op::Batched> Squeeze::vmap(const Arrays& in, const std::vector<int>& batch,
+                                         const Stream& s) const {
+  std::vector<int> shifted;
+  for (int a : axes) shifted.push_back(a + 1);
+  return Batched{{squeeze(batch_to_front(in[0], batch[0]), shifted, s)}, {0}};
+}
+
+Array squeeze(const Array& a, const std::vector<int>& axes, StreamOrDevice s) {
+  std::vector<int> sorted = normalize_axes("squeeze", axes, a.ndim());
+  if (sorted.empty()) return a;
+  return apply(make_op<Squeeze>(std::move(sorted)), {a}, to_stream(s));
+}
+Array squeeze(const Array& a, int axis, StreamOrDevice s) {
+  return squeeze(a, std::vector<int>{axis}, s);
+}
+Array squeeze(const Array& a, StreamOrDevice s) {
+  std::vector<int> axes;
+  for (int i = 0; i < a.ndim(); i++) {
+    if (a.shape()[static_cast<size_t>(i)] == 1) axes.push_back(i);
+  }
+  return squeeze(a, axes, s);
+}
+
+Avals ExpandDims::infer(const Arrays& in) const {
+  Shape out = in[0].shape();
+  for (int a : axes) out.insert(out.begin() + a, 1);
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> ExpandDims::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
+                                      const Arrays&) const {
+  return Arrays{squeeze(g[0], axes)};
+}
+std::optional<Op::Batched> ExpandDims::vmap(const Arrays& in, const std::vector<int>& batch,
+                                            const Stream& s) const {
+  std::vector<int> shifted;
+  for (int a : axes) shifted.push_back(a + 1);
+  return Batched{{expand_dims(batch_to_front(in[0], batch[0]), shifted, s)}, {0}};
+}
+
+Array expand_dims(const Array& a, const std::vector<int>& axes, StreamOrDevice s) {
+  std::vector<int> sorted =
+      normalize_axes("expand_dims", axes, a.ndim() + static_cast<int>(axes.size()));
+  if (sorted.empty()) return a;
+  return apply(make_op<ExpandDims>(std::move(sorted)), {a}, to_stream(s));
+}
+Array expand_dims(const Array& a, int axis, StreamOrDevice s) {
+  return expand_dims(a, std::vector<int>{axis}, s);
+}
+
+Array atleast_1d(const Array& a, StreamOrDevice s) {
+  return a.ndim() == 0 ? expand_dims(a, 0, s) : a;
+}
+Array atleast_2d(const Array& a, StreamOrDevice s) {
+  if (a.ndim() == 0) return expand_dims(a, {0, 1}, s);
+  return a.ndim() == 1 ? expand_dims(a, 0, s) : a;
+}
+Array atleast_3d(const Array& a, StreamOrDevice s) {
+  if (a.ndim() == 0) return expand_dims(a, {0, 1, 2}, s);
+  if (a.ndim() == 1) return expand_dims(a, {0, 2}, s);
+  return a.ndim() == 2 ? expand_dims(a, 2, s) : a;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -148,6 +350,14 @@ Array swapaxes(const Array& a, int axis1, int axis2, StreamOrDevice s) {
   std::iota(axes.begin(), axes.end(), 0);
   std::swap(axes[static_cast<size_t>(x)], axes[static_cast<size_t>(y)]);
   return transpose(a, axes, s);
+}
+Array matrix_transpose(const Array& a, StreamOrDevice s) {
+  if (a.ndim() < 2) {
+    throw std::invalid_argument(
+        fmt::format("[matrix_transpose] Input array must have at least 2 dimensions, got {}.",
+                    a.ndim()));
+  }
+  return swapaxes(a, -1, -2, s);
 }
 
 }  // namespace heddle

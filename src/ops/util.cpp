@@ -62,6 +62,24 @@ Arrays align_batches(const Arrays& inputs, const std::vector<int>& axes) {
   return aligned;
 }
 
+Arrays all_batched(const Arrays& inputs, const std::vector<int>& axes, const Stream& s) {
+  int64_t batch = 0;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (axes[i] >= 0) batch = inputs[i].shape()[static_cast<size_t>(axes[i])];
+  }
+  Arrays out;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (axes[i] >= 0) {
+      out.push_back(batch_to_front(inputs[i], axes[i]));
+    } else {
+      Shape shape = inputs[i].shape();
+      shape.insert(shape.begin(), batch);
+      out.push_back(broadcast_to(inputs[i], shape, s));
+    }
+  }
+  return out;
+}
+
 std::vector<int> normalize_axes(const char* op, const std::vector<int>& axes, int ndim) {
   std::vector<int> out;
   for (int a : axes) out.push_back(normalize_axis(op, a, ndim));

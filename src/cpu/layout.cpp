@@ -1,0 +1,147 @@
+// Kernels of ops about memory layout, of padding, joining and splitting.
+#include "ops/layout.h"
+
+#include <cstring>
+
+#include "core/threads.h"
+#include "cpu/kernel.h"
+#include "cpu/tile/program.h"
+#include "ops/join.h"
+
+namespace heddle::cpu {
+namespace {
+
+void copy_dense(const Node& in, Node& out) {
+  out.allocate_dense();
+  View dense{out.data, out.dtype, in.shape, row_major_strides(in.shape)};
+  tile::copy(in.view(), dense);
+}
+
+const RegisterKernel<AsStrided> as_strided([](const Work& w) {
+  const auto& op = op_of<AsStrided>(w);
+  const Node& in = w.input(0);
+  Node& out = w.output();
+  if (in.row_contiguous()) {
+    out.share(in, op.strides, out.size() == 0 ? 0 : op.offset);
+    return;
+  }
+  Node dense(in.shape, in.dtype);
+  copy_dense(in, dense);
+  out.share(dense, op.strides, out.size() == 0 ? 0 : op.offset);
+});
+
+const RegisterKernel<Contiguous> contiguous([](const Work& w) {
+  const Node& in = w.input(0);
+  bool column_major = false;
+  if (op_of<Contiguous>(w).allow_col_major) {
+    Shape shape(in.shape.rbegin(), in.shape.rend());
+    Strides strides(in.strides.rbegin(), in.strides.rend());
+    column_major = is_row_contiguous(shape, strides);
+  }
+  if (in.row_contiguous() || column_major) {
+    w.output().share(in, in.strides);
+  } else {
+    copy_dense(in, w.output());
+  }
+});
+
+const RegisterKernel<ViewAs> view([](const Work& w) {
+  const Node& in = w.input(0);
+  Node& out = w.output();
+  if (out.dtype == Dtype::bool_) {
+    // A bool that is neither 0 nor 1 is none in C++.
+    View bytes = in.view();
+    bytes.dtype = Dtype::uint8;
+    if (size_of(in.dtype) == 1) {
+      out.allocate_dense();
+      tile::copy(bytes, out.view());
+      return;
+    }
+    Dense dense(in);
+    out.allocate_dense();
+    const auto* from = dense.as<uint8_t>();
+    for (int64_t i = 0; i < out.size(); i++) out.data[i] = from[i] != 0;
+    return;
+  }
+  if (size_of(in.dtype) == size_of(out.dtype)) {
+    out.share(in, in.strides);
+    return;
+  }
+  if (in.row_contiguous()) {
+    out.share(in, row_major_strides(out.shape));
+    return;
+  }
+  Node dense(in.shape, in.dtype);
+  copy_dense(in, dense);
+  out.share(dense, row_major_strides(out.shape));
+});
+
+const RegisterKernel<Depends> depends([](const Work& w) {
+  for (size_t k = 0; k < w.outputs.size(); k++) w.output(k).share(w.input(k), w.input(k).strides);
+});
+
+const RegisterKernel<Pad> pad([](const Work& w) {
+  const auto& op = op_of<Pad>(w);
+  const Node& in = w.input(0);
+  Node& out = w.output();
+  out.allocate_dense();
+  View value = w.input(1).view();
+  value.shape = out.shape;
+  value.strides = Strides(out.shape.size(), 0);
+  tile::copy(value, out.view());
+  View inner = out.view();
+  int64_t offset = 0;
+  for (size_t i = 0; i < inner.shape.size(); i++) offset += op.before[i] * inner.strides[i];
+  inner.data = out.data + offset * static_cast<int64_t>(size_of(out.dtype));
+  inner.shape = in.shape;
+  if (in.size() > 0) tile::copy(in.view(), inner);
+});
+
+const RegisterKernel<Concatenate> concatenate([](const Work& w) {
+  size_t axis = static_cast<size_t>(op_of<Concatenate>(w).axis);
+  Node& out = w.output();
+  out.allocate_dense();
+  int64_t width = static_cast<int64_t>(size_of(out.dtype));
+  int64_t outer = 1, inner = width;
+  for (size_t i = 0; i < axis; i++) outer *= out.shape[i];
+  for (size_t i = axis + 1; i < out.shape.size(); i++) inner *= out.shape[i];
+  int64_t row = out.shape[axis] * inner;  // bytes
+  int64_t first = 0;
+  for (size_t k = 0; k < w.inputs.size(); k++) {
+    const Node& in = w.input(k);
+    int64_t block = in.shape[axis] * inner;
+    if (block == 0 || outer == 0) continue;
+    // Long blocks of rows are moved as they are; all else is the general copy into a window.
+    if (in.row_contiguous() && (outer == 1 || block >= 256)) {
+      constexpr int64_t piece = 1 << 18;
+      int64_t pieces = (block + piece - 1) / piece;
+      parallel_for(outer * pieces, std::max<int64_t>(1, piece / block), [&](int64_t b, int64_t e) {
+        for (int64_t i = b; i < e; i++) {
+          int64_t o = i / pieces, at = i % pieces * piece;
+          std::memcpy(out.data + o * row + first + at, in.data + o * block + at,
+                      static_cast<size_t>(std::min(piece, block - at)));
+        }
+      });
+    } else {
+      View window = out.view();
+      window.data = out.data + first;
+      window.shape = in.shape;
+      tile::copy(in.view(), window);
+    }
+    first += block;
+  }
+});
+
+const RegisterKernel<Split> split([](const Work& w) {
+  const auto& op = op_of<Split>(w);
+  const Node& in = w.input(0);
+  size_t axis = static_cast<size_t>(op.axis);
+  auto parts = op.parts(in.shape[axis]);
+  for (size_t k = 0; k < w.outputs.size(); k++) {
+    w.output(k).share(in, in.strides,
+                      parts[k].second == 0 ? 0 : parts[k].first * in.strides[axis]);
+  }
+});
+
+}  // namespace
+}  // namespace heddle::cpu

@@ -1,0 +1,527 @@
+// Gather, scatter and what is made of them.
+#include "ops/index.h"
+
+#include <algorithm>
+
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+void check_indices(const char* op, const Array& a, const Arrays& indices,
+                   const std::vector<int>& axes) {
+  if (indices.size() != axes.size()) {
+    throw std::invalid_argument(fmt::format("[{}] Got {} index arrays for {} axes.", op,
+                                            indices.size(), axes.size()));
+  }
+  for (const Array& index : indices) {
+    if (is_bool(index.dtype())) {
+      throw std::invalid_argument(fmt::format("[{}] Boolean indices not supported.", op));
+    }
+    if (!is_integer(index.dtype())) {
+      throw std::invalid_argument(fmt::format(
+          "[{}] Got indices with invalid dtype {}. Indices must be integral.", op,
+          name_of(index.dtype())));
+    }
+  }
+  std::vector<int> sorted = axes;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
+    throw std::invalid_argument(fmt::format("[{}] Repeat axes not allowed.", op));
+  }
+  for (int axis : axes) normalize_axis(op, axis, a.ndim());
+}
+
+// The common shape of inputs 1 ..= count.
+Shape index_shape(const Arrays& in, size_t count) {
+  Shape shape;
+  for (size_t k = 1; k <= count; k++) shape = broadcast_shapes(shape, in[k].shape());
+  return shape;
+}
+
+Arrays indices_of(const Arrays& in, size_t count) {
+  return Arrays(in.begin() + 1, in.begin() + 1 + static_cast<long>(count));
+}
+
+std::vector<int> shifted(std::vector<int> axes, int by) {
+  for (int& a : axes) a += by;
+  return axes;
+}
+
+// 0 .. n-1 along the first of `ndim` dimensions.
+Array counting(int64_t n, int ndim, const Stream& s) {
+  Shape shape(static_cast<size_t>(ndim), 1);
+  shape[0] = n;
+  return reshape(arange(0, static_cast<double>(n), 1, int64, s), shape, s);
+}
+
+// Batched index arrays with their batch axis in front; if none broadcasts with it, at least one has it.
+Arrays batched_indices(const Arrays& in, const std::vector<int>& axes, size_t count) {
+  std::vector<int> index_axes(axes.begin() + 1, axes.begin() + 1 + static_cast<long>(count));
+  return align_batches(indices_of(in, count), index_axes);
+}
+
+int64_t batch_size(const Arrays& in, const std::vector<int>& axes) {
+  for (size_t i = 0; i < in.size(); i++) {
+    if (axes[i] >= 0) return in[i].shape()[static_cast<size_t>(axes[i])];
+  }
+  return 0;
+}
+
+bool any_batched(const std::vector<int>& axes, size_t first, size_t last) {
+  return std::any_of(axes.begin() + static_cast<long>(first), axes.begin() + static_cast<long>(last),
+                     [](int a) { return a >= 0; });
+}
+
+Array scatter_with(const Array& a, const Arrays& indices, const Array& updates,
+                   const std::vector<int>& axes, Combine combine, bool clamp, const Stream& s) {
+  Arrays inputs{a};
+  inputs.insert(inputs.end(), indices.begin(), indices.end());
+  inputs.push_back(astype(updates, a.dtype(), s));
+  return apply(make_op<Scatter>(axes, combine, clamp), std::move(inputs), s);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// gather
+
+Avals Gather::infer(const Arrays& in) const {
+  const Shape& from = in[0].shape();
+  if (slice_sizes.size() != from.size()) {
+    throw std::invalid_argument(
+        fmt::format("[gather] Got slice_sizes {} for an array with {} dimensions.",
+                    to_string(slice_sizes), from.size()));
+  }
+  Shape out = index_shape(in, axes.size());
+  bool none = element_count(out) == 0;
+  for (size_t i = 0; i < from.size(); i++) {
+    bool indexed = std::find(axes.begin(), axes.end(), static_cast<int>(i)) != axes.end();
+    // An empty axis may be indexed by nothing.
+    bool fits = slice_sizes[i] <= from[i] || (none && indexed && slice_sizes[i] == 1);
+    if (slice_sizes[i] < 0 || !fits) {
+      throw std::invalid_argument(
+          fmt::format("[gather] Slice sizes must be in [0, a.shape(i)]. Got {} for array with shape {}.",
+                      to_string(slice_sizes), to_string(from)));
+    }
+    out.push_back(slice_sizes[i]);
+  }
+  check_shape("gather", out, in[0].itemsize());
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> Gather::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
+                                  const Arrays&) const {
+  Arrays out;
+  for (int k : argnums) {
+    out.push_back(k == 0 ? scatter_with(zeros_like(in[0]), indices_of(in, axes.size()), g[0], axes,
+                                        Combine::sum, true, to_stream({}))
+                         : zeros_like(in[static_cast<size_t>(k)]));
+  }
+  return out;
+}
+std::optional<Arrays> Gather::jvp(const Arrays& in, const Arrays& tangents,
+                                  const std::vector<int>& argnums, const Arrays& outputs) const {
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] == 0) {
+      return Arrays{gather(tangents[k], indices_of(in, axes.size()), axes, slice_sizes)};
+    }
+  }
+  return Arrays{zeros_like(outputs[0])};
+}
+std::optional<Op::Batched> Gather::vmap(const Arrays& in, const std::vector<int>& batch,
+                                        const Stream& s) const {
+  size_t count = axes.size();
+  if (!any_batched(batch, 1, 1 + count)) {
+    // The batch axis of the array is one more axis of the box.
+    int at = batch[0];
+    std::vector<int> moved = axes;
+    for (int& a : moved) a += a >= at ? 1 : 0;
+    Shape sizes = slice_sizes;
+    sizes.insert(sizes.begin() + at, in[0].shape()[static_cast<size_t>(at)]);
+    int out_axis = static_cast<int>(index_shape(in, count).size()) + at;
+    return Batched{{gather(in[0], indices_of(in, count), moved, sizes, s)}, {out_axis}};
+  }
+  Arrays indices = batched_indices(in, batch, count);
+  if (batch[0] < 0) return Batched{{gather(in[0], indices, axes, slice_sizes, s)}, {0}};
+  int ndim = 0;
+  for (const Array& i : indices) ndim = std::max(ndim, i.ndim());
+  indices.push_back(counting(batch_size(in, batch), ndim, s));
+  std::vector<int> moved = shifted(axes, 1);
+  moved.push_back(0);
+  Shape sizes = slice_sizes;
+  sizes.insert(sizes.begin(), 1);
+  Array out = gather(batch_to_front(in[0], batch[0]), indices, moved, sizes, s);
+  return Batched{{squeeze(out, ndim, s)}, {0}};
+}
+
+Array gather(const Array& a, const Arrays& indices, const std::vector<int>& axes,
+             const Shape& slice_sizes, StreamOrDevice s) {
+  check_indices("gather", a, indices, axes);
+  std::vector<int> order;
+  for (int axis : axes) order.push_back(normalize_axis("gather", axis, a.ndim()));
+  Arrays inputs{a};
+  inputs.insert(inputs.end(), indices.begin(), indices.end());
+  return apply(make_op<Gather>(std::move(order), slice_sizes), std::move(inputs), to_stream(s));
+}
+
+// ---------------------------------------------------------------------------------------------
+// scatter
+
+Avals Scatter::infer(const Arrays& in) const {
+  const Shape& to = in[0].shape();
+  Shape index = index_shape(in, axes.size());
+  const Shape& updates = in.back().shape();
+  bool fits = updates.size() == index.size() + to.size() &&
+              std::equal(index.begin(), index.end(), updates.begin());
+  bool none = element_count(updates) == 0;
+  for (size_t i = 0; fits && i < to.size(); i++) fits = none || updates[index.size() + i] <= to[i];
+  if (!fits) {
+    throw std::invalid_argument(
+        fmt::format("[scatter] Updates of shape {} do not fit indices of shape {} into an array of "
+                    "shape {}.",
+                    to_string(updates), to_string(index), to_string(to)));
+  }
+  return {{to, in[0].dtype()}};
+}
+std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
+                                   const std::vector<int>& argnums, const Arrays& out) const {
+  size_t count = axes.size();
+  Arrays indices = indices_of(in, count);
+  const Array& updates = in.back();
+  Stream s = to_stream({});
+  Shape box(updates.shape().end() - in[0].ndim(), updates.shape().end());
+  auto read = [&](const Array& x) { return gather(x, indices, axes, box, s); };
+  auto put = [&](const Array& into, const Array& x, Combine c) {
+    return scatter_with(into, indices, x, axes, c, clamp, s);
+  };
+  Arrays result;
+  for (int k : argnums) {
+    bool source = k == 0, update = k == static_cast<int>(count) + 1;
+    if (!source && !update) {
+      result.push_back(zeros_like(in[static_cast<size_t>(k)]));
+      continue;
+    }
+    switch (combine) {
+      case Combine::assign:
+        if (source) {
+          result.push_back(put(g[0], zeros_like(updates), Combine::assign));
+        } else {
+          // Of several updates of one place only the one that stayed counts: write each one's number
+          // and see which is found.
+          int64_t n = element_count(Shape(updates.shape().begin(),
+                                          updates.shape().end() - in[0].ndim()));
+          Shape numbers(updates.shape().size(), 1);
+          std::copy(updates.shape().begin(), updates.shape().end() - in[0].ndim(), numbers.begin());
+          Array number = broadcast_to(
+              reshape(arange(0, static_cast<double>(n), 1, int64, s), numbers, s), updates.shape(), s);
+          Array last = put(zeros(in[0].shape(), int64, s), number, Combine::assign);
+          result.push_back(where(equal(read(last), number, s), read(g[0]), zeros_like(updates), s));
+        }
+        break;
+      case Combine::sum:
+        result.push_back(source ? g[0] : read(g[0]));
+        break;
+      case Combine::prod:
+        // Without zeros among the factors; with them the quotient would not say which was zero.
+        result.push_back(source ? put(g[0], updates, Combine::prod)
+                                : divide(read(multiply(g[0], out[0], s)), updates, s));
+        break;
+      case Combine::max:
+      case Combine::min:
+        result.push_back(source ? where(equal(out[0], in[0], s), g[0], zeros_like(g[0]), s)
+                                : where(equal(read(out[0]), updates, s), read(g[0]),
+                                        zeros_like(updates), s));
+        break;
+    }
+  }
+  return result;
+}
+std::optional<Arrays> Scatter::jvp(const Arrays& in, const Arrays& tangents,
+                                   const std::vector<int>& argnums, const Arrays&) const {
+  if (combine != Combine::assign && combine != Combine::sum) return std::nullopt;
+  Array source = zeros_like(in[0]), updates = zeros_like(in.back());
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] == 0) source = tangents[k];
+    if (argnums[k] == static_cast<int>(axes.size()) + 1) updates = tangents[k];
+  }
+  return Arrays{scatter_with(source, indices_of(in, axes.size()), updates, axes, combine, clamp,
+                             to_stream({}))};
+}
+std::optional<Op::Batched> Scatter::vmap(const Arrays& in, const std::vector<int>& batch,
+                                         const Stream& s) const {
+  size_t count = axes.size();
+  Shape one_index = index_shape(in, 0);
+  if (!any_batched(batch, 1, 1 + count)) {
+    // The batch is one more axis of the box, in front.
+    Arrays both = all_batched({in[0], in.back()}, {batch[0], batch.back()}, s);
+    int index_ndim = static_cast<int>(index_shape(in, count).size());
+    Array updates = moveaxis(both[1], 0, index_ndim, s);
+    return Batched{{scatter_with(both[0], indices_of(in, count), updates, shifted(axes, 1), combine,
+                                 clamp, s)},
+                   {0}};
+  }
+  Arrays indices = batched_indices(in, batch, count);
+  int ndim = 0;
+  for (const Array& i : indices) ndim = std::max(ndim, i.ndim());
+  indices.push_back(counting(batch_size(in, batch), ndim, s));
+  std::vector<int> moved = shifted(axes, 1);
+  moved.push_back(0);
+  // Only one of array and updates may be batched, beside the indices.
+  int64_t n = batch_size(in, batch);
+  auto fronted = [&](const Array& x, int axis) {
+    if (axis >= 0) return batch_to_front(x, axis);
+    Shape shape = x.shape();
+    shape.insert(shape.begin(), n);
+    return broadcast_to(x, shape, s);
+  };
+  Array updates = expand_dims(fronted(in.back(), batch.back()), ndim, s);
+  return Batched{{scatter_with(fronted(in[0], batch[0]), indices, updates, moved, combine, clamp, s)},
+                 {0}};
+}
+
+Array scatter(const Array& a, const Arrays& indices, const Array& updates,
+              const std::vector<int>& axes, Combine combine, StreamOrDevice s) {
+  check_indices("scatter", a, indices, axes);
+  std::vector<int> order;
+  for (int axis : axes) order.push_back(normalize_axis("scatter", axis, a.ndim()));
+  return scatter_with(a, indices, updates, order, combine, false, to_stream(s));
+}
+Array scatter_add(const Array& a, const Arrays& indices, const Array& updates,
+                  const std::vector<int>& axes, StreamOrDevice s) {
+  return scatter(a, indices, updates, axes, Combine::sum, s);
+}
+Array scatter_prod(const Array& a, const Arrays& indices, const Array& updates,
+                   const std::vector<int>& axes, StreamOrDevice s) {
+  return scatter(a, indices, updates, axes, Combine::prod, s);
+}
+Array scatter_max(const Array& a, const Arrays& indices, const Array& updates,
+                  const std::vector<int>& axes, StreamOrDevice s) {
+  return scatter(a, indices, updates, axes, Combine::max, s);
+}
+Array scatter_min(const Array& a, const Arrays& indices, const Array& updates,
+                  const std::vector<int>& axes, StreamOrDevice s) {
+  return scatter(a, indices, updates, axes, Combine::min, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// take
+
+Array take(const Array& a, const Array& indices, int axis, StreamOrDevice s) {
+  int at = normalize_axis("take", axis, a.ndim());
+  if (a.shape()[static_cast<size_t>(at)] == 0 && indices.size() != 0) {
+    throw std::invalid_argument("[take] Cannot do a non-empty take from an empty axis.");
+  }
+  Stream stream = to_stream(s);
+  Shape sizes = a.shape();
+  sizes[static_cast<size_t>(at)] = 1;
+  Array out = gather(a, {indices}, {at}, sizes, stream);
+  out = squeeze(out, indices.ndim() + at, stream);
+  if (at == 0 || indices.ndim() == 0) return out;
+  // Index axes to the place of the axis.
+  std::vector<int> order;
+  for (int i = 0; i < at; i++) order.push_back(indices.ndim() + i);
+  for (int i = 0; i < indices.ndim(); i++) order.push_back(i);
+  for (int i = indices.ndim() + at; i < out.ndim(); i++) order.push_back(i);
+  return transpose(out, order, stream);
+}
+Array take(const Array& a, const Array& indices, StreamOrDevice s) {
+  return take(flatten(a, 0, -1, s), indices, 0, s);
+}
+Array take(const Array& a, int64_t index, int axis, StreamOrDevice s) {
+  size_t at = static_cast<size_t>(normalize_axis("take", axis, a.ndim()));
+  int64_t n = a.shape()[at];
+  if (a.size() == 0) {
+    throw std::invalid_argument("[take] Cannot do a non-empty take from an array with zero elements.");
+  }
+  if (index < -n || index >= n) {
+    throw std::out_of_range(
+        fmt::format("[take] Index {} is out of range for axis {} with size {}.", index, at, n));
+  }
+  Shape start(a.shape().size(), slice_end), stop = start;
+  start[at] = index;
+  stop[at] = index == -1 ? slice_end : index + 1;
+  return squeeze(slice(a, start, stop, s), static_cast<int>(at), s);
+}
+Array take(const Array& a, int64_t index, StreamOrDevice s) {
+  return take(flatten(a, 0, -1, s), index, 0, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// take_along_axis, put_along_axis
+
+std::optional<Arrays> GatherAxis::vjp(const Arrays& in, const Arrays& g,
+                                      const std::vector<int>& argnums, const Arrays&) const {
+  Arrays out;
+  for (int k : argnums) {
+    out.push_back(k == 0 ? apply(make_op<ScatterAxis>(axis, Combine::sum, true),
+                                 {zeros_like(in[0]), in[1], g[0]}, to_stream({}))
+                         : zeros_like(in[static_cast<size_t>(k)]));
+  }
+  return out;
+}
+std::optional<Arrays> GatherAxis::jvp(const Arrays& in, const Arrays& tangents,
+                                      const std::vector<int>& argnums, const Arrays& outputs) const {
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] == 0) {
+      return Arrays{apply(make_op<GatherAxis>(axis), {tangents[k], in[1]}, to_stream({}))};
+    }
+  }
+  return Arrays{zeros_like(outputs[0])};
+}
+std::optional<Op::Batched> GatherAxis::vmap(const Arrays& in, const std::vector<int>& axes,
+                                            const Stream& s) const {
+  return Batched{{apply(make_op<GatherAxis>(axis + 1), all_batched(in, axes, s), s)}, {0}};
+}
+
+std::optional<Arrays> ScatterAxis::vjp(const Arrays& in, const Arrays& g,
+                                       const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
+  auto read = [&](const Array& x) { return apply(make_op<GatherAxis>(axis), {x, in[1]}, s); };
+  auto put = [&](const Array& into, const Array& x) {
+    return apply(make_op<ScatterAxis>(axis, Combine::assign, clamp), {into, in[1], x}, s);
+  };
+  Arrays out;
+  for (int k : argnums) {
+    if (k == 1) {
+      out.push_back(zeros_like(in[1]));
+    } else if (combine == Combine::sum) {
+      out.push_back(k == 0 ? g[0] : read(g[0]));
+    } else if (k == 0) {
+      out.push_back(put(g[0], zeros_like(in[2])));
+    } else {
+      // Only the value that stayed counts: write each one's number and see which is found.
+      Array number = reshape(arange(0, static_cast<double>(in[2].size()), 1, int64, s),
+                             in[2].shape(), s);
+      Array last = put(zeros(in[0].shape(), int64, s), number);
+      out.push_back(where(equal(read(last), number, s), read(g[0]), zeros_like(in[2]), s));
+    }
+  }
+  return out;
+}
+std::optional<Arrays> ScatterAxis::jvp(const Arrays& in, const Arrays& tangents,
+                                       const std::vector<int>& argnums, const Arrays&) const {
+  Array source = zeros_like(in[0]), values = zeros_like(in[2]);
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] == 0) source = tangents[k];
+    if (argnums[k] == 2) values = tangents[k];
+  }
+  return Arrays{
+      apply(make_op<ScatterAxis>(axis, combine, clamp), {source, in[1], values}, to_stream({}))};
+}
+std::optional<Op::Batched> ScatterAxis::vmap(const Arrays& in, const std::vector<int>& axes,
+                                             const Stream& s) const {
+  return Batched{
+      {apply(make_op<ScatterAxis>(axis + 1, combine, clamp), all_batched(in, axes, s), s)}, {0}};
+}
+
+namespace {
+
+// `a` and `indices` broadcast against each other in all axes but one.
+std::pair<Array, Array> along_axis(const char* op, const Array& a, const Array& indices, int axis,
+                                   const Stream& s) {
+  if (indices.ndim() != a.ndim()) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Indices of dimension {} does not match array of dimension {}.", op,
+                    indices.ndim(), a.ndim()));
+  }
+  if (!is_integer(indices.dtype())) {
+    throw std::invalid_argument(fmt::format("[{}] Indices must be integers, got type {}.", op,
+                                            name_of(indices.dtype())));
+  }
+  Shape x = a.shape(), y = indices.shape();
+  size_t at = static_cast<size_t>(axis);
+  int64_t have = x[at], wanted = y[at];
+  x[at] = y[at] = 1;
+  x = broadcast_shapes(x, y);
+  y = x;
+  x[at] = have;
+  y[at] = wanted;
+  return {broadcast_to(a, x, s), broadcast_to(indices, y, s)};
+}
+
+Array write_along_axis(const char* op, const Array& a, const Array& indices, const Array& values,
+                       int axis, Combine combine, StreamOrDevice s) {
+  int at = normalize_axis(op, axis, a.ndim());
+  Stream stream = to_stream(s);
+  auto [array, index] = along_axis(op, a, indices, at, stream);
+  if (!(array.shape() == a.shape())) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Indices of shape {} do not broadcast to an array of shape {}.", op,
+                    to_string(indices.shape()), to_string(a.shape())));
+  }
+  Array v = broadcast_to(astype(values, a.dtype(), stream), index.shape(), stream);
+  return apply(make_op<ScatterAxis>(at, combine, false), {array, index, v}, stream);
+}
+
+}  // namespace
+
+Array take_along_axis(const Array& a, const Array& indices, int axis, StreamOrDevice s) {
+  int at = normalize_axis("take_along_axis", axis, a.ndim());
+  Stream stream = to_stream(s);
+  auto [array, index] = along_axis("take_along_axis", a, indices, at, stream);
+  if (array.shape()[static_cast<size_t>(at)] == 0 && index.size() != 0) {
+    throw std::invalid_argument("[take_along_axis] Cannot take from an empty axis.");
+  }
+  return apply(make_op<GatherAxis>(at), {array, index}, stream);
+}
+Array put_along_axis(const Array& a, const Array& indices, const Array& values, int axis,
+                     StreamOrDevice s) {
+  return write_along_axis("put_along_axis", a, indices, values, axis, Combine::assign, s);
+}
+Array scatter_add_axis(const Array& a, const Array& indices, const Array& values, int axis,
+                       StreamOrDevice s) {
+  return write_along_axis("scatter_add_axis", a, indices, values, axis, Combine::sum, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// masked_scatter
+
+std::optional<Arrays> MaskedScatter::decompose(const Arrays& in, const Stream& s) const {
+  const Array& a = in[0];
+  const Array& values = in[2];
+  if (a.size() == 0 || values.size() == 0) return Arrays{a};
+  // The k-th true entry takes the k-th row.
+  Array row = subtract(cumsum(astype(in[1], int64, s), 0, false, true, s), Array(1, int64), s);
+  Array rows = take(values, row, 0, s);
+  return Arrays{where(expand_dims(in[1], 1, s), rows, a, s)};
+}
+
+Array masked_scatter(const Array& a, const Array& mask, const Array& values, StreamOrDevice s) {
+  if (!is_bool(mask.dtype())) {
+    throw std::invalid_argument(fmt::format("[masked_scatter] The mask must be boolean, got {}.",
+                                            name_of(mask.dtype())));
+  }
+  if (mask.ndim() > a.ndim()) {
+    throw std::invalid_argument(
+        "[masked_scatter] The mask cannot have more dimensions than the target.");
+  }
+  if (!std::equal(mask.shape().begin(), mask.shape().end(), a.shape().begin())) {
+    throw std::invalid_argument(
+        fmt::format("[masked_scatter] The boolean mask should have the same shape as the beginning of "
+                    "the indexed array but the mask has shape {} and the array has shape {}",
+                    to_string(mask.shape()), to_string(a.shape())));
+  }
+  Stream stream = to_stream(s);
+  Shape inner(a.shape().begin() + mask.ndim(), a.shape().end());
+  int rank = static_cast<int>(inner.size());
+  Array v = astype(values, a.dtype(), stream);
+  while (v.ndim() > rank + 1 && v.shape()[0] == 1) v = squeeze(v, 0, stream);
+  if (v.ndim() > rank + 1) {
+    throw std::invalid_argument(
+        fmt::format("[masked_scatter] Value array shape must be broadcastable with the last {} "
+                    "dimensions of the input, got {}.",
+                    rank, to_string(values.shape())));
+  }
+  int64_t rows = mask.size(), columns = element_count(inner);
+  Shape full = inner;
+  full.insert(full.begin(), v.ndim() == rank + 1 ? v.shape()[0] : rows);
+  v = broadcast_to(v, full, stream);
+  Array out = apply(make_op<MaskedScatter>(),
+                    {reshape(a, {rows, columns}, stream), reshape(mask, {rows}, stream),
+                     reshape(v, {full[0], columns}, stream)},
+                    stream);
+  return reshape(out, a.shape(), stream);
+}
+
+}  // namespace heddle

@@ -1,0 +1,270 @@
+#include "ops/layout.h"
+
+#include <algorithm>
+
+#include "heddle/ops.h"
+#include "ops/pointwise.h"
+#include "ops/util.h"
+
+namespace heddle {
+
+// ---------------------------------------------------------------------------------------------
+// as_strided
+
+Avals AsStrided::infer(const Arrays& in) const {
+  // Lowest and highest element that the view touches; __int128 since strides are anyone's.
+  __int128 low = offset, high = offset;
+  bool empty = false;
+  for (size_t i = 0; i < shape.size(); i++) {
+    empty |= shape[i] == 0;
+    __int128 reach = static_cast<__int128>(shape[i] - 1) * strides[i];
+    (reach < 0 ? low : high) += reach;
+  }
+  if (!empty && (low < 0 || high >= in[0].size())) {
+    throw std::invalid_argument(
+        fmt::format("[as_strided] A view of shape {}, strides {} and offset {} leaves an array of {} "
+                    "elements.",
+                    to_string(shape), to_string(strides), offset, in[0].size()));
+  }
+  return {{shape, in[0].dtype()}};
+}
+std::optional<Arrays> AsStrided::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
+                                     const Arrays&) const {
+  // Where each element of the view comes from; elements seen twice add up.
+  Array positions = as_strided(arange(0, static_cast<double>(in[0].size()), 1, int64), shape,
+                               strides, offset);
+  int64_t n = element_count(shape);
+  Array flat = scatter_add(zeros({in[0].size()}, in[0].dtype()), {reshape(positions, {n})},
+                           reshape(g[0], {n, 1}), {0});
+  return Arrays{reshape(flat, in[0].shape())};
+}
+std::optional<Op::Batched> AsStrided::vmap(const Arrays& in, const std::vector<int>& axes,
+                                           const Stream& s) const {
+  Array x = batch_to_front(in[0], axes[0]);
+  int64_t batch = x.shape()[0];
+  Shape to = shape;
+  to.insert(to.begin(), batch);
+  Strides steps = strides;
+  steps.insert(steps.begin(), batch == 0 ? 0 : x.size() / batch);
+  return Batched{{as_strided(x, to, steps, offset, s)}, {0}};
+}
+
+Array as_strided(const Array& a, const Shape& shape, const std::optional<Strides>& strides,
+                 int64_t offset, StreamOrDevice s) {
+  check_shape("as_strided", shape, a.itemsize());
+  Strides steps = strides ? *strides : row_major_strides(shape);
+  if (steps.size() != shape.size()) {
+    throw std::invalid_argument(
+        fmt::format("[as_strided] {} strides were given for a shape of {} dimensions.", steps.size(),
+                    shape.size()));
+  }
+  return apply(make_op<AsStrided>(shape, std::move(steps), offset), {a}, to_stream(s));
+}
+
+// ---------------------------------------------------------------------------------------------
+// contiguous, copy, view
+
+std::optional<Op::Batched> Contiguous::vmap(const Arrays& in, const std::vector<int>& axes,
+                                            const Stream& s) const {
+  return Batched{{contiguous(batch_to_front(in[0], axes[0]), allow_col_major, s)}, {0}};
+}
+Array contiguous(const Array& a, bool allow_col_major, StreamOrDevice s) {
+  return apply(make_op<Contiguous>(allow_col_major), {a}, to_stream(s));
+}
+
+Array copy(const Array& a, StreamOrDevice s) { return identity(a, s); }
+
+Avals ViewAs::infer(const Arrays& in) const {
+  Shape shape = in[0].shape();
+  size_t from = in[0].itemsize(), to = size_of(dtype);
+  if (from != to) {
+    if (shape.empty()) {
+      throw std::invalid_argument(
+          "[view] Changing the type of a scalar is only allowed for types with the same size.");
+    }
+    int64_t bytes = shape.back() * static_cast<int64_t>(from);
+    if (bytes % static_cast<int64_t>(to) != 0) {
+      throw std::invalid_argument(fmt::format(
+          "[view] When viewing as a larger dtype, the size in bytes of the last axis must be a "
+          "multiple of the requested type size; got {} bytes for {}.",
+          bytes, name_of(dtype)));
+    }
+    shape.back() = bytes / static_cast<int64_t>(to);
+    check_shape("view", shape, to);
+  }
+  return {{shape, dtype}};
+}
+std::optional<Op::Batched> ViewAs::vmap(const Arrays& in, const std::vector<int>& axes,
+                                        const Stream& s) const {
+  return Batched{{view(batch_to_front(in[0], axes[0]), dtype, s)}, {0}};
+}
+Array view(const Array& a, Dtype dtype, StreamOrDevice s) {
+  if (a.dtype() == dtype) return a;
+  return apply(make_op<ViewAs>(dtype), {a}, to_stream(s));
+}
+
+// ---------------------------------------------------------------------------------------------
+// depends
+
+Avals Depends::infer(const Arrays& in) const {
+  Avals out;
+  for (int k = 0; k < count; k++) {
+    const Array& a = in[static_cast<size_t>(k)];
+    out.push_back({a.shape(), a.dtype()});
+  }
+  return out;
+}
+std::optional<Arrays> Depends::vjp(const Arrays& in, const Arrays& g,
+                                   const std::vector<int>& argnums, const Arrays&) const {
+  Arrays out;
+  for (int k : argnums) {
+    size_t i = static_cast<size_t>(k);
+    out.push_back(k < count ? g[i] : zeros_like(in[i]));
+  }
+  return out;
+}
+std::optional<Arrays> Depends::jvp(const Arrays&, const Arrays& tangents,
+                                   const std::vector<int>& argnums, const Arrays& outputs) const {
+  Arrays out;
+  for (const Array& a : outputs) out.push_back(zeros_like(a));
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] < count) out[static_cast<size_t>(argnums[k])] = tangents[k];
+  }
+  return out;
+}
+std::optional<Op::Batched> Depends::vmap(const Arrays& in, const std::vector<int>& axes,
+                                         const Stream& s) const {
+  return Batched{apply_multi(make_op<Depends>(count), in, s),
+                 std::vector<int>(axes.begin(), axes.begin() + count)};
+}
+Arrays depends(const Arrays& inputs, const Arrays& dependencies) {
+  Arrays all = inputs;
+  all.insert(all.end(), dependencies.begin(), dependencies.end());
+  if (inputs.empty()) return {};
+  if (inputs.size() > 255) {
+    throw std::invalid_argument(
+        fmt::format("[depends] At most 255 inputs are possible, got {}.", inputs.size()));
+  }
+  return apply_multi(make_op<Depends>(static_cast<int>(inputs.size())), std::move(all),
+                     to_stream({}));
+}
+
+// ---------------------------------------------------------------------------------------------
+// pad
+
+Avals Pad::infer(const Arrays& in) const {
+  Shape out = in[0].shape();
+  for (size_t i = 0; i < out.size(); i++) out[i] += before[i] + after[i];
+  check_shape("pad", out, in[0].itemsize());
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> Pad::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
+                               const Arrays&) const {
+  Shape stop = before;
+  for (size_t i = 0; i < stop.size(); i++) stop[i] += in[0].shape()[i];
+  Array inner = slice(g[0], before, stop);
+  Arrays out;
+  for (int k : argnums) out.push_back(k == 0 ? inner : subtract(sum(g[0]), sum(inner)));
+  return out;
+}
+std::optional<Op::Batched> Pad::vmap(const Arrays& in, const std::vector<int>& axes,
+                                     const Stream& s) const {
+  Shape low = before, high = after;
+  low.insert(low.begin(), 0);
+  high.insert(high.begin(), 0);
+  Array x = all_batched({in[0], in[1]}, {axes[0], axes[1]}, s)[0];
+  auto padded = [&](const Array& a, const Array& value) {
+    return apply(make_op<Pad>(low, high), {a, value}, s);
+  };
+  if (axes[1] < 0) return Batched{{padded(x, in[1])}, {0}};
+  Array inside = padded(full(x.shape(), Array(true), s), Array(false));
+  Array values = reshape(in[1], [&] {
+    Shape shape(x.shape().size(), 1);
+    shape[0] = x.shape()[0];
+    return shape;
+  }(), s);
+  return Batched{{where(inside, padded(x, Array(0, x.dtype())), values, s)}, {0}};
+}
+
+namespace {
+
+// Positions along an axis of `n` elements for the modes that repeat elements.
+Array border_positions(const std::string& mode, int64_t n, int64_t before, int64_t after) {
+  std::vector<int32_t> positions;
+  for (int64_t i = -before; i < n + after; i++) {
+    int64_t p = i;
+    if (mode == "edge") {
+      p = std::clamp<int64_t>(i, 0, n - 1);
+    } else if (mode == "reflect") {
+      int64_t period = std::max<int64_t>(2 * (n - 1), 1);
+      p = (i % period + period) % period;
+      if (p >= n) p = period - p;
+    } else {
+      p = (i % (2 * n) + 2 * n) % (2 * n);
+      if (p >= n) p = 2 * n - 1 - p;
+    }
+    positions.push_back(static_cast<int32_t>(p));
+  }
+  return Array(positions.begin(), Shape{n + before + after});
+}
+
+}  // namespace
+
+Array pad(const Array& a, const PadWidths& widths, const Array& value, const std::string& mode,
+          StreamOrDevice s) {
+  size_t n = a.shape().size();
+  if (n == 0) return a;
+  if (widths.size() != n && widths.size() != 1) {
+    throw std::invalid_argument(fmt::format(
+        "[pad] Invalid number of padding sizes passed to pad with axes of size {}, got {}.", n,
+        widths.size()));
+  }
+  Shape before, after;
+  bool any = false;
+  for (size_t i = 0; i < n; i++) {
+    auto [low, high] = widths.size() == 1 ? widths[0] : widths[i];
+    for (auto [side, width] : {std::pair{"low", low}, std::pair{"high", high}}) {
+      if (width < 0) {
+        throw std::invalid_argument(
+            fmt::format("[pad] Invalid {} padding size ({}) passed to pad for axis {}. Padding sizes "
+                        "must be non-negative",
+                        side, width, i));
+      }
+      if (width > max_dimension) {
+        throw std::overflow_error(fmt::format("[pad] The padding size {} is too large.", width));
+      }
+    }
+    before.push_back(low);
+    after.push_back(high);
+    any |= low != 0 || high != 0;
+  }
+  if (mode != "constant" && mode != "edge" && mode != "reflect" && mode != "symmetric") {
+    throw std::invalid_argument(fmt::format("[pad] Invalid padding mode ({}) passed to pad", mode));
+  }
+  if (value.size() != 1) {
+    throw std::invalid_argument(fmt::format(
+        "[pad] The padding value must be a scalar, got an array of shape {}.", to_string(value.shape())));
+  }
+  if (!any) return a;
+  Stream stream = to_stream(s);
+  if (mode == "constant" || (mode == "edge" && a.size() == 0)) {
+    Array scalar = reshape(astype(value, a.dtype(), stream), {}, stream);
+    return apply(make_op<Pad>(before, after), {a, scalar}, stream);
+  }
+  Array out = a;
+  for (size_t i = 0; i < n; i++) {
+    if (before[i] == 0 && after[i] == 0) continue;
+    int64_t size = a.shape()[i];
+    if (size == 0) {
+      throw std::invalid_argument(
+          fmt::format("[pad] Cannot pad empty axis {} using mode '{}'.", i, mode));
+    }
+    Shape result = out.shape();
+    result[i] += before[i] + after[i];
+    check_shape("pad", result, a.itemsize());
+    out = take(out, border_positions(mode, size, before[i], after[i]), static_cast<int>(i), stream);
+  }
+  return out;
+}
+
+}  // namespace heddle

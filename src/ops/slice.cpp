@@ -1,0 +1,256 @@
+// Slices: views of parts of arrays, and arrays with a part changed.
+#include <algorithm>
+
+#include "heddle/ops.h"
+#include "ops/index.h"
+#include "ops/util.h"
+
+namespace heddle {
+
+SliceRange resolve_slice(int64_t start, int64_t stop, int64_t step, int64_t size) {
+  bool forward = step > 0;
+  int64_t lowest = forward ? 0 : -1, highest = forward ? size : size - 1;
+  auto place = [&](int64_t bound, int64_t missing) {
+    if (bound == slice_end) return missing;
+    return std::clamp(bound < 0 ? bound + size : bound, lowest, highest);
+  };
+  int64_t first = place(start, forward ? 0 : size - 1);
+  int64_t last = place(stop, forward ? size : -1);
+  int64_t span = forward ? last - first : first - last;
+  // Steps beyond the size move off the axis at once, however long they are.
+  int64_t stride = forward ? std::min(step, size + 1) : -std::max(step, -(size + 1));
+  int64_t count = span > 0 ? (span - 1) / stride + 1 : 0;
+  return {first, forward ? stride : -stride, count};
+}
+
+namespace {
+
+Shape sliced_shape(const char* op, const Shape& from, const Shape& start, const Shape& stop,
+                   const Shape& step) {
+  size_t n = from.size();
+  if (start.size() != n || stop.size() != n || step.size() != n) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Invalid number of indices or strides for array with dimension {}.", op, n));
+  }
+  Shape out;
+  for (size_t i = 0; i < n; i++) {
+    if (step[i] == 0) {
+      throw std::invalid_argument(fmt::format("[{}] The step of a slice cannot be zero.", op));
+    }
+    out.push_back(resolve_slice(start[i], stop[i], step[i], from[i]).count);
+  }
+  return out;
+}
+
+// The slice with one more, whole, axis in front.
+Shape with_front(Shape s, int64_t value) {
+  s.insert(s.begin(), value);
+  return s;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// slice
+
+Avals Slice::infer(const Arrays& in) const {
+  return {{sliced_shape("slice", in[0].shape(), start, stop, step), in[0].dtype()}};
+}
+std::optional<Arrays> Slice::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
+                                 const Arrays&) const {
+  return Arrays{slice_update(zeros_like(in[0]), g[0], start, stop, step)};
+}
+std::optional<Op::Batched> Slice::vmap(const Arrays& in, const std::vector<int>& axes,
+                                       const Stream& s) const {
+  return Batched{{slice(batch_to_front(in[0], axes[0]), with_front(start, slice_end),
+                        with_front(stop, slice_end), with_front(step, 1), s)},
+                 {0}};
+}
+
+Array slice(const Array& a, const Shape& start, const Shape& stop, const Shape& step,
+            StreamOrDevice s) {
+  Shape shape = sliced_shape("slice", a.shape(), start, stop, step);
+  if (shape == a.shape() &&
+      std::all_of(step.begin(), step.end(), [](int64_t x) { return x == 1; })) {
+    return a;
+  }
+  return apply(make_op<Slice>(start, stop, step), {a}, Aval{std::move(shape), a.dtype()},
+               to_stream(s));
+}
+Array slice(const Array& a, const Shape& start, const Shape& stop, StreamOrDevice s) {
+  return slice(a, start, stop, Shape(start.size(), 1), s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// slice_update
+
+Avals SliceUpdate::infer(const Arrays& in) const {
+  Shape wanted = sliced_shape("slice_update", in[0].shape(), start, stop, step);
+  if (!(in[1].shape() == wanted)) {
+    throw std::invalid_argument(
+        fmt::format("[slice_update] The update has shape {}, but the slice has shape {}.",
+                    to_string(in[1].shape()), to_string(wanted)));
+  }
+  return {{in[0].shape(), in[0].dtype()}};
+}
+std::optional<Arrays> SliceUpdate::vjp(const Arrays& in, const Arrays& g,
+                                       const std::vector<int>& argnums, const Arrays&) const {
+  Arrays out;
+  Array part = slice(g[0], start, stop, step);
+  auto put_back = [&](const Array& x) { return slice_update(g[0], x, start, stop, step); };
+  auto old = [&] { return slice(in[0], start, stop, step); };
+  // For max and min: whether the old value won.
+  auto kept = [&] {
+    return combine == Combine::max ? greater_equal(old(), in[1]) : less_equal(old(), in[1]);
+  };
+  for (int k : argnums) {
+    switch (combine) {
+      case Combine::assign:
+        out.push_back(k == 0 ? put_back(zeros_like(in[1])) : part);
+        break;
+      case Combine::sum:
+        out.push_back(k == 0 ? g[0] : part);
+        break;
+      case Combine::prod:
+        out.push_back(k == 0 ? put_back(multiply(part, in[1])) : multiply(part, old()));
+        break;
+      case Combine::max:
+      case Combine::min: {
+        Array zero = zeros_like(part);
+        out.push_back(k == 0 ? put_back(where(kept(), part, zero)) : where(kept(), zero, part));
+        break;
+      }
+    }
+  }
+  return out;
+}
+std::optional<Op::Batched> SliceUpdate::vmap(const Arrays& in, const std::vector<int>& axes,
+                                             const Stream& s) const {
+  return Batched{{apply(make_op<SliceUpdate>(with_front(start, slice_end), with_front(stop, slice_end),
+                                             with_front(step, 1), combine),
+                        all_batched(in, axes, s), s)},
+                 {0}};
+}
+
+Array slice_update(const Array& a, const Array& update, const Shape& start, const Shape& stop,
+                   const Shape& step, Combine combine, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  Shape shape = sliced_shape("slice_update", a.shape(), start, stop, step);
+  Array u = broadcast_to(astype(update, a.dtype(), stream), shape, stream);
+  if (element_count(shape) == 0) return a;
+  return apply(make_op<SliceUpdate>(start, stop, step, combine), {a, u}, Aval{a.shape(), a.dtype()},
+               stream);
+}
+Array slice_update(const Array& a, const Array& update, const Shape& start, const Shape& stop,
+                   StreamOrDevice s) {
+  return slice_update(a, update, start, stop, Shape(start.size(), 1), Combine::assign, s);
+}
+Array slice_update_add(const Array& a, const Array& update, const Shape& start, const Shape& stop,
+                       const Shape& step, StreamOrDevice s) {
+  return slice_update(a, update, start, stop, step, Combine::sum, s);
+}
+Array slice_update_prod(const Array& a, const Array& update, const Shape& start, const Shape& stop,
+                        const Shape& step, StreamOrDevice s) {
+  return slice_update(a, update, start, stop, step, Combine::prod, s);
+}
+Array slice_update_max(const Array& a, const Array& update, const Shape& start, const Shape& stop,
+                       const Shape& step, StreamOrDevice s) {
+  return slice_update(a, update, start, stop, step, Combine::max, s);
+}
+Array slice_update_min(const Array& a, const Array& update, const Shape& start, const Shape& stop,
+                       const Shape& step, StreamOrDevice s) {
+  return slice_update(a, update, start, stop, step, Combine::min, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Corners known at evaluation: gather and scatter of a single box.
+
+namespace {
+
+struct Corner {
+  Arrays indices;  // scalars
+  std::vector<int> axes;
+};
+
+Corner corner_of(const char* op, const Array& a, const Array& start, const std::vector<int>& axes,
+                 const Stream& s) {
+  if (start.ndim() > 1) {
+    throw std::invalid_argument(
+        fmt::format("[{}] array of starting indices must be zero or one dimensional but has "
+                    "dimension {}.",
+                    op, start.ndim()));
+  }
+  if (start.size() != static_cast<int64_t>(axes.size())) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Number of starting indices {} does not match number of axes {}.", op,
+                    start.size(), axes.size()));
+  }
+  if (!is_integer(start.dtype())) {
+    throw std::invalid_argument(fmt::format("[{}] Start indices must be integers, got type {}.", op,
+                                            name_of(start.dtype())));
+  }
+  Corner out;
+  for (int axis : axes) out.axes.push_back(normalize_axis(op, axis, a.ndim()));
+  std::vector<int> sorted = out.axes;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
+    throw std::invalid_argument(fmt::format("[{}] Repeat axes not allowed.", op));
+  }
+  if (start.ndim() == 0) {
+    out.indices = {start};
+  } else {
+    out.indices = unstack(start, 0, s);
+  }
+  return out;
+}
+
+}  // namespace
+
+Array dynamic_slice(const Array& a, const Array& start, const std::vector<int>& axes,
+                    const Shape& size, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  Corner corner = corner_of("slice", a, start, axes, stream);
+  if (size.size() != a.shape().size()) {
+    throw std::invalid_argument(
+        fmt::format("[slice] Invalid slice size for array with {} dimensions.", a.ndim()));
+  }
+  for (size_t i = 0; i < size.size(); i++) {
+    if (size[i] < 0 || size[i] > a.shape()[i]) {
+      throw std::invalid_argument(fmt::format("[slice] Invalid slice size {} for array with shape {}.",
+                                              to_string(size), to_string(a.shape())));
+    }
+  }
+  if (corner.axes.empty()) return slice(a, Shape(size.size(), 0), size, stream);
+  return gather(a, corner.indices, corner.axes, size, stream);
+}
+
+Array dynamic_slice_update(const Array& a, const Array& update, const Array& start,
+                           const std::vector<int>& axes, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  Corner corner = corner_of("slice_update", a, start, axes, stream);
+  // The box has the sizes of the update, and one where the update has no such axis or is broadcast.
+  Array u = astype(update, a.dtype(), stream);
+  size_t n = a.shape().size();
+  while (static_cast<size_t>(u.ndim()) > n && u.shape()[0] == 1) u = squeeze(u, 0, stream);
+  if (static_cast<size_t>(u.ndim()) > n) {
+    throw std::invalid_argument(
+        fmt::format("[slice_update] The update of shape {} has more dimensions than the array of "
+                    "shape {}.",
+                    to_string(u.shape()), to_string(a.shape())));
+  }
+  Shape box(n, 1);
+  size_t skip = n - u.shape().size();
+  for (size_t i = 0; i < u.shape().size(); i++) box[skip + i] = u.shape()[i];
+  for (size_t i = 0; i < n; i++) {
+    if (box[i] > a.shape()[i]) {
+      throw std::invalid_argument(
+          fmt::format("[slice_update] The update of shape {} is larger than the array of shape {}.",
+                      to_string(u.shape()), to_string(a.shape())));
+    }
+  }
+  u = reshape(u, box, stream);
+  if (corner.axes.empty()) return slice_update(a, u, Shape(n, 0), box, stream);
+  return scatter(a, corner.indices, u, corner.axes, Combine::assign, stream);
+}
+
+}  // namespace heddle
