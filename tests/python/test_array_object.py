@@ -153,10 +153,20 @@ def test_pickle_and_copies(dtype):
 
 
 FORMATS = {
-    "bool_": "?", "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q", "int8": "b",
-    "int16": "h", "int32": "i", "int64": "q", "float16": "e", "float32": "f", "float64": "d",
+    "bool_": "?",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "float16": "e",
+    "float32": "f",
+    "float64": "d",
     "complex64": "Zf",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("dtype", FORMATS)

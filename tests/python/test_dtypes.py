@@ -200,8 +200,15 @@ def test_categories():
         assert_agrees(lambda m, d=dtype, c=category: m.issubdtype(getattr(m, d), getattr(m, c)))
     for left, right in itertools.product(CATEGORIES, repeat=2):
         assert_agrees(lambda m, a=left, b=right: m.issubdtype(getattr(m, a), getattr(m, b)))
-    kinds = ("bool", "signed integer", "unsigned integer", "integral", "real floating",
-             "complex floating", "numeric")  # fmt: skip
+    kinds = (
+        "bool",
+        "signed integer",
+        "unsigned integer",
+        "integral",
+        "real floating",
+        "complex floating",
+        "numeric",
+    )
     for dtype, kind in itertools.product(DTYPES, kinds):
         assert_agrees(lambda m, d=dtype, k=kind: m.isdtype(getattr(m, d), k))
     assert_agrees(lambda m: m.isdtype(m.int8, ("bool", m.int8)))

@@ -93,9 +93,7 @@ BAD = {
         "force_fused=True",
     ),
     "rope-both": (
-        lambda m: m.fast.rope(
-            z(m, 1, 2, 4), 4, traditional=False, base=None, scale=1.0, offset=0
-        ),
+        lambda m: m.fast.rope(z(m, 1, 2, 4), 4, traditional=False, base=None, scale=1.0, offset=0),
         "[rope]",
     ),
     "randint-float": (lambda m: m.random.randint(0, 3, (2,), m.float32), ""),
@@ -116,7 +114,7 @@ BAD = {
     "view-odd": (lambda m: z(m, 3, dtype="uint8").view(m.uint16), ""),
     "where-shape": (lambda m: m.where(z(m, 2, dtype="bool_"), z(m, 3), z(m, 3)), ""),
     "load-format": (lambda m: m.load("x.foo"), ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("label", BAD)

@@ -16,8 +16,9 @@ def inputs(dtype):
     values = [rng.uniform(0.5, 3, shape) for shape in (SHAPE, SHAPE[1:], (SHAPE[0], 1), ())]
     if dtype not in FLOATS:
         values = [np.floor(value * 20) for value in values]
-    return [to_engine(mx, np.asarray(value), "float64").astype(getattr(mx, dtype))
-            for value in values]  # fmt: skip
+    return [
+        to_engine(mx, np.asarray(value), "float64").astype(getattr(mx, dtype)) for value in values
+    ]
 
 
 # Each chain is a list of steps; a step takes the value so far and the inputs.

@@ -62,7 +62,7 @@ GRADIENTS = {
     "item-inside": lambda m, x, y: m.grad(lambda x: x.sum() * x.sum().item())(x),
     "branch": lambda m, x, y: m.grad(lambda x: (x * x if x[0] > 0 else x).sum())(x),
     "in-place": lambda m, x, y: m.grad(in_place)(x),
-}  # fmt: skip
+}
 
 
 def in_place(x):
@@ -150,9 +150,11 @@ def test_wrappers_keep_the_signature(name):
     def call(m):
         wrapped = getattr(m, name)(documented)
         return [
-            wrapped.__name__, wrapped.__qualname__, wrapped.__doc__,
+            wrapped.__name__,
+            wrapped.__qualname__,
+            wrapped.__doc__,
             str(inspect.signature(wrapped)),
-        ]  # fmt: skip
+        ]
 
     assert_agrees(call)
 
@@ -378,8 +380,9 @@ def test_disable_compile_runs_the_function_each_time():
 
 
 def test_shapeless_follows_shapes():
-    function = mx.compile(lambda x, y: mx.exp(x - x.max(axis=-1, keepdims=True)) @ y,
-                          shapeless=True)  # fmt: skip
+    function = mx.compile(
+        lambda x, y: mx.exp(x - x.max(axis=-1, keepdims=True)) @ y, shapeless=True
+    )
     for rows in (2, 5):
         x, y = mx.random.normal((rows, 4)), mx.random.normal((4, rows))
         wanted = mx.exp(x - x.max(axis=-1, keepdims=True)) @ y

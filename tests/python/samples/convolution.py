@@ -28,26 +28,66 @@ def table():
         length = CHANNELS * 3**rank
         for label, keywords in OPTIONS.items():
             dtypes = SMALL if rank == 2 or not label else ("float32",)
-            yield sample(f"conv{rank}d", *operands(rank), kw=keywords, label=label, length=length,
-                         dtypes=dtypes)  # fmt: skip
-            yield sample(f"conv_transpose{rank}d", *operands(rank), kw=keywords, label=label,
-                         length=length, dtypes=("float32",))  # fmt: skip
-        yield sample(f"conv{rank}d", *operands(rank, kernel=1), label="pointwise", length=CHANNELS,
-                     dtypes=("float32",))  # fmt: skip
-        yield sample(f"conv_transpose{rank}d", *operands(rank),
-                     kw={"stride": 2, "padding": 1, "output_padding": 1}, label="output-padding",
-                     length=length, dtypes=("float32",))  # fmt: skip
+            yield sample(
+                f"conv{rank}d",
+                *operands(rank),
+                kw=keywords,
+                label=label,
+                length=length,
+                dtypes=dtypes,
+            )
+            yield sample(
+                f"conv_transpose{rank}d",
+                *operands(rank),
+                kw=keywords,
+                label=label,
+                length=length,
+                dtypes=("float32",),
+            )
+        yield sample(
+            f"conv{rank}d",
+            *operands(rank, kernel=1),
+            label="pointwise",
+            length=CHANNELS,
+            dtypes=("float32",),
+        )
+        yield sample(
+            f"conv_transpose{rank}d",
+            *operands(rank),
+            kw={"stride": 2, "padding": 1, "output_padding": 1},
+            label="output-padding",
+            length=length,
+            dtypes=("float32",),
+        )
     for rank in (1, 2):
         for groups, label in ((2, "groups"), (CHANNELS, "depthwise")):
             image, _ = operands(rank)
             kernel = Arr((8, *(3,) * rank, CHANNELS // groups))
-            yield sample(f"conv{rank}d", image, kernel, kw={"groups": groups, "padding": 1},
-                         label=label, length=9 * CHANNELS, dtypes=("float32",))  # fmt: skip
-    yield sample("conv2d", Arr((2, 8, 9, CHANNELS), view="transposed"),
-                 Arr((FILTERS, 3, 3, CHANNELS), view="strided"), label="views", length=36,
-                 dtypes=("float32",))  # fmt: skip
-    yield sample("conv2d", *operands(2), kw={"stride": (2, 1), "padding": (0, 1)}, label="pairs",
-                 length=36, dtypes=("float32",))  # fmt: skip
+            yield sample(
+                f"conv{rank}d",
+                image,
+                kernel,
+                kw={"groups": groups, "padding": 1},
+                label=label,
+                length=9 * CHANNELS,
+                dtypes=("float32",),
+            )
+    yield sample(
+        "conv2d",
+        Arr((2, 8, 9, CHANNELS), view="transposed"),
+        Arr((FILTERS, 3, 3, CHANNELS), view="strided"),
+        label="views",
+        length=36,
+        dtypes=("float32",),
+    )
+    yield sample(
+        "conv2d",
+        *operands(2),
+        kw={"stride": (2, 1), "padding": (0, 1)},
+        label="pairs",
+        length=36,
+        dtypes=("float32",),
+    )
     for label, keywords in {
         "": {},
         "asymmetric": {"padding": ([1, 0], [2, 1])},
@@ -56,11 +96,25 @@ def table():
         "groups": {"groups": 2, "kernel_dilation": 2, "padding": 2},
     }.items():
         groups = keywords.get("groups", 1)
-        yield sample("conv_general", *operands(2, groups), kw=keywords, label=label, length=36,
-                     dtypes=("float32",))  # fmt: skip
+        yield sample(
+            "conv_general",
+            *operands(2, groups),
+            kw=keywords,
+            label=label,
+            length=36,
+            dtypes=("float32",),
+        )
     for mode in ("full", "valid", "same"):
-        yield sample("convolve", Arr((9,)), Arr((4,)), kw={"mode": mode}, label=mode, length=4,
-                     truth=lambda a, v, mode: np.convolve(a, v, mode), dtypes=SMALL)  # fmt: skip
+        yield sample(
+            "convolve",
+            Arr((9,)),
+            Arr((4,)),
+            kw={"mode": mode},
+            label=mode,
+            length=4,
+            truth=lambda a, v, mode: np.convolve(a, v, mode),
+            dtypes=SMALL,
+        )
     yield sample("convolve", Arr((3,)), Arr((7,)), label="short", length=3, dtypes=("float32",))
 
 

@@ -55,8 +55,9 @@ def table():
     for name in WINDOWS:
         for size in (0, 1, 9, 64):
             # Cosines near their zeros: the error is absolute, of the order of one rounding of 1.
-            yield sample(name, size, label=str(size), truth=getattr(np, name),
-                         **(ONLY | {"exact": False}))  # fmt: skip
+            yield sample(
+                name, size, label=str(size), truth=getattr(np, name), **(ONLY | {"exact": False})
+            )
     yield from constructor_table()
 
 
@@ -89,16 +90,40 @@ def constructor_table():
         for function in ("array", "asarray"):
             if label == "bytes" and function == "asarray":
                 continue
-            yield sample(function, label=f"of-{label}", **ONLY,
-                         call=lambda mx, v=value, f=function: getattr(mx, f)(v))  # fmt: skip
+            yield sample(
+                function,
+                label=f"of-{label}",
+                **ONLY,
+                call=lambda mx, v=value, f=function: getattr(mx, f)(v),
+            )
     for dtype in NUMBERS:
-        yield sample("array", label=f"as-{dtype}", **ONLY,
-                     call=lambda mx, d=dtype: mx.array([1, 2, 3], getattr(mx, d)))  # fmt: skip
+        yield sample(
+            "array",
+            label=f"as-{dtype}",
+            **ONLY,
+            call=lambda mx, d=dtype: mx.array([1, 2, 3], getattr(mx, d)),
+        )
     stacked = lambda mx, x, y: mx.array([x, y])  # noqa: E731
-    yield sample("array", Arr((3,)), Arr((3,)), label="of-arrays", call=stacked, dtypes=FLOATS[:2],
-                 exact=True, grad=False, vmap=False)  # fmt: skip
-    yield sample("from_dlpack", Arr(), dtypes=("float32", "int8"), exact=True, grad=False,
-                 vmap=False, compiled=False)  # fmt: skip
+    yield sample(
+        "array",
+        Arr((3,)),
+        Arr((3,)),
+        label="of-arrays",
+        call=stacked,
+        dtypes=FLOATS[:2],
+        exact=True,
+        grad=False,
+        vmap=False,
+    )
+    yield sample(
+        "from_dlpack",
+        Arr(),
+        dtypes=("float32", "int8"),
+        exact=True,
+        grad=False,
+        vmap=False,
+        compiled=False,
+    )
 
 
 SAMPLES = list(table())

@@ -46,8 +46,9 @@ def norm_table():
     for label, view in {"": "", "strided": "strided", "transposed": "transposed"}.items():
         x = Arr(TOKENS, view=view)
         yield sample("fast.rms_norm", x, weight, EPSILON, label=label, truth=rms_norm, length=WIDTH)
-        yield sample("fast.layer_norm", x, weight, bias, EPSILON, label=label, truth=layer_norm,
-                     length=WIDTH)  # fmt: skip
+        yield sample(
+            "fast.layer_norm", x, weight, bias, EPSILON, label=label, truth=layer_norm, length=WIDTH
+        )
     x = Arr(TOKENS)
     yield sample("fast.rms_norm", x, None, EPSILON, label="plain", truth=rms_norm, length=WIDTH)
     for label, affine in {
@@ -55,21 +56,40 @@ def norm_table():
         "weight": (weight, None),
         "bias": (None, bias),
     }.items():
-        yield sample("fast.layer_norm", x, *affine, EPSILON, label=label, truth=layer_norm,
-                     length=WIDTH)  # fmt: skip
+        yield sample(
+            "fast.layer_norm", x, *affine, EPSILON, label=label, truth=layer_norm, length=WIDTH
+        )
     odd = Arr((3, 37))
     yield sample("fast.rms_norm", odd, Arr((37,)), EPSILON, label="odd", truth=rms_norm, length=37)
-    yield sample("fast.layer_norm", odd, Arr((37,)), Arr((37,)), EPSILON, label="odd",
-                 truth=layer_norm, length=37)  # fmt: skip
+    yield sample(
+        "fast.layer_norm",
+        odd,
+        Arr((37,)),
+        Arr((37,)),
+        EPSILON,
+        label="odd",
+        truth=layer_norm,
+        length=37,
+    )
     far = Arr((2, WIDTH), low=99, high=101)
     # Values near 100 with variance 0.3: the mean takes two of float32's digits.
-    yield sample("fast.layer_norm", far, None, None, EPSILON, label="far", truth=layer_norm,
-                 dtypes=("float32",), tolerance={"float32": 1e-4}, grad=False)  # fmt: skip
+    yield sample(
+        "fast.layer_norm",
+        far,
+        None,
+        None,
+        EPSILON,
+        label="far",
+        truth=layer_norm,
+        dtypes=("float32",),
+        tolerance={"float32": 1e-4},
+        grad=False,
+    )
 
 
 def rope_table():
     # Angles up to 40 radians: float32 keeps them to 2e-6, so sines and cosines to as much.
-    loose = {"float32": 1e-5}
+    loose = {"float32": 1e-5, "float64": 1e-5}
     x = Arr((2, 3, 7, 16))
     for label, keywords in {
         "": {},
@@ -79,21 +99,46 @@ def rope_table():
     }.items():
         options = {"traditional": False, "base": 10000.0, "scale": 1.0, "offset": 0} | keywords
         yield sample("fast.rope", x, 16, kw=options, label=label, tolerance=loose)
-        yield sample("fast.rope", x, 8, kw=options, label=f"partial{label}", tolerance=loose,
-                     dtypes=("float32",))  # fmt: skip
+        yield sample(
+            "fast.rope",
+            x,
+            8,
+            kw=options,
+            label=f"partial{label}",
+            tolerance=loose,
+            dtypes=("float32",),
+        )
     options = {"traditional": False, "scale": 1.0, "base": None}
     freqs = Arr((8,), low=1, high=100, dtype="float32", diff=False)
-    yield sample("fast.rope", x, 16, kw=options | {"offset": 3, "freqs": freqs}, label="freqs",
-                 tolerance=loose, vmap=False, dtypes=("float32", "float16"))  # fmt: skip
+    yield sample(
+        "fast.rope",
+        x,
+        16,
+        kw=options | {"offset": 3, "freqs": freqs},
+        label="freqs",
+        tolerance=loose,
+        vmap=False,
+        dtypes=("float32", "float16"),
+    )
     offsets = Arr((2,), values=(0, 5), dtype="int32")
-    yield sample("fast.rope", x, 16, kw=options | {"base": 10000.0, "offset": offsets},
-                 label="offsets", tolerance=loose, vmap=False)  # fmt: skip
+    yield sample(
+        "fast.rope",
+        x,
+        16,
+        kw=options | {"base": 10000.0, "offset": offsets},
+        label="offsets",
+        tolerance=loose,
+        vmap=False,
+    )
 
 
 def attention_table():
     def arrays(queries=5, keys=7, heads=4, groups=1, size=16):
-        return (Arr((2, heads, queries, size)), Arr((2, heads // groups, keys, size)),
-                Arr((2, heads // groups, keys, size)))  # fmt: skip
+        return (
+            Arr((2, heads, queries, size)),
+            Arr((2, heads // groups, keys, size)),
+            Arr((2, heads // groups, keys, size)),
+        )
 
     boolean = Arr((5, 7), values=tuple((i * 5 + 1) % 3 != 0 for i in range(35)), dtype="bool_")
     additive = Arr((2, 1, 5, 7), low=-3, high=1)
@@ -113,12 +158,26 @@ def attention_table():
     for label, (parts, keywords) in cases.items():
         size = parts[0].shape[-1]
         # Halves: the scores are products of halves, exact in float32; the output rounds once.
-        yield sample("fast.scaled_dot_product_attention", *parts,
-                     kw={"scale": size**-0.5} | keywords, label=label, truth=attention,
-                     length=size, vmap=not keywords, dtypes=HALVES_TOO)  # fmt: skip
+        yield sample(
+            "fast.scaled_dot_product_attention",
+            *parts,
+            kw={"scale": size**-0.5} | keywords,
+            label=label,
+            truth=attention,
+            length=size,
+            vmap=not keywords,
+            dtypes=HALVES_TOO,
+        )
     views = tuple(Arr((2, 4, 6, 16), view=view) for view in ("strided", "transposed", "broadcast"))
-    yield sample("fast.scaled_dot_product_attention", *views, kw={"scale": 0.25}, label="views",
-                 truth=attention, length=16, dtypes=("float32",))  # fmt: skip
+    yield sample(
+        "fast.scaled_dot_product_attention",
+        *views,
+        kw={"scale": 0.25},
+        label="views",
+        truth=attention,
+        length=16,
+        dtypes=("float32",),
+    )
 
 
 def cross_entropy(logits, targets):
@@ -128,8 +187,9 @@ def cross_entropy(logits, targets):
 
 def loss_table():
     targets = Arr((2, 3), values=(0, 4, 6, 1, 2, 3), dtype="int32")
-    yield sample("fast.cross_entropy", Arr((2, 3, 7), low=-4, high=4), targets, truth=cross_entropy,
-                 length=7)  # fmt: skip
+    yield sample(
+        "fast.cross_entropy", Arr((2, 3, 7), low=-4, high=4), targets, truth=cross_entropy, length=7
+    )
     wide = Arr((2, 515), low=-4, high=4), Arr((2,), values=(3, 514), dtype="int32")
     yield sample("fast.cross_entropy", *wide, label="wide", truth=cross_entropy, length=515)
 

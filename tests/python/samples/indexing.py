@@ -81,21 +81,59 @@ def at(make, method):
 def table():
     for label, (make, indices) in READS.items():
         dtypes = DTYPES if label in ("array", "step") else FEW
-        yield sample("array", Arr(CUBE), *indices, label=f"read-{label}", call=read(make),
-                     dtypes=dtypes, exact=True)  # fmt: skip
+        yield sample(
+            "array",
+            Arr(CUBE),
+            *indices,
+            label=f"read-{label}",
+            call=read(make),
+            dtypes=dtypes,
+            exact=True,
+        )
     for view in ("transposed", "strided", "broadcast"):
         make, indices = READS["slice-array"]
-        yield sample("array", Arr(CUBE, view=view), *indices, label=f"read-{view}",
-                     call=read(make), dtypes=("float32",), exact=True)  # fmt: skip
+        yield sample(
+            "array",
+            Arr(CUBE, view=view),
+            *indices,
+            label=f"read-{view}",
+            call=read(make),
+            dtypes=("float32",),
+            exact=True,
+        )
     for label, (make, indices, shape) in WRITES.items():
         dtypes = DTYPES if label in ("array", "slice") else FEW
-        yield sample("array", Arr(CUBE), Arr(shape), *indices, label=f"write-{label}",
-                     call=write(make), dtypes=dtypes, exact=True)  # fmt: skip
-    yield sample("array", Arr(CUBE), label="write-python", dtypes=FEW, exact=True, grad=False,
-                 call=lambda mx, x: write(lambda: (1, slice(2, 4)))(mx, x, 3))  # fmt: skip
+        yield sample(
+            "array",
+            Arr(CUBE),
+            Arr(shape),
+            *indices,
+            label=f"write-{label}",
+            call=write(make),
+            dtypes=dtypes,
+            exact=True,
+        )
+    yield sample(
+        "array",
+        Arr(CUBE),
+        label="write-python",
+        dtypes=FEW,
+        exact=True,
+        grad=False,
+        call=lambda mx, x: write(lambda: (1, slice(2, 4)))(mx, x, 3),
+    )
     mask = Arr(CUBE, dtype="bool_")
-    yield sample("array", Arr(CUBE), mask, label="write-mask", dtypes=FEW, exact=True, grad=False,
-                 call=lambda mx, x, m: write(lambda m: m)(mx, x, 0, m), vmap=False)  # fmt: skip
+    yield sample(
+        "array",
+        Arr(CUBE),
+        mask,
+        label="write-mask",
+        dtypes=FEW,
+        exact=True,
+        grad=False,
+        call=lambda mx, x, m: write(lambda m: m)(mx, x, 0, m),
+        vmap=False,
+    )
     repeated = (index(0, 3, 0, 0),)
     for method in AT:
         dtypes = ("float32", "int32", "bfloat16") if method != "divide" else ("float32",)
@@ -107,19 +145,35 @@ def table():
         }.items():
             # MLX has no derivative of at[].multiply and divide with repeated indices.
             smooth = method in ("add", "subtract")
-            yield sample("array", Arr(CUBE, low=1, high=9), Arr(shape, low=1, high=3), *indices,
-                         label=f"at-{method}-{label}", call=at(make, method), dtypes=dtypes,
-                         grad=smooth, length=4)  # fmt: skip
+            yield sample(
+                "array",
+                Arr(CUBE, low=1, high=9),
+                Arr(shape, low=1, high=3),
+                *indices,
+                label=f"at-{method}-{label}",
+                call=at(make, method),
+                dtypes=dtypes,
+                grad=smooth,
+                length=4,
+            )
     yield from function_table()
 
 
 def function_table():
     for label, keywords in {"flat": {}, "first": {"axis": 0}, "last": {"axis": -1}}.items():
-        yield sample("take", Arr(CUBE), index(0, 3, 1, -1), kw=keywords, label=label, dtypes=FEW,
-                     exact=True)  # fmt: skip
+        yield sample(
+            "take", Arr(CUBE), index(0, 3, 1, -1), kw=keywords, label=label, dtypes=FEW, exact=True
+        )
     yield sample("take", Arr(CUBE), 2, kw={"axis": 1}, label="number", dtypes=FEW, exact=True)
-    yield sample("take", Arr(CUBE), index(0, 3, 1, 2, shape=(2, 2)), kw={"axis": 1}, label="2d",
-                 dtypes=DTYPES, exact=True)  # fmt: skip
+    yield sample(
+        "take",
+        Arr(CUBE),
+        index(0, 3, 1, 2, shape=(2, 2)),
+        kw={"axis": 1},
+        label="2d",
+        dtypes=DTYPES,
+        exact=True,
+    )
     yield sample("take", Arr(CUBE), index(0, 3), kw={"axis": 0}, label="rows", exact=True)
     along = index(0, 3, 1, 2, 2, 0, 1, 3, 0, 0, 1, 1, shape=(4, 3))
     for name, extra in {"take_along_axis": (), "put_along_axis": (Arr((4, 3)),)}.items():
@@ -127,10 +181,18 @@ def function_table():
         yield sample(name, Arr((4, 5)), distinct, *extra, kw={"axis": 1}, dtypes=FEW, exact=True)
         column = index(0, 3, 1, 2, 2, shape=(1, 5))
         value = (Arr((1, 5)),) if extra else ()
-        yield sample(name, Arr((4, 5)), column, *value, kw={"axis": 0}, label="first", dtypes=FEW,
-                     exact=True)  # fmt: skip
-    yield sample("take_along_axis", Arr((5,)), index(1, 0, 4), kw={"axis": None}, label="flat",
-                 exact=True, dtypes=FLOATS + INTEGERS)  # fmt: skip
+        yield sample(
+            name, Arr((4, 5)), column, *value, kw={"axis": 0}, label="first", dtypes=FEW, exact=True
+        )
+    yield sample(
+        "take_along_axis",
+        Arr((5,)),
+        index(1, 0, 4),
+        kw={"axis": None},
+        label="flat",
+        exact=True,
+        dtypes=FLOATS + INTEGERS,
+    )
 
 
 SAMPLES = list(table())

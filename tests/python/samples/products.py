@@ -39,19 +39,47 @@ def table():
     for label, (left, right) in MATRICES.items():
         dtypes = INEXACT if label in ("", "square", "batch") else ("float32",)
         inner = left[-1]
-        yield sample("matmul", Arr(left), Arr(right), label=label, dtypes=dtypes, truth=np.matmul,
-                     length=max(inner, 1))  # fmt: skip
+        yield sample(
+            "matmul",
+            Arr(left),
+            Arr(right),
+            label=label,
+            dtypes=dtypes,
+            truth=np.matmul,
+            length=max(inner, 1),
+        )
     for left_view in ("", "transposed", "strided", "broadcast"):
         for right_view in ("transposed", "strided", "broadcast"):
-            yield sample("matmul", Arr((4, 6), view=left_view), Arr((6, 5), view=right_view),
-                         label=f"views-{left_view}-{right_view}", truth=np.matmul, length=6,
-                         dtypes=("float32", "bfloat16"))  # fmt: skip
-    yield sample("matmul", Arr((4, 6), dtype="float32"), Arr((6, 5), dtype="float16"),
-                 label="promote", dtypes=("float32",), length=6)  # fmt: skip
+            yield sample(
+                "matmul",
+                Arr((4, 6), view=left_view),
+                Arr((6, 5), view=right_view),
+                label=f"views-{left_view}-{right_view}",
+                truth=np.matmul,
+                length=6,
+                dtypes=("float32", "bfloat16"),
+            )
+    yield sample(
+        "matmul",
+        Arr((4, 6), dtype="float32"),
+        Arr((6, 5), dtype="float16"),
+        label="promote",
+        dtypes=("float32",),
+        length=6,
+    )
     for label, keywords in {"": {}, "scaled": {"alpha": 0.5, "beta": 2.0}}.items():
         for kind, bias in {"matrix": (4, 5), "row": (5,), "column": (4, 1)}.items():
-            yield sample("addmm", Arr(bias), Arr((4, 6)), Arr((6, 5)), kw=keywords, length=6,
-                         label=f"{kind}{label}", dtypes=FLOATS, vmap=not label)  # fmt: skip
+            yield sample(
+                "addmm",
+                Arr(bias),
+                Arr((4, 6)),
+                Arr((6, 5)),
+                kw=keywords,
+                length=6,
+                label=f"{kind}{label}",
+                dtypes=FLOATS,
+                vmap=not label,
+            )
     yield sample("addmm", Arr((3, 4, 5)), Arr((3, 4, 6)), Arr((3, 6, 5)), label="batch", length=6)
     for name in ("inner", "outer"):
         yield sample(name, Arr((6,)), Arr((6,)), dtypes=INEXACT, truth="numpy", length=6)
@@ -61,16 +89,35 @@ def table():
     yield sample("vecdot", Arr((3, 6)), Arr((3, 6)), kw={"axis": 0}, label="axis", length=3)
     for axes in (1, 2, [[0, 1], [1, 0]]):
         shapes = {1: ((3, 4), (4, 5)), 2: ((2, 3, 4), (3, 4, 5))}
-        left, right = shapes.get(axes, ((3, 4, 2), (4, 3, 5))) if isinstance(axes, int) else (
-            (3, 4, 2), (4, 3, 5))  # fmt: skip
-        yield sample("tensordot", Arr(left), Arr(right), kw={"axes": axes}, label=str(axes),
-                     length=12, truth="numpy")  # fmt: skip
+        left, right = (
+            shapes.get(axes, ((3, 4, 2), (4, 3, 5)))
+            if isinstance(axes, int)
+            else ((3, 4, 2), (4, 3, 5))
+        )
+        yield sample(
+            "tensordot",
+            Arr(left),
+            Arr(right),
+            kw={"axes": axes},
+            label=str(axes),
+            length=12,
+            truth="numpy",
+        )
     yield sample("kron", Arr((2, 3)), Arr((3, 2)), dtypes=FLOATS, truth="numpy")
     yield sample("kron", Arr((3,)), Arr((2, 2)), label="ranks", truth="numpy")
     for text, shapes in EINSUMS.items():
         yield sample("einsum", text, *map(Arr, shapes), label=text, truth="numpy", length=20)
-    yield sample("einsum_path", "ij,jk,kl->il", Arr((3, 4)), Arr((4, 5)), Arr((5, 2)),
-                 dtypes=("float32",), grad=False, vmap=False, compiled=False)  # fmt: skip
+    yield sample(
+        "einsum_path",
+        "ij,jk,kl->il",
+        Arr((3, 4)),
+        Arr((4, 5)),
+        Arr((5, 2)),
+        dtypes=("float32",),
+        grad=False,
+        vmap=False,
+        compiled=False,
+    )
     yield from special_table()
 
 
@@ -85,8 +132,16 @@ def special_table():
         "all": {"mask_out": mask_out, "mask_lhs": mask_left, "mask_rhs": mask_right},
     }
     for label, masks in blocks.items():
-        yield sample("block_masked_mm", Arr((64, 64)), Arr((64, 64)), kw={"block_size": 32} | masks,
-                     label=label, length=64, dtypes=("float32",), vmap=False)  # fmt: skip
+        yield sample(
+            "block_masked_mm",
+            Arr((64, 64)),
+            Arr((64, 64)),
+            kw={"block_size": 32} | masks,
+            label=label,
+            length=64,
+            dtypes=("float32",),
+            vmap=False,
+        )
     left_index = Arr((3,), dtype="uint32", values=(0, 1, 1))
     right_index = Arr((3,), dtype="uint32", values=(2, 0, 1))
     for label, indices in {
@@ -94,11 +149,27 @@ def special_table():
         "right": {"rhs_indices": right_index},
     }.items():
         batch = 2 if label == "" else 3
-        yield sample("gather_mm", Arr((batch, 4, 6)), Arr((3, 6, 5)), kw=indices, label=label,
-                     length=6, dtypes=("float32",), vmap=False)  # fmt: skip
+        yield sample(
+            "gather_mm",
+            Arr((batch, 4, 6)),
+            Arr((3, 6, 5)),
+            kw=indices,
+            label=label,
+            length=6,
+            dtypes=("float32",),
+            vmap=False,
+        )
     segments = Arr((3, 2), dtype="uint32", values=(0, 2, 2, 5, 5, 8))
-    yield sample("segmented_mm", Arr((4, 8)), Arr((8, 5)), segments, length=3, dtypes=("float32",),
-                 grad=False, vmap=False)  # fmt: skip
+    yield sample(
+        "segmented_mm",
+        Arr((4, 8)),
+        Arr((8, 5)),
+        segments,
+        length=3,
+        dtypes=("float32",),
+        grad=False,
+        vmap=False,
+    )
 
 
 SAMPLES = list(table())

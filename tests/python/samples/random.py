@@ -20,24 +20,51 @@ def table():
         yield sample("random.bernoulli", 0.3, shape, KEY, label=label, **DRAW)
         yield sample("random.randint", -5, 100, shape, kw={"key": KEY}, label=label, **DRAW)
         for name in ("normal", "gumbel", "laplace"):
-            yield sample(f"random.{name}", kw={"shape": shape, "key": KEY}, label=label,
-                         **THROUGH_FUNCTIONS)  # fmt: skip
-        yield sample("random.truncated_normal", -1.0, 2.0, shape, kw={"key": KEY}, label=label,
-                     **THROUGH_FUNCTIONS)  # fmt: skip
+            yield sample(
+                f"random.{name}", kw={"shape": shape, "key": KEY}, label=label, **THROUGH_FUNCTIONS
+            )
+        yield sample(
+            "random.truncated_normal",
+            -1.0,
+            2.0,
+            shape,
+            kw={"key": KEY},
+            label=label,
+            **THROUGH_FUNCTIONS,
+        )
     for dtype in HALVES:
         options = {"shape": (9,), "dtype": Name(dtype), "key": KEY}
         yield sample("random.uniform", kw=options, label=dtype, **DRAW)
         for name in ("normal", "gumbel", "laplace"):
             yield sample(f"random.{name}", kw=options, label=dtype, **(DRAW | {"exact": False}))
-    yield sample("random.uniform", Arr((4,), low=0, high=1), Arr((4,), low=2, high=3), (3, 4),
-                 kw={"key": KEY}, label="bounds", **(DRAW | {"exact": False}))  # fmt: skip
-    yield sample("random.normal", kw={"shape": (5,), "loc": 2.0, "scale": 0.5, "key": KEY},
-                 label="scaled", **THROUGH_FUNCTIONS)  # fmt: skip
+    yield sample(
+        "random.uniform",
+        Arr((4,), low=0, high=1),
+        Arr((4,), low=2, high=3),
+        (3, 4),
+        kw={"key": KEY},
+        label="bounds",
+        **(DRAW | {"exact": False}),
+    )
+    yield sample(
+        "random.normal",
+        kw={"shape": (5,), "loc": 2.0, "scale": 0.5, "key": KEY},
+        label="scaled",
+        **THROUGH_FUNCTIONS,
+    )
     for dtype in INTEGERS:
-        yield sample("random.randint", 0, 50, (11,), kw={"dtype": Name(dtype), "key": KEY},
-                     label=dtype, **DRAW)  # fmt: skip
-    yield sample("random.bernoulli", Arr((3, 4), low=0, high=1), kw={"key": KEY}, label="array",
-                 **DRAW)  # fmt: skip
+        yield sample(
+            "random.randint",
+            0,
+            50,
+            (11,),
+            kw={"dtype": Name(dtype), "key": KEY},
+            label=dtype,
+            **DRAW,
+        )
+    yield sample(
+        "random.bernoulli", Arr((3, 4), low=0, high=1), kw={"key": KEY}, label="array", **DRAW
+    )
     logits = Arr((3, 5))
     for label, keywords in {
         "": {},
@@ -48,8 +75,9 @@ def table():
         yield sample("random.categorical", logits, kw=keywords | {"key": KEY}, label=label, **DRAW)
     for label, argument in {"number": 9, "array": Arr((6, 2))}.items():
         yield sample("random.permutation", argument, kw={"key": KEY}, label=label, **DRAW)
-    yield sample("random.permutation", Arr((3, 7)), kw={"axis": 1, "key": KEY}, label="axis",
-                 **DRAW)  # fmt: skip
+    yield sample(
+        "random.permutation", Arr((3, 7)), kw={"axis": 1, "key": KEY}, label="axis", **DRAW
+    )
     for count in (1, 2, 5):
         yield sample("random.split", KEY, count, label=str(count), **DRAW)
     yield sample("random.key", 12345678901, **DRAW)

@@ -58,18 +58,32 @@ def table():
             others = tuple(d for d in shown if d not in FLOATS)
             yield sample(name, array, kw=keywords, label=label, dtypes=floats, **common)
             if others:
-                yield sample(name, array, kw=keywords, label=f"{label}-other", dtypes=others,
-                             grad=False, length=SIZE)  # fmt: skip
+                yield sample(
+                    name,
+                    array,
+                    kw=keywords,
+                    label=f"{label}-other",
+                    dtypes=others,
+                    grad=False,
+                    length=SIZE,
+                )
         for view in ("strided", "transposed", "broadcast"):
             array = Arr(CUBE, low=low, high=high, view=view, distinct=distinct)
-            yield sample(name, array, kw={"axis": 1}, label=view, **common,
-                         dtypes=("float32", "bfloat16"))  # fmt: skip
+            yield sample(
+                name, array, kw={"axis": 1}, label=view, **common, dtypes=("float32", "bfloat16")
+            )
         single = common | {"grad": differentiable and name != "std"}  # 0/0 at a variance of 0
         yield sample(name, Arr((), low=low, high=high), label="0-d", **single)
-        yield sample(name, Arr((2, 1031), low=0.99 if name == "prod" else low, high=1.01,
-                               distinct=distinct), kw={"axis": -1}, label="long",
-                     grad=differentiable, truth=truth, length=1031,
-                     dtypes=("float32",))  # fmt: skip
+        yield sample(
+            name,
+            Arr((2, 1031), low=0.99 if name == "prod" else low, high=1.01, distinct=distinct),
+            kw={"axis": -1},
+            label="long",
+            grad=differentiable,
+            truth=truth,
+            length=1031,
+            dtypes=("float32",),
+        )
         if name in EMPTY:
             yield sample(
                 name,
@@ -92,21 +106,39 @@ def table():
             "first": {"axis": 0},
             "keep": {"axis": -1, "keepdims": True},
         }.items():
-            yield sample(name, Arr(CUBE, low=-9, high=9), kw=keywords, label=label, exact=True,
-                         dtypes=REALS + BOOL, grad=False)  # fmt: skip
-        yield sample(name, Arr(CUBE, view="transposed"), kw={"axis": 1}, label="view", exact=True,
-                     grad=False)  # fmt: skip
-        yield sample(name, Arr(CUBE, special=True), kw={"axis": -1}, label="nan", exact=True,
-                     grad=False)  # fmt: skip
+            yield sample(
+                name,
+                Arr(CUBE, low=-9, high=9),
+                kw=keywords,
+                label=label,
+                exact=True,
+                dtypes=REALS + BOOL,
+                grad=False,
+            )
+        yield sample(
+            name, Arr(CUBE, view="transposed"), kw={"axis": 1}, label="view", exact=True, grad=False
+        )
+        yield sample(
+            name, Arr(CUBE, special=True), kw={"axis": -1}, label="nan", exact=True, grad=False
+        )
     yield from softmax_table()
     for label, keywords in {"all": {}, "last": {"axis": -1}}.items():
-        yield sample("minmax", Arr(CUBE, distinct=True), kw=keywords, label=label, exact=True,
-                     dtypes=REALS)  # fmt: skip
-        yield sample("count_nonzero", Arr(CUBE, low=-1, high=1), kw=keywords, label=label,
-                     dtypes=INTEGERS + BOOL, exact=True, grad=False)  # fmt: skip
+        yield sample(
+            "minmax", Arr(CUBE, distinct=True), kw=keywords, label=label, exact=True, dtypes=REALS
+        )
+        yield sample(
+            "count_nonzero",
+            Arr(CUBE, low=-1, high=1),
+            kw=keywords,
+            label=label,
+            dtypes=INTEGERS + BOOL,
+            exact=True,
+            grad=False,
+        )
     for label, offset in {"": 0, "offset": 1, "below": -1}.items():
-        yield sample("trace", Arr((4, 5)), kw={"offset": offset}, label=label, dtypes=NUMBERS,
-                     length=4)  # fmt: skip
+        yield sample(
+            "trace", Arr((4, 5)), kw={"offset": offset}, label=label, dtypes=NUMBERS, length=4
+        )
     yield sample("trace", Arr(CUBE), kw={"axis1": 0, "axis2": 2}, label="axes", length=3)
     for label, keywords in {"": {}, "twice": {"n": 2}, "first": {"axis": 0}}.items():
         yield sample("diff", Arr((4, 6)), kw=keywords, label=label, dtypes=NUMBERS)
@@ -126,11 +158,20 @@ def softmax_table():
     yield sample("softmax", Arr((3, 1031)), kw={"axis": -1}, label="long", truth=softmax)
     for view in ("strided", "transposed", "broadcast"):
         yield sample("softmax", Arr(CUBE, view=view), kw={"axis": -1}, label=view, truth=softmax)
-    yield sample("softmax", Arr(CUBE), kw={"axis": -1}, label="integers", dtypes=("int32",),
-                 grad=False)  # fmt: skip
+    yield sample(
+        "softmax", Arr(CUBE), kw={"axis": -1}, label="integers", dtypes=("int32",), grad=False
+    )
     yield sample("softmax", Arr((0, 4)), kw={"axis": -1}, label="empty", grad=False)
-    yield sample("logsumexp", Arr(CUBE), kw={"axis": -1}, label="complex", dtypes=COMPLEX,
-                 grad=False, vmap=False, check="shape")  # fmt: skip
+    yield sample(
+        "logsumexp",
+        Arr(CUBE),
+        kw={"axis": -1},
+        label="complex",
+        dtypes=COMPLEX,
+        grad=False,
+        vmap=False,
+        check="shape",
+    )
 
 
 def unique_table():
@@ -145,8 +186,16 @@ def unique_table():
             "return_counts": True,
         },
     }.items():
-        yield sample("unique", repeated, kw=keywords, label=label, dtypes=REALS, exact=True,
-                     grad=False, vmap=False)  # fmt: skip
+        yield sample(
+            "unique",
+            repeated,
+            kw=keywords,
+            label=label,
+            dtypes=REALS,
+            exact=True,
+            grad=False,
+            vmap=False,
+        )
 
 
 SAMPLES = list(table())
