@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "core/threads.h"
+#include "cpu/attention_rows.h"
+#include "cpu/dnnl.h"
 #include "cpu/scratch.h"
 #include "cpu/simd.h"
 #include "cpu/tile/program.h"
@@ -15,32 +17,18 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "cpu/exp-inl.h"
 #include "cpu/matrix_blocks-inl.h"
 
 #ifndef HEDDLE_CPU_ATTENTION_CPP_ONCE
 #define HEDDLE_CPU_ATTENTION_CPP_ONCE
 namespace heddle::cpu {
+using namespace attention_detail;
 namespace {
 
-constexpr float lowest = std::numeric_limits<float>::lowest();
 constexpr int64_t key_block = 128;    // scores of one block of keys stay in the L1 cache
 constexpr int64_t split_keys = 1024;  // few queries: the keys are shared out in pieces of this size
 constexpr int64_t few_queries = 4;    // fewer than this many do not fill a vector
-
-// The problem with the query heads of one key head seen as one long list of rows.
-struct Problem {
-  View q, k, v, out;
-  AttentionParams params;
-  int64_t key_heads, group, queries, keys, depth, value_depth;
-  int64_t rows;    // group * queries
-  int64_t pieces;  // into which the keys are split
-
-  int64_t head_of(int64_t key_head, int64_t row) const { return key_head * group + row / queries; }
-  template <class T>
-  const T* row_of(const View& view, int64_t b, int64_t head, int64_t at) const {
-    return view.as<T>() + b * view.strides[0] + head * view.strides[1] + at * view.strides[2];
-  }
-};
 
 // What is known of one block of rows after some keys: for each row (a lane of `width`) the maximum
 // of the scores, the sum of exp(score - maximum), and the sum of values weighted so (values as
@@ -59,28 +47,6 @@ struct Running {
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-// exp(x) for x <= 0 with a relative error of about 1e-7, exactly 0 below the normal numbers: 2^n
-// times a polynomial (Taylor, degree 6, remainder below 2^-25) on |r| <= ln 2 / 2. NaN stays.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V exp_of_negative(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
-  // ln 2 in two parts, so that the product with n is exact in the first.
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
-  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
-  V p = hn::Set(d, 1.f / 720);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.f / 120));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.f / 24));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.f / 6));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.f));
-  // n stays within the exponent's range for what is not replaced below.
-  const V power =
-      hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127))));
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3f)), hn::Mul(p, power));
-}
 
 template <int vectors, bool adds>
 void multiply_rows(int64_t rows, int64_t K, const float* a, int64_t row_stride, int64_t k_stride,
@@ -131,66 +97,6 @@ void softmax_step(float* scores, int64_t keys, Running& run, float* factors) {
     }
   }
   for (int j = 0; j < vectors; j++) hn::StoreU(sum[j], d, run.sum + j * lanes);
-}
-
-// Rows [first, first + count) of key head `key_head` of batch entry b.
-struct RowBlock {
-  int64_t b, key_head, first, count;
-};
-
-// Applies the mask to scores (keys from `key` on, width): an additive mask is added, where a
-// boolean or causal one forbids, the score becomes the lowest number.
-inline void apply_mask(const Problem& p, const RowBlock& rows, int64_t key, int64_t keys,
-                       float* scores, int64_t width) {
-  if (p.params.causal) {
-    for (int64_t lane = 0; lane < rows.count; lane++) {
-      int64_t last = (rows.first + lane) % p.queries + p.keys - p.queries;
-      for (int64_t i = std::max<int64_t>(0, last + 1 - key); i < keys; i++) {
-        scores[i * width + lane] = lowest;
-      }
-    }
-  }
-  if (!p.params.mask) return;
-  const View& mask = *p.params.mask;
-  for (int64_t lane = 0; lane < rows.count; lane++) {
-    int64_t row = rows.first + lane, step = mask.strides[3];
-    int64_t offset = rows.b * mask.strides[0] + p.head_of(rows.key_head, row) * mask.strides[1] +
-                     row % p.queries * mask.strides[2] + key * step;
-    float* to = scores + lane;
-    if (mask.dtype == Dtype::bool_) {
-      const bool* from = mask.as<bool>() + offset;
-      for (int64_t i = 0; i < keys; i++) {
-        if (!from[i * step]) to[i * width] = lowest;
-      }
-    } else {
-      visit_dtype(mask.dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        if constexpr (!std::is_same_v<T, complex64_t>) {
-          const T* from = mask.as<T>() + offset;
-          for (int64_t i = 0; i < keys; i++) to[i * width] += static_cast<float>(from[i * step]);
-        }
-      });
-    }
-  }
-}
-
-// The keys that a block of rows has to look at: causal rows stop early, unless one of them may
-// attend to nothing, which then averages all values.
-inline int64_t key_limit(const Problem& p, const RowBlock& rows) {
-  if (!p.params.causal) return p.keys;
-  int64_t shift = p.keys - p.queries, first = rows.first % p.queries;
-  bool wraps = first + rows.count > p.queries;
-  if (shift < 0 && (wraps || first + shift < 0)) return p.keys;
-  int64_t last = wraps ? p.queries - 1 : first + rows.count - 1;
-  return std::clamp<int64_t>(last + shift + 1, 0, p.keys);
-}
-
-inline bool mask_matters(const Problem& p, const RowBlock& rows, int64_t key, int64_t keys) {
-  if (p.params.mask) return true;
-  if (!p.params.causal) return false;
-  bool wraps = rows.first % p.queries + rows.count > p.queries;
-  int64_t first = wraps ? 0 : rows.first % p.queries;
-  return key + keys - 1 > first + p.keys - p.queries;
 }
 
 // `count` rows of a key or value head from `key` on, as floats: in place, or converted into
@@ -342,20 +248,11 @@ inline void merge(const Problem& p, Running& run, const Running& other) {
 }
 
 inline void start(const Problem& p, const RowBlock& rows, bool with_sinks, Running& run) {
+  with_sinks = with_sinks && p.params.sinks;
   for (int64_t lane = 0; lane < run.width; lane++) {
-    run.maximum[lane] = lowest;
-    run.sum[lane] = 0;
-    if (with_sinks && p.params.sinks && lane < rows.count) {
-      int64_t head = p.head_of(rows.key_head, rows.first + lane);
-      const View& sinks = *p.params.sinks;
-      visit_dtype(sinks.dtype, [&](auto tag) {
-        using S = typename decltype(tag)::type;
-        if constexpr (!std::is_same_v<S, complex64_t>) {
-          run.maximum[lane] = static_cast<float>(sinks.as<S>()[head * sinks.strides[0]]);
-        }
-      });
-      run.sum[lane] = 1;
-    }
+    bool sink = with_sinks && lane < rows.count;
+    run.maximum[lane] = sink ? sink_of(p, rows, lane) : lowest;
+    run.sum[lane] = sink ? 1 : 0;
   }
   std::fill_n(run.weighted, run.width * p.value_depth, 0.f);
 }
@@ -476,9 +373,14 @@ void attention(const View& q, const View& k, const View& v, const View& out,
   p.depth = q.shape[3];
   p.value_depth = v.shape[3];
   p.rows = p.group * p.queries;
-  constexpr int64_t one_block = 16;
+  constexpr int64_t one_block = 16, rows_for_primitives = 16;
   p.pieces =
       p.rows <= one_block && p.keys > 2 * split_keys ? (p.keys + split_keys - 1) / split_keys : 1;
+  bool plain_rows = p.k.strides[2] >= p.depth && p.v.strides[2] >= p.value_depth;
+  if (q.dtype == Dtype::bfloat16 && onednn::native(q.dtype) && plain_rows &&
+      p.rows >= rows_for_primitives) {
+    return attend_by_primitives(p);
+  }
   switch (q.dtype) {
     case Dtype::float16:
       return HWY_DYNAMIC_DISPATCH(attend_float16)(p);

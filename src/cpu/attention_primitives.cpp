@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/threads.h"
+#include "cpu/attention_rows.h"
+#include "cpu/dnnl.h"
+#include "cpu/scratch.h"
+#include "cpu/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/attention_primitives.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "cpu/exp-inl.h"
+#include "cpu/half_vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heddle::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// One row of scores (times `scale`) becomes exp(score - maximum) in bfloat16; maximum and sum are
+// brought up to date. Returns what sums so far have to be multiplied with.
+float softmax_row(const float* scores, int64_t n, float scale, bfloat16_t* weights, float* maximum,
+                  float* sum) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto factor = hn::Set(d, scale);
+  auto highest = hn::Set(d, *maximum), second = highest;
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    highest = hn::Max(highest, hn::Mul(hn::LoadU(d, scores + i), factor));
+    second = hn::Max(second, hn::Mul(hn::LoadU(d, scores + i + lanes), factor));
+  }
+  float top = hn::GetLane(hn::MaxOfLanes(d, hn::Max(highest, second)));
+  for (; i < n; i++) top = std::max(top, scores[i] * scale);
+  const auto shift = hn::Set(d, top);
+  auto total = hn::Zero(d);
+  for (i = 0; i + lanes <= n; i += lanes) {
+    auto e = exp_of_negative(d, hn::Sub(hn::Mul(hn::LoadU(d, scores + i), factor), shift));
+    total = hn::Add(total, e);
+    store_as(e, d, weights + i);
+  }
+  float rest = 0;
+  for (; i < n; i++) {
+    float e = hn::GetLane(exp_of_negative(d, hn::Set(d, scores[i] * scale - top)));
+    rest += e;
+    weights[i] = e;
+  }
+  float correction = hn::GetLane(exp_of_negative(d, hn::Set(d, *maximum - top)));
+  *sum = *sum * correction + hn::GetLane(hn::SumOfLanes(d, total)) + rest;
+  *maximum = top;
+  return correction;
+}
+
+void scale_row(float* row, int64_t n, float factor) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, row + i), hn::Set(d, factor)), d, row + i);
+  }
+  for (; i < n; i++) row[i] *= factor;
+}
+
+void round_row(const float* row, int64_t n, bfloat16_t* out) { round_run(row, out, n); }
+
+}  // namespace heddle::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heddle::cpu {
+
+HWY_EXPORT(softmax_row);
+HWY_EXPORT(scale_row);
+HWY_EXPORT(round_row);
+
+namespace attention_detail {
+namespace {
+
+// Large enough that rearranging keys and values for AMX is paid for by many rows; scores, weights
+// and sums of a block stay in the L2 cache.
+constexpr int64_t row_block = 128;
+constexpr int64_t key_block = 256;
+
+onednn::Tensor matrix(Dtype t, int64_t rows, int64_t columns, int64_t row_stride,
+                      int64_t column_stride) {
+  onednn::Tensor m;
+  m.dtype = static_cast<int64_t>(t);
+  m.rank = 2;
+  m.dims[0] = rows;
+  m.dims[1] = columns;
+  m.strides[0] = row_stride;
+  m.strides[1] = column_stride;
+  return m;
+}
+
+void multiply(const onednn::MatmulRequest& request, const void* a, const void* b, void* out) {
+  if (!onednn::matmul(request, a, b, out)) {
+    throw std::runtime_error("[scaled_dot_product_attention] oneDNN has no fast bfloat16 product.");
+  }
+}
+
+struct Space {
+  bfloat16_t *queries, *weights;
+  float *scores, *weighted, *maximum, *sum;
+};
+
+void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
+  const Dtype half = Dtype::bfloat16, full = Dtype::float32;
+  const int64_t n = rows.count;
+  for (int64_t r = 0; r < n; r++) {
+    int64_t row = rows.first + r;
+    const bfloat16_t* from =
+        p.row_of<bfloat16_t>(p.q, rows.b, p.head_of(rows.key_head, row), row % p.queries);
+    for (int64_t i = 0; i < p.depth; i++) space.queries[r * p.depth + i] = from[i * p.q.strides[3]];
+    space.maximum[r] = p.params.sinks ? sink_of(p, rows, r) : lowest;
+    space.sum[r] = p.params.sinks ? 1 : 0;
+  }
+  const int64_t end = key_limit(p, rows);
+  for (int64_t key = 0; key < end; key += key_block) {
+    int64_t keys = std::min(key_block, end - key);
+    onednn::MatmulRequest scores;
+    scores.a = matrix(half, n, p.depth, p.depth, 1);
+    scores.b = matrix(half, p.depth, keys, 1, p.k.strides[2]);
+    scores.out = matrix(full, n, keys, keys, 1);
+    multiply(scores, space.queries, p.row_of<bfloat16_t>(p.k, rows.b, rows.key_head, key),
+             space.scores);
+    const bool masked = mask_matters(p, rows, key, keys);
+    for (int64_t r = 0; r < n; r++) {
+      float* row = space.scores + r * keys;
+      float scale = p.params.scale;
+      if (masked) {
+        HWY_DYNAMIC_DISPATCH(scale_row)(row, keys, scale);
+        scale = 1;
+        apply_mask(p, {rows.b, rows.key_head, rows.first + r, 1}, key, keys, row, 1);
+      }
+      float correction = HWY_DYNAMIC_DISPATCH(softmax_row)(
+          row, keys, scale, space.weights + r * keys, space.maximum + r, space.sum + r);
+      if (key > 0 && correction != 1) {
+        HWY_DYNAMIC_DISPATCH(scale_row)
+        (space.weighted + r * p.value_depth, p.value_depth, correction);
+      }
+    }
+    onednn::MatmulRequest weighted;
+    weighted.a = matrix(half, n, keys, keys, 1);
+    weighted.b = matrix(half, keys, p.value_depth, p.v.strides[2], 1);
+    weighted.out = matrix(full, n, p.value_depth, p.value_depth, 1);
+    weighted.accumulate = key > 0;
+    multiply(weighted, space.weights, p.row_of<bfloat16_t>(p.v, rows.b, rows.key_head, key),
+             space.weighted);
+  }
+  for (int64_t r = 0; r < n; r++) {
+    int64_t row = rows.first + r;
+    float* sums = space.weighted + r * p.value_depth;
+    HWY_DYNAMIC_DISPATCH(scale_row)(sums, p.value_depth, 1 / space.sum[r]);
+    HWY_DYNAMIC_DISPATCH(round_row)
+    (sums, p.value_depth,
+     const_cast<bfloat16_t*>(
+         p.row_of<bfloat16_t>(p.out, rows.b, p.head_of(rows.key_head, row), row % p.queries)));
+  }
+}
+
+}  // namespace
+
+void attend_by_primitives(const Problem& p) {
+  const int64_t blocks = (p.rows + row_block - 1) / row_block;
+  parallel_for(p.q.shape[0] * p.key_heads * blocks, 1, [&](int64_t begin, int64_t end) {
+    Scratch queries(row_block * p.depth * sizeof(bfloat16_t));
+    Scratch weights(row_block * key_block * sizeof(bfloat16_t));
+    Scratch scores(row_block * key_block * sizeof(float));
+    Scratch weighted(row_block * p.value_depth * sizeof(float));
+    Scratch states(2 * row_block * sizeof(float));
+    Space space{queries.as<bfloat16_t>(), weights.as<bfloat16_t>(), scores.as<float>(),
+                weighted.as<float>(),     states.as<float>(),       states.as<float>() + row_block};
+    for (int64_t i = begin; i < end; i++) {
+      int64_t first = i % blocks * row_block, head = i / blocks;
+      attend_block(
+          p, {head / p.key_heads, head % p.key_heads, first, std::min(row_block, p.rows - first)},
+          space);
+    }
+  });
+}
+
+}  // namespace attention_detail
+}  // namespace heddle::cpu
+#endif
