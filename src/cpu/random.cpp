@@ -7,6 +7,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Words = hn::ScalableTag<uint32_t>;
@@ -67,6 +68,7 @@ void encrypt(uint32_t key0, uint32_t key1, uint32_t first, uint32_t second, int 
   }
 }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // e^x for x <= 0 and NaN. float: x = k ln 2 + r with |r| <= ln(2) / 2, e^r by its minimax
@@ -238,6 +239,7 @@ const RowKernels<T>* table() {
 const RowKernels<float>* float_table() { return table<float>(); }
 const RowKernels<double>* double_table() { return table<double>(); }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

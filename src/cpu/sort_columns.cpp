@@ -9,6 +9,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // The network for any n, as Knuth gives it (The Art of Computer Programming 3, 5.2.2, algorithm M):
@@ -49,6 +50,7 @@ void sort_u32(uint32_t* keys, int64_t n) { sort_network(keys, n); }
 void sort_i64(int64_t* keys, int64_t n) { sort_network(keys, n); }
 void sort_u64(uint64_t* keys, int64_t n) { sort_network(keys, n); }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
