@@ -115,7 +115,6 @@ CONSTRUCTED = {
     "numpy-strided": np.arange(10)[::3],
     "numpy-negative": np.arange(4)[::-1],
     "numpy-scalars": [np.float64(1.5), np.float64(2)],
-    "numpy-rows": [np.array([1.0, 2.0]), np.array([3.0, 4.0])],
     "bytes": b"ab",
     "bytearray": bytearray(b"ab"),
     "string": "abc",

@@ -96,7 +96,9 @@ def table():
             )
         if name not in ("median",):
             special_values = Arr(CUBE, special=True)
-            yield sample(name, special_values, kw={"axis": -1}, label="special", grad=False)
+            yield sample(
+                name, special_values, kw={"axis": -1}, label="special", grad=False, truth=truth
+            )
     for name in ("var", "std"):
         yield sample(name, Arr(CUBE), kw={"axis": 1, "ddof": 1}, label="ddof", truth="numpy")
     yield sample("sum", Arr(CUBE), kw={"axis": ()}, label="no-axes", truth="numpy")

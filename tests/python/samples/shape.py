@@ -244,6 +244,7 @@ def method_table():
             "array",
             Arr(low=0.5, high=3),
             label=f"method-{name}-axis",
+            dtypes=HALVES_TOO,
             grad=False,
             call=lambda mx, x, name=name: getattr(x, name)(axis=0, keepdims=True),
             length=3,
