@@ -2,6 +2,7 @@
 #   OpenMP::OpenMP_CXX, Threads::Threads   the compiler's
 #   fmt::fmt, hwy::hwy, hwy::hwy_contrib   installed (Debian: libfmt-dev, libhwy-dev), else fetched at a pinned version, static
 #   DNNL::dnnl                             oneDNN 3, from the Python package onednn-devel-cpu-gomp
+#   heddle::json                           nlohmann-json 3, from the Python package nlohmann-json
 #   heddle::openblas                       OpenBLAS with LAPACK, from the Python package scipy-openblas32 (if there)
 # Tests and benchmarks call heddle_find_doctest() and heddle_find_benchmark().
 
@@ -92,6 +93,20 @@ if(NOT TARGET DNNL::dnnl)
     "  ${Python_EXECUTABLE} -m pip install onednn-cpu-gomp==2023.2.0 onednn-devel-cpu-gomp==2023.2.0\n"
     "or say where it is with -Ddnnl_DIR=<folder of dnnl-config.cmake>.")
 endif()
+
+# --- nlohmann-json: headers only ------------------------------------------------------------------------------------
+
+heddle_locate_in_wheel(nlohmann-json "include/nlohmann/json.hpp" heddle_json_header)
+if(NOT heddle_json_header)
+  message(FATAL_ERROR
+    "nlohmann-json was not found. Install it beside the Python of this build (${Python_EXECUTABLE}):\n"
+    "  ${Python_EXECUTABLE} -m pip install nlohmann-json")
+endif()
+cmake_path(GET heddle_json_header PARENT_PATH heddle_json_folder)
+cmake_path(GET heddle_json_folder PARENT_PATH heddle_json_include)
+add_library(heddle_json INTERFACE)
+target_include_directories(heddle_json SYSTEM INTERFACE "${heddle_json_include}")
+add_library(heddle::json ALIAS heddle_json)
 
 # --- OpenBLAS (LAPACK): whoever writes linear algebra links heddle::openblas to heddle_objects ----------------------
 

@@ -4,9 +4,12 @@
 // promoted to one (see dtype.h).
 #pragma once
 
+#include "heddle/ops/attention.h"
+#include "heddle/ops/conv.h"
 #include "heddle/ops/creation.h"
 #include "heddle/ops/index.h"
 #include "heddle/ops/pointwise.h"
+#include "heddle/ops/products.h"
 #include "heddle/ops/reduce.h"
 #include "heddle/ops/scan.h"
 #include "heddle/ops/shape.h"

@@ -130,6 +130,11 @@ void bind_gradients(nb::module_& m);
 void bind_vmap(nb::module_& m);
 void bind_custom_function(nb::module_& m);
 void bind_compile(nb::module_& m);
+void bind_products(nb::module_& m);
+void bind_convolution(nb::module_& m);
+void bind_attention(nb::module_& fast);
+void bind_io(nb::module_& m);
+void bind_introspection(nb::module_& m);
 
 }  // namespace heddle::python
 

@@ -27,4 +27,10 @@ NB_MODULE(core, m) {
   bind_vmap(m);
   bind_custom_function(m);
   bind_compile(m);
+  bind_products(m);
+  bind_convolution(m);
+  bind_io(m);
+  nb::module_ fast = m.def_submodule("fast", "Operations with kernels of their own.");
+  bind_attention(fast);
+  bind_introspection(m);
 }

@@ -14,7 +14,7 @@ namespace {
 
 // Larger groups bring nothing more: their tiles would leave the L1 cache.
 constexpr int max_group_nodes = 64;
-constexpr int max_group_inputs = 24;
+constexpr int max_group_inputs = 30;
 
 constexpr int none = -1;
 constexpr int conflict = -2;
@@ -31,6 +31,7 @@ struct Entry {
 struct Group {
   int head;  // position in the order of its last node
   int nodes = 0;
+  int edges = 0;  // to nodes outside; at least as many as it has inputs
   bool prologue = false;  // head is not pointwise: it computes the others on the fly
   const Shape* shape;
 };
@@ -152,9 +153,12 @@ class Evaluation {
     Entry& e = entries_[static_cast<size_t>(i)];
     if (e.consumer >= 0) {
       Group& g = groups_[static_cast<size_t>(e.consumer)];
-      if (g.nodes < max_group_nodes && *g.shape == e.node->shape && !(g.prologue && kept(e))) {
+      int edges = g.edges - e.uses + static_cast<int>(e.node->inputs.size());
+      if (g.nodes < max_group_nodes && edges <= max_group_inputs && *g.shape == e.node->shape &&
+          !(g.prologue && kept(e))) {
         e.group = e.consumer;
         g.nodes++;
+        g.edges = edges;
         return;
       }
     }
@@ -163,7 +167,8 @@ class Evaluation {
 
   void start(int i, const Shape& shape, bool prologue) {
     entries_[static_cast<size_t>(i)].group = static_cast<int>(groups_.size());
-    groups_.push_back({i, prologue ? 0 : 1, prologue, &shape});
+    int edges = prologue ? 1 : static_cast<int>(entries_[static_cast<size_t>(i)].node->inputs.size());
+    groups_.push_back({i, prologue ? 0 : 1, edges, prologue, &shape});
   }
 
   void unmark() {
@@ -233,34 +238,10 @@ class Evaluation {
 
   void run_group(Entry& head, int position) {
     collect(members_[static_cast<size_t>(head.group)], position);
-    if (piece_.inputs.size() > max_group_inputs) {
-      run_one_by_one();
-      return;
-    }
     cpu_backend().run(piece_);
     // Consumers let go of the nodes in between, last first, so that these die unevaluated.
     for (size_t i = piece_.nodes.size(); i-- > 0;) {
       if (piece_.kept[i]) piece_.nodes[i]->finish();
-    }
-  }
-
-  // A group that reads too many arrays: every node on its own, with the same results.
-  void run_one_by_one() {
-    PointwiseGroup whole = piece_;
-    for (Node* n : whole.nodes) {
-      piece_.clear();
-      piece_.nodes = {n};
-      piece_.kept = {true};
-      piece_.may_donate = !(n->tracer && in_tracing());
-      piece_.shape = n->shape;
-      for (const Array& in : n->inputs) {
-        if (std::find(piece_.inputs.begin(), piece_.inputs.end(), in.node()) ==
-            piece_.inputs.end()) {
-          piece_.inputs.push_back(in.node());
-        }
-      }
-      cpu_backend().run(piece_);
-      n->finish();
     }
   }
 
@@ -283,10 +264,6 @@ class Evaluation {
     bool fused = members && !members->empty();
     if (fused) {
       collect(*members, none);
-      if (piece_.inputs.size() > max_group_inputs) {
-        run_one_by_one();
-        fused = false;
-      }
     }
     // An op shared by several siblings is held by each of them, and so are its inputs.
     if (n->siblings) {

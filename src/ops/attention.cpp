@@ -1,0 +1,225 @@
+#include "ops/attention.h"
+
+#include <limits>
+
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+[[noreturn]] void refuse(const char* op, const std::string& text) {
+  throw std::invalid_argument(fmt::format("[{}] {}", op, text));
+}
+
+constexpr const char* sdpa = "scaled_dot_product_attention";
+
+double lowest(Dtype t) {
+  switch (t) {
+    case Dtype::float16: return -65504.0;
+    case Dtype::bfloat16: return -0x1.fep127;
+    case Dtype::float64: return std::numeric_limits<double>::lowest();
+    default: return std::numeric_limits<float>::lowest();
+  }
+}
+
+Dtype at_least_float32(Dtype t) { return is_half(t) ? Dtype::float32 : t; }
+
+}  // namespace
+
+Avals ScaledDotProductAttention::infer(const Arrays& in) const {
+  Shape out = in[0].shape();
+  out.back() = in[2].shape(-1);
+  return {{out, in[0].dtype()}};
+}
+
+std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in, const Stream& s) const {
+  const Array &q = in[0], &k = in[1], &v = in[2];
+  int64_t b = q.shape(0), heads = q.shape(1), kv = k.shape(1), lq = q.shape(2), lk = k.shape(2);
+  int64_t repeats = kv > 0 ? heads / kv : 1;
+  Dtype t = q.dtype();
+  auto grouped = [&](const Array& x) {  // heads as (key heads, queries of each)
+    return reshape(x, {b, kv, repeats, lq, x.shape(-1)}, s);
+  };
+  Array scores = matmul(multiply(grouped(q), Array(scale, t), s),
+                        swapaxes(expand_dims(k, {2}, s), -1, -2, s), s);
+  Array minimum(lowest(t), t);
+  if (causal) {
+    Array row = add(arange(static_cast<int>(lq), s), Array(static_cast<int>(lk - lq)), s);
+    Array allowed = greater_equal(expand_dims(row, {1}, s), arange(static_cast<int>(lk), s), s);
+    scores = where(allowed, scores, minimum, s);
+  }
+  if (has_mask) {
+    Array mask = grouped(in[3]);
+    scores = is_bool(mask.dtype()) ? where(mask, scores, minimum, s)
+                                   : add(scores, astype(mask, t, s), s);
+  }
+  if (has_sinks) {
+    Array sinks = broadcast_to(reshape(astype(in.back(), t, s), {1, kv, repeats, 1, 1}, s),
+                               {b, kv, repeats, lq, 1}, s);
+    scores = concatenate({sinks, scores}, -1, s);
+  }
+  Array precise = astype(scores, at_least_float32(t), s);
+  Array e = exp(subtract(precise, max(precise, {-1}, true, s), s), s);
+  Array weights = astype(divide(e, sum(e, {-1}, true, s), s), t, s);
+  if (has_sinks) {
+    Shape start(5, 0), stop = weights.shape();
+    start[4] = 1;
+    weights = slice(weights, start, stop, s);
+  }
+  Array out = matmul(weights, expand_dims(v, {2}, s), s);
+  return Arrays{reshape(out, {b, heads, lq, v.shape(-1)}, s)};
+}
+
+std::optional<Op::Batched> ScaledDotProductAttention::vmap(const Arrays& in,
+                                                           const std::vector<int>& axes,
+                                                           const Stream& s) const {
+  if (has_sinks && axes.back() >= 0) return std::nullopt;  // one set of sinks a call
+  int64_t n = 0;
+  for (size_t i = 0; i < in.size(); i++) {
+    if (axes[i] >= 0) n = in[i].shape(axes[i]);
+  }
+  Arrays merged;
+  for (size_t i = 0; i < in.size(); i++) {
+    if (has_sinks && i + 1 == in.size()) {
+      merged.push_back(in[i]);
+      continue;
+    }
+    Array x = axes[i] >= 0 ? batch_to_front(in[i], axes[i]) : expand_dims(in[i], {0}, s);
+    Shape shape = x.shape();
+    shape[0] = n;
+    merged.push_back(flatten(broadcast_to(x, shape, s), 0, 1, s));
+  }
+  Array out = apply(OpRef(this), merged, s);
+  return Batched{{unflatten(out, 0, {n, out.shape(0) / n}, s)}, {0}};
+}
+
+std::optional<Arrays> RoPE::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
+                                const Arrays&) const {
+  Arrays result;
+  for (int i : argnums) {
+    if (i != 0) refuse("rope", "Gradients with respect to offset and freqs are not defined.");
+    Arrays turned = in;
+    turned[0] = g[0];
+    result.push_back(apply(make_op<RoPE>(dims, traditional, base, scale, has_freqs, !inverse),
+                           std::move(turned), to_stream({})));
+  }
+  return result;
+}
+
+std::optional<Op::Batched> RoPE::vmap(const Arrays& in, const std::vector<int>& axes,
+                                      const Stream& s) const {
+  if (has_freqs && axes[2] >= 0) refuse("rope", "vmap over freqs is not supported.");
+  int64_t n = axes[0] >= 0 ? in[0].shape(axes[0]) : in[1].shape(axes[1]);
+  Array x = axes[0] >= 0 ? batch_to_front(in[0], axes[0]) : expand_dims(in[0], {0}, s);
+  Array offset = axes[1] >= 0 ? batch_to_front(in[1], axes[1]) : expand_dims(in[1], {0}, s);
+  Shape whole = x.shape();
+  whole[0] = n;
+  int64_t b = whole[1];
+  Arrays merged = in;
+  merged[0] = flatten(broadcast_to(x, whole, s), 0, 1, s);
+  merged[1] = flatten(broadcast_to(offset, {n, b}, s), 0, 1, s);
+  Array out = apply(OpRef(this), merged, s);
+  return Batched{{unflatten(out, 0, {n, b}, s)}, {0}};
+}
+
+namespace fast {
+
+Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v, float scale,
+                                   const std::string& mask_mode, const std::optional<Array>& mask,
+                                   const std::optional<Array>& sinks, bool force_fused,
+                                   StreamOrDevice s) {
+  for (const Array* x : {&q, &k, &v}) {
+    if (x->ndim() != 4) {
+      refuse(sdpa, fmt::format("input with shape {} expected to be rank 4", to_string(x->shape())));
+    }
+  }
+  if (!mask_mode.empty() && mask_mode != "causal" && mask_mode != "array") {
+    refuse(sdpa, fmt::format("invalid mask option '{}'. Must be 'causal', or an array.", mask_mode));
+  }
+  if (k.shape(0) != q.shape(0) || v.shape(0) != q.shape(0)) {
+    refuse(sdpa, fmt::format("mismatching batch dimension for inputs with shapes {}, {}, {}.",
+                             to_string(q.shape()), to_string(k.shape()), to_string(v.shape())));
+  }
+  if (q.shape(-1) != k.shape(-1)) {
+    refuse(sdpa, fmt::format("query, keys expected to have matching last dimension; found query shape {} "
+                             "for key shape {}.",
+                             to_string(q.shape()), to_string(k.shape())));
+  }
+  if (k.shape(1) != v.shape(1) || k.shape(2) != v.shape(2)) {
+    refuse(sdpa, fmt::format("keys, values expected to have matching heads and lengths; found key shape "
+                             "{} for value shape {}.",
+                             to_string(k.shape()), to_string(v.shape())));
+  }
+  int64_t heads = q.shape(1), kv = k.shape(1);
+  if (kv == 0 || heads % kv != 0) {
+    refuse(sdpa, fmt::format("n_heads must be a multiple of n_kv_heads, found n_heads {} for n_kv_heads {}.",
+                             heads, kv));
+  }
+  Dtype t = promote_types(promote_types(q.dtype(), k.dtype()), v.dtype());
+  if (!is_floating(t)) refuse(sdpa, fmt::format("Received unsupported type {}.", name_of(t)));
+  if (mask && !is_bool(mask->dtype()) && promote_types(mask->dtype(), t) != t) {
+    refuse(sdpa, fmt::format("Mask type must promote to output type {}.", name_of(t)));
+  }
+  if (sinks) {
+    if (promote_types(sinks->dtype(), t) != t) {
+      refuse(sdpa, fmt::format("Type of sinks must promote to output type {}.", name_of(t)));
+    }
+    if (sinks->ndim() != 1 || sinks->shape(0) != heads) {
+      refuse(sdpa, fmt::format("Received invalid shape for sinks {}.", to_string(sinks->shape())));
+    }
+  }
+  if (force_fused) refuse(sdpa, "force_fused=True but no fused kernel is available in CPU backend.");
+  Stream stream = to_stream(s);
+  Arrays in{astype(q, t, stream), astype(k, t, stream), astype(v, t, stream)};
+  if (mask) {
+    Array m = is_bool(mask->dtype()) ? *mask : astype(*mask, t, stream);
+    in.push_back(broadcast_to(m, {q.shape(0), heads, q.shape(2), k.shape(2)}, stream));
+  }
+  if (sinks) in.push_back(astype(*sinks, t, stream));
+  auto op = make_op<ScaledDotProductAttention>(scale, mask_mode == "causal", mask.has_value(),
+                                               sinks.has_value());
+  // The kernel sums in float32, so float64 is computed by its parts.
+  if (t == float64) return (*op->decompose(in, stream))[0];
+  return apply(std::move(op), std::move(in), stream);
+}
+
+Array rope(const Array& a, int dims, bool traditional, std::optional<float> base, float scale,
+           const Array& offset, const std::optional<Array>& freqs, StreamOrDevice s) {
+  if (a.ndim() < 3) {
+    refuse("rope", fmt::format("Input must have at least 3 dimensions but got input with {} dimensions.",
+                               a.ndim()));
+  }
+  if (!is_floating(a.dtype())) {
+    refuse("rope", fmt::format("Input must be a floating type but got {}.", name_of(a.dtype())));
+  }
+  if (dims <= 0 || dims % 2 != 0) refuse("rope", fmt::format("dims must be even but got {}.", dims));
+  if (dims > a.shape(-1)) {
+    refuse("rope", fmt::format("dims must not exceed the last dimension, {}, but got {}.", a.shape(-1), dims));
+  }
+  if (base && freqs) refuse("rope", "Only one of base or freqs can have a value.");
+  if (!base && !freqs) refuse("rope", "Neither base nor freqs has a value.");
+  if (freqs && (freqs->ndim() != 1 || freqs->shape(0) != dims / 2)) {
+    refuse("rope", fmt::format("freqs must be one dimensional with size {} but got shape {}.", dims / 2,
+                               to_string(freqs->shape())));
+  }
+  if (!is_integer(offset.dtype())) {
+    refuse("rope", fmt::format("offset must be an integer but got type {}.", name_of(offset.dtype())));
+  }
+  if (offset.ndim() > 1 || (offset.size() != 1 && offset.size() != a.shape(0))) {
+    refuse("rope", fmt::format("offset must be a scalar or vector with {} elements but has shape {}.",
+                               a.shape(0), to_string(offset.shape())));
+  }
+  Stream stream = to_stream(s);
+  Shape four{a.shape(0), -1, a.shape(-2), a.shape(-1)};
+  if (a.size() == 0) return a;
+  Arrays in{reshape(astype(a, a.dtype() == float64 ? float32 : a.dtype(), stream), four, stream),
+            reshape(astype(offset, int32, stream), {-1}, stream)};
+  if (freqs) in.push_back(astype(*freqs, float32, stream));
+  Array out = apply(make_op<RoPE>(dims, traditional, base.value_or(0.0f), scale, freqs.has_value(), false),
+                    std::move(in), stream);
+  return astype(reshape(out, a.shape(), stream), a.dtype(), stream);
+}
+
+}  // namespace fast
+}  // namespace heddle

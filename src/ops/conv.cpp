@@ -1,0 +1,289 @@
+#include "ops/conv.h"
+
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+using Forward = Convolution;
+using BackwardInput = ConvolutionBackwardInput;
+using BackwardWeight = ConvolutionBackwardWeight;
+
+// Batches fold into channels: the examples of a batch are groups of one larger convolution.
+//
+// (B, N, spatial..., C) -> (N, spatial..., B * C)
+Array channels_from_batch(const Array& x, int axis, int64_t batch, const Stream& s) {
+  Array y = axis < 0 ? broadcast_to(expand_dims(x, {0}, s), [&] {
+    Shape shape = x.shape();
+    shape.insert(shape.begin(), batch);
+    return shape;
+  }(), s) : batch_to_front(x, axis);
+  return flatten(moveaxis(y, 0, -2, s), -2, -1, s);
+}
+Array batch_from_channels(const Array& x, int64_t batch, const Stream& s) {
+  return moveaxis(unflatten(x, -1, {batch, x.shape(-1) / batch}, s), -2, 0, s);
+}
+// (B, O, kernel..., C) -> (B * O, kernel..., C)
+Array stacked_weights(const Array& w, int axis, int64_t batch, const Stream& s) {
+  Array y = axis < 0 ? broadcast_to(expand_dims(w, {0}, s), [&] {
+    Shape shape = w.shape();
+    shape.insert(shape.begin(), batch);
+    return shape;
+  }(), s) : batch_to_front(w, axis);
+  return flatten(y, 0, 1, s);
+}
+
+int64_t batch_size(const Arrays& in, const std::vector<int>& axes) {
+  for (size_t i = 0; i < in.size(); i++) {
+    if (axes[i] >= 0) return in[i].shape(axes[i]);
+  }
+  return 0;
+}
+
+// With one weight for all, examples join the batch dimension instead.
+struct Merged {
+  Array x;
+  int64_t batch;
+};
+Merged merge_batch(const Array& x, int axis, const Stream& s) {
+  Array front = batch_to_front(x, axis);
+  return {flatten(front, 0, 1, s), front.shape(0)};
+}
+Array split_batch(const Array& x, int64_t batch, const Stream& s) {
+  return unflatten(x, 0, {batch, x.shape(0) / batch}, s);
+}
+
+ConvAttributes grouped(ConvAttributes p, int64_t batch) {
+  p.groups *= static_cast<int>(batch);
+  return p;
+}
+
+Shape spread(const char* what, const std::vector<int>& values, int dims) {
+  Shape out(values.begin(), values.end());
+  if (out.size() == 1) out.resize(static_cast<size_t>(dims), out[0]);
+  if (static_cast<int>(out.size()) != dims) {
+    throw std::invalid_argument(fmt::format(
+        "[conv] Invalid {} for {}-dimensional convolution: got {} values.", what, dims, values.size()));
+  }
+  return out;
+}
+
+void check_inputs(const Array& input, const Array& weight, int groups) {
+  Dtype t = promote_types(input.dtype(), weight.dtype());
+  if (!is_floating(t)) {
+    throw std::invalid_argument(fmt::format(
+        "[conv] Invalid input array with type {}. Convolution currently only supports floating point "
+        "types",
+        name_of(t)));
+  }
+  int dims = input.ndim() - 2;
+  if (dims < 1 || dims > 3) {
+    throw std::invalid_argument(
+        fmt::format("[conv] Only works for inputs with 1-3 spatial dimensions. The inputs must be in the "
+                    "format [N, ..., C_in], got shape {}.",
+                    to_string(input.shape())));
+  }
+  if (weight.ndim() != input.ndim()) {
+    throw std::invalid_argument(fmt::format(
+        "[conv] Invalid weight array with {} dimensions for {}D convolution. Expected an array with {} "
+        "dimensions following the format [C_out, ..., C_in].",
+        weight.ndim(), dims, input.ndim()));
+  }
+  if (groups < 1) {
+    throw std::invalid_argument(fmt::format("[conv] groups must be positive, got {}.", groups));
+  }
+  if (input.shape(-1) != weight.shape(-1) * groups) {
+    throw std::invalid_argument(fmt::format(
+        "[conv] Expect the input channels in the input and weight array to match but got shapes - input: {} "
+        "and weight: {}",
+        to_string(input.shape()), to_string(weight.shape())));
+  }
+  if (weight.shape(0) % groups != 0) {
+    throw std::invalid_argument(fmt::format(
+        "[conv] If groups > 1, the output channels must be divisible by the number of groups. Got {} "
+        "output channels and {} groups.",
+        weight.shape(0), groups));
+  }
+}
+
+}  // namespace
+
+Avals Convolution::infer(const Arrays& in) const {
+  Shape out{in[0].shape(0)};
+  for (size_t d = 0; d < params.strides.size(); d++) {
+    int64_t n = in[0].shape()[d + 1], k = in[1].shape()[d + 1];
+    int64_t dilated = n > 0 ? params.input_dilation[d] * (n - 1) + 1 : 0;
+    int64_t padded = dilated + params.low[d] + params.high[d];
+    int64_t kernel = params.kernel_dilation[d] * (k - 1) + 1;
+    if (kernel > padded) {
+      throw std::invalid_argument(fmt::format(
+          "[conv] Spatial dimensions of input after padding cannot be smaller than weight spatial "
+          "dimensions. Got error at axis {} for input with shape {}, padding low {}, padding high {}, and "
+          "weight of shape {}.",
+          d + 1, to_string(in[0].shape()), to_string(params.low), to_string(params.high),
+          to_string(in[1].shape())));
+    }
+    out.push_back((padded - kernel) / params.strides[d] + 1);
+  }
+  out.push_back(in[1].shape(0));
+  return {{out, in[0].dtype()}};
+}
+
+std::optional<Arrays> Convolution::vjp(const Arrays& in, const Arrays& g,
+                                       const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
+  Arrays out;
+  for (int i : argnums) {
+    out.push_back(i == 0 ? apply(make_op<BackwardInput>(params, in[0].shape()), {g[0], in[1]}, s)
+                         : apply(make_op<BackwardWeight>(params, in[1].shape()), {in[0], g[0]}, s));
+  }
+  return out;
+}
+std::optional<Arrays> ConvolutionBackwardInput::vjp(const Arrays& in, const Arrays& g,
+                                                    const std::vector<int>& argnums,
+                                                    const Arrays&) const {
+  Stream s = to_stream({});
+  Arrays out;
+  for (int i : argnums) {
+    out.push_back(i == 0 ? apply(make_op<Forward>(params), {g[0], in[1]}, s)
+                         : apply(make_op<BackwardWeight>(params, in[1].shape()), {g[0], in[0]}, s));
+  }
+  return out;
+}
+std::optional<Arrays> ConvolutionBackwardWeight::vjp(const Arrays& in, const Arrays& g,
+                                                     const std::vector<int>& argnums,
+                                                     const Arrays&) const {
+  Stream s = to_stream({});
+  Arrays out;
+  for (int i : argnums) {
+    out.push_back(i == 0 ? apply(make_op<BackwardInput>(params, in[0].shape()), {in[1], g[0]}, s)
+                         : apply(make_op<Forward>(params), {in[0], g[0]}, s));
+  }
+  return out;
+}
+
+std::optional<Op::Batched> Convolution::vmap(const Arrays& in, const std::vector<int>& axes,
+                                             const Stream& s) const {
+  if (axes[1] < 0) {
+    Merged m = merge_batch(in[0], axes[0], s);
+    return Batched{{split_batch(apply(OpRef(this), {m.x, in[1]}, s), m.batch, s)}, {0}};
+  }
+  int64_t b = batch_size(in, axes);
+  Array out = apply(make_op<Forward>(grouped(params, b)),
+                    {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
+  return Batched{{batch_from_channels(out, b, s)}, {0}};
+}
+std::optional<Op::Batched> ConvolutionBackwardInput::vmap(const Arrays& in,
+                                                          const std::vector<int>& axes,
+                                                          const Stream& s) const {
+  Shape to = shape;
+  if (axes[1] < 0) {
+    Merged m = merge_batch(in[0], axes[0], s);
+    to[0] *= m.batch;
+    return Batched{{split_batch(apply(make_op<BackwardInput>(params, to), {m.x, in[1]}, s), m.batch, s)},
+                   {0}};
+  }
+  int64_t b = batch_size(in, axes);
+  to.back() *= b;
+  Array out = apply(make_op<BackwardInput>(grouped(params, b), to),
+                    {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
+  return Batched{{batch_from_channels(out, b, s)}, {0}};
+}
+std::optional<Op::Batched> ConvolutionBackwardWeight::vmap(const Arrays& in,
+                                                           const std::vector<int>& axes,
+                                                           const Stream& s) const {
+  int64_t b = batch_size(in, axes);
+  Shape to = shape;
+  to[0] *= b;
+  Array out = apply(make_op<BackwardWeight>(grouped(params, b), to),
+                    {channels_from_batch(in[0], axes[0], b, s), channels_from_batch(in[1], axes[1], b, s)},
+                    s);
+  return Batched{{split_batch(out, b, s)}, {0}};
+}
+
+Array conv_general(const Array& input, const Array& weight, std::vector<int> stride,
+                   std::vector<int> padding_low, std::vector<int> padding_high,
+                   std::vector<int> kernel_dilation, std::vector<int> input_dilation, int groups,
+                   bool flip, StreamOrDevice s) {
+  check_inputs(input, weight, groups);
+  int dims = input.ndim() - 2;
+  ConvAttributes p{spread("stride", stride, dims),
+                   spread("padding", padding_low, dims),
+                   spread("padding", padding_high, dims),
+                   spread("kernel dilation", kernel_dilation, dims),
+                   spread("input dilation", input_dilation, dims),
+                   groups,
+                   flip};
+  auto positive = [](const char* what, const Shape& v) {
+    if (std::all_of(v.begin(), v.end(), [](int64_t x) { return x > 0; })) return;
+    throw std::invalid_argument(
+        fmt::format("[conv] {} sizes must be positive. Got {} {}.", what, what, to_string(v)));
+  };
+  positive("Stride", p.strides);
+  positive("Kernel dilation", p.kernel_dilation);
+  positive("Input dilation", p.input_dilation);
+  Dtype t = promote_types(input.dtype(), weight.dtype());
+  Stream stream = to_stream(s);
+  return apply(make_op<Forward>(std::move(p)), {astype(input, t, stream), astype(weight, t, stream)},
+               stream);
+}
+
+namespace {
+
+void check_rank(int dims, const Array& input) {
+  if (input.ndim() != dims + 2) {
+    throw std::invalid_argument(fmt::format(
+        "[conv] Invalid input array with {} dimensions for {}D convolution. Expected an array with {} "
+        "dimensions following the format [N, ..., C_in].",
+        input.ndim(), dims, dims + 2));
+  }
+}
+
+}  // namespace
+
+Array conv(int dims, const Array& input, const Array& weight, std::vector<int> stride,
+           std::vector<int> padding, std::vector<int> dilation, int groups, StreamOrDevice s) {
+  check_rank(dims, input);
+  return conv_general(input, weight, std::move(stride), padding, padding, std::move(dilation), {1},
+                      groups, false, s);
+}
+
+Array conv_transpose(int dims, const Array& input, const Array& weight, std::vector<int> stride,
+                     std::vector<int> padding, std::vector<int> dilation,
+                     std::vector<int> output_padding, int groups, StreamOrDevice s) {
+  check_rank(dims, input);
+  check_inputs(input, weight, groups);
+  Shape pad = spread("padding", padding, dims), dil = spread("dilation", dilation, dims);
+  Shape extra = spread("output padding", output_padding, dims);
+  std::vector<int> low, high;
+  for (size_t d = 0; d < static_cast<size_t>(dims); d++) {
+    int64_t reach = dil[d] * (weight.shape()[d + 1] - 1);
+    low.push_back(static_cast<int>(reach - pad[d]));
+    high.push_back(static_cast<int>(reach - pad[d] + extra[d]));
+  }
+  return conv_general(input, weight, {1}, low, high, std::move(dilation), std::move(stride), groups,
+                      true, s);
+}
+
+Array convolve(const Array& a, const Array& v, const std::string& mode, StreamOrDevice s) {
+  if (a.ndim() != 1 || v.ndim() != 1) throw std::invalid_argument("[convolve] Inputs must be 1D.");
+  if (a.size() == 0 || v.size() == 0) throw std::invalid_argument("[convolve] Inputs cannot be empty.");
+  const Array& signal = a.size() < v.size() ? v : a;
+  const Array& kernel = a.size() < v.size() ? a : v;
+  int n = static_cast<int>(kernel.size());
+  int low = 0, high = 0;
+  if (mode == "full") {
+    low = high = n - 1;
+  } else if (mode == "same") {
+    low = (n - 1) / 2 + (n % 2 == 0 ? 1 : 0);
+    high = (n - 1) / 2;
+  } else if (mode != "valid") {
+    throw std::invalid_argument("[convolve] Invalid mode.");
+  }
+  Array out = conv_general(reshape(signal, {1, signal.size(), 1}, s), reshape(kernel, {1, n, 1}, s), {1},
+                           {low}, {high}, {1}, {1}, 1, true, s);
+  return reshape(out, {out.size()}, s);
+}
+
+}  // namespace heddle

@@ -1,0 +1,281 @@
+#include "ops/matmul.h"
+
+#include <numeric>
+
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+Array matrix_transpose_of(const Array& a, const Stream& s) {
+  return swapaxes(a, -1, -2, s);
+}
+
+Dtype product_dtype(const char* op, const Array& a, const Array& b) {
+  Dtype t = promote_types(a.dtype(), b.dtype());
+  if (!is_inexact(t)) {
+    throw std::invalid_argument(fmt::format(
+        "[{}] Only inexact types are supported but {} and {} were provided which results in {}, which is "
+        "not a floating point type.",
+        op, name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+  }
+  return t;
+}
+
+// Both operands as equal stacks of matrices of one dtype, and how to undo what was added.
+struct Operands {
+  Array a, b;
+  bool row = false;     // a was a vector
+  bool column = false;  // b was a vector
+  Shape merged;         // batch dimensions of a folded into its rows, because b has none
+};
+
+Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s) {
+  if (a.ndim() == 0 || b.ndim() == 0) {
+    throw std::invalid_argument(fmt::format(
+        "[{}] Got 0 dimension input. Inputs must have at least one dimension.", op));
+  }
+  Dtype t = product_dtype(op, a, b);
+  Operands o{astype(a, t, s), astype(b, t, s), false, false, {}};
+  if (a.ndim() == 1) {
+    o.row = true;
+    o.a = reshape(o.a, {1, a.shape(0)}, s);
+  }
+  if (b.ndim() == 1) {
+    o.column = true;
+    o.b = reshape(o.b, {b.shape(0), 1}, s);
+  }
+  if (o.a.shape(-1) != o.b.shape(-2)) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Last dimension of first input with shape {} must match second to last dimension "
+                    "of second input with shape {}.",
+                    op, to_string(o.a.shape()), to_string(o.b.shape())));
+  }
+  if (o.a.ndim() > 2 && o.b.ndim() == 2) {
+    o.merged = Shape(o.a.shape().begin(), o.a.shape().end() - 1);
+    o.a = flatten(o.a, 0, -2, s);
+  } else if (o.a.ndim() > 2 || o.b.ndim() > 2) {
+    auto batch = [](const Array& x) { return Shape(x.shape().begin(), x.shape().end() - 2); };
+    Shape common = broadcast_shapes(batch(o.a), batch(o.b));
+    auto stretch = [&](const Array& x) {
+      Shape to = common;
+      to.push_back(x.shape(-2));
+      to.push_back(x.shape(-1));
+      return broadcast_to(x, to, s);
+    };
+    o.a = stretch(o.a);
+    o.b = stretch(o.b);
+  }
+  return o;
+}
+
+// The shape of the product once added dimensions are gone.
+Array restore(const Operands& o, Array out, const Stream& s) {
+  if (!o.merged.empty()) out = unflatten(out, 0, o.merged, s);
+  if (o.row && o.column) return squeeze(out, {-2, -1}, s);
+  if (o.row) return squeeze(out, {-2}, s);
+  if (o.column) return squeeze(out, {-1}, s);
+  return out;
+}
+
+Shape product_shape(const Array& a, const Array& b) {
+  Shape shape = a.shape();
+  shape.back() = b.shape(-1);
+  return shape;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// matmul
+
+Avals Matmul::infer(const Arrays& in) const { return {{product_shape(in[0], in[1]), in[0].dtype()}}; }
+
+std::optional<Arrays> Matmul::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
+                                  const Arrays&) const {
+  Stream s = to_stream({});
+  Arrays result;
+  for (int i : argnums) {
+    result.push_back(i == 0 ? matmul(g[0], matrix_transpose_of(in[1], s), s)
+                            : matmul(matrix_transpose_of(in[0], s), g[0], s));
+  }
+  return result;
+}
+
+std::optional<Arrays> Matmul::jvp(const Arrays& in, const Arrays& t, const std::vector<int>& argnums,
+                                  const Arrays&) const {
+  Array sum;
+  for (size_t k = 0; k < argnums.size(); k++) {
+    Array term = argnums[k] == 0 ? matmul(t[k], in[1]) : matmul(in[0], t[k]);
+    sum = sum ? add(sum, term) : term;
+  }
+  return Arrays{sum};
+}
+
+std::optional<Op::Batched> Matmul::vmap(const Arrays& in, const std::vector<int>& axes,
+                                        const Stream& s) const {
+  return Batched{{matmul(batch_to_front(in[0], axes[0]), batch_to_front(in[1], axes[1]), s)}, {0}};
+}
+
+Array matmul(const Array& a, const Array& b, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  Operands o = prepare("matmul", a, b, stream);
+  return restore(o, apply(make_op<Matmul>(), {o.a, o.b}, stream), stream);
+}
+
+// ---------------------------------------------------------------------------------------------
+// addmm
+
+Avals AddMM::infer(const Arrays& in) const { return {{product_shape(in[0], in[1]), in[0].dtype()}}; }
+
+std::optional<Arrays> AddMM::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
+                                 const Arrays&) const {
+  Stream s = to_stream({});
+  auto scaled = [&](const Array& x, float by) {
+    return by == 1.0f ? x : multiply(x, Array(by, x.dtype()), s);
+  };
+  Arrays result;
+  for (int i : argnums) {
+    if (i == 0) result.push_back(scaled(matmul(g[0], matrix_transpose_of(in[1], s), s), alpha));
+    if (i == 1) result.push_back(scaled(matmul(matrix_transpose_of(in[0], s), g[0], s), alpha));
+    if (i == 2) result.push_back(scaled(g[0], beta));
+  }
+  return result;
+}
+
+std::optional<Op::Batched> AddMM::vmap(const Arrays& in, const std::vector<int>& axes,
+                                       const Stream& s) const {
+  Arrays x = align_batches(in, axes);
+  return Batched{{addmm(x[2], x[0], x[1], alpha, beta, s)}, {0}};
+}
+
+Array addmm(const Array& c, const Array& a, const Array& b, float alpha, float beta,
+            StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  Dtype t = promote_types(promote_types(a.dtype(), b.dtype()), c.dtype());
+  if (!is_floating(t) && !is_complex(t)) {
+    throw std::invalid_argument(
+        fmt::format("[addmm] Only real floating point types are supported but {}, {} and {} were provided "
+                    "which results in {}, which is not a real floating point type.",
+                    name_of(c.dtype()), name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+  }
+  Operands o = prepare("addmm", astype(a, t, stream), astype(b, t, stream), stream);
+  Shape full = product_shape(o.a, o.b);
+  Shape shape = o.merged.empty() ? full : [&] {
+    Shape whole = o.merged;
+    whole.push_back(full.back());
+    return whole;
+  }();
+  Array addend = astype(c, t, stream);
+  // A vector left out of the product is left out of the addend.
+  if (o.row && addend.ndim() >= 1) addend = expand_dims(addend, {-2}, stream);
+  if (o.column) addend = expand_dims(addend, {-1}, stream);
+  addend = broadcast_to(addend, shape, stream);
+  if (!o.merged.empty()) addend = flatten(addend, 0, -2, stream);
+  return restore(o, apply(make_op<AddMM>(alpha, beta), {o.a, o.b, addend}, stream), stream);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Made of them.
+
+Array inner(const Array& a, const Array& b, StreamOrDevice s) {
+  if (a.ndim() == 0 || b.ndim() == 0) return multiply(a, b, s);
+  if (a.shape(-1) != b.shape(-1)) {
+    throw std::invalid_argument("[inner] a and b must have the same last dimension.");
+  }
+  return tensordot(a, b, {-1}, {-1}, s);
+}
+
+Array outer(const Array& a, const Array& b, StreamOrDevice s) {
+  return multiply(reshape(a, {a.size(), 1}, s), flatten(b, 0, -1, s), s);
+}
+
+Array vecdot(const Array& a, const Array& b, int axis, StreamOrDevice s) {
+  int smaller = std::min(a.ndim(), b.ndim());
+  if (axis >= 0 || axis < -smaller) {
+    bool same = a.ndim() == b.ndim() && axis >= 0 && axis < a.ndim();
+    if (!same) throw std::invalid_argument("[vecdot] axis is out of bounds.");
+  }
+  if (a.shape(axis) != b.shape(axis)) {
+    throw std::invalid_argument(fmt::format(
+        "[vecdot] a and b must have the same size along the axis, got {} and {}.",
+        to_string(a.shape()), to_string(b.shape())));
+  }
+  Array left = is_complex(a.dtype()) ? conjugate(a, s) : a;
+  Array x = moveaxis(left, axis, -1, s), y = moveaxis(b, axis, -1, s);
+  Dtype t = promote_types(a.dtype(), b.dtype());
+  if (!is_inexact(t)) return astype(sum(multiply(x, y, s), {-1}, false, s), t, s);
+  return squeeze(matmul(expand_dims(x, {-2}, s), expand_dims(y, {-1}, s), s), {-2, -1}, s);
+}
+
+Array tensordot(const Array& a, const Array& b, int axes, StreamOrDevice s) {
+  if (axes < 0) throw std::invalid_argument("[tensordot] axis must be greater or equal to 0.");
+  if (axes > std::min(a.ndim(), b.ndim())) {
+    throw std::invalid_argument(
+        "[tensordot] axis must be less than the number of dimensions of a and b.");
+  }
+  std::vector<int> last(static_cast<size_t>(axes)), first(static_cast<size_t>(axes));
+  std::iota(last.begin(), last.end(), a.ndim() - axes);
+  std::iota(first.begin(), first.end(), 0);
+  return tensordot(a, b, last, first, s);
+}
+
+Array tensordot(const Array& a, const Array& b, const std::vector<int>& axes_a,
+                const std::vector<int>& axes_b, StreamOrDevice s) {
+  if (axes_a.size() != axes_b.size()) {
+    throw std::invalid_argument("[tensordot] axes must have the same size.");
+  }
+  Dtype t = product_dtype("tensordot", a, b);
+  int64_t contracted = 1;
+  std::vector<int> in_a, in_b;
+  for (size_t i = 0; i < axes_a.size(); i++) {
+    in_a.push_back(normalize_axis("tensordot", axes_a[i], a.ndim()));
+    in_b.push_back(normalize_axis("tensordot", axes_b[i], b.ndim()));
+    if (a.shape(in_a.back()) != b.shape(in_b.back())) {
+      throw std::invalid_argument(
+          "[tensordot] a and b must have the same shape on the contracted axes.");
+    }
+    contracted *= a.shape(in_a.back());
+  }
+  Shape out;
+  auto free_axes = [&](const Array& x, const std::vector<int>& taken) {
+    std::vector<int> free;
+    for (int i = 0; i < x.ndim(); i++) {
+      if (std::find(taken.begin(), taken.end(), i) != taken.end()) continue;
+      free.push_back(i);
+      out.push_back(x.shape(i));
+    }
+    return free;
+  };
+  std::vector<int> order_a = free_axes(a, in_a);
+  int64_t rows = element_count(out);
+  order_a.insert(order_a.end(), in_a.begin(), in_a.end());
+  std::vector<int> order_b = in_b;
+  size_t before = out.size();
+  std::vector<int> free_b = free_axes(b, in_b);
+  int64_t columns = element_count(Shape(out.begin() + before, out.end()));
+  order_b.insert(order_b.end(), free_b.begin(), free_b.end());
+  Array left = reshape(transpose(astype(a, t, s), order_a, s), {rows, contracted}, s);
+  Array right = reshape(transpose(astype(b, t, s), order_b, s), {contracted, columns}, s);
+  return reshape(matmul(left, right, s), out, s);
+}
+
+Array kron(const Array& a, const Array& b, StreamOrDevice s) {
+  if (a.size() == 0 || b.size() == 0) {
+    throw std::invalid_argument("[kron] Input arrays cannot be empty.");
+  }
+  int n = std::max(a.ndim(), b.ndim());
+  Shape shape_a, shape_b, out;
+  for (int i = 0; i < n; i++) {
+    auto extent = [&](const Array& x) { return i < n - x.ndim() ? 1 : x.shape(i - (n - x.ndim())); };
+    shape_a.push_back(extent(a));
+    shape_a.push_back(1);
+    shape_b.push_back(1);
+    shape_b.push_back(extent(b));
+    out.push_back(extent(a) * extent(b));
+  }
+  return reshape(multiply(reshape(a, shape_a, s), reshape(b, shape_b, s), s), out, s);
+}
+
+}  // namespace heddle
