@@ -8,9 +8,8 @@
 namespace heddle {
 namespace {
 
-Array matrix_transpose_of(const Array& a, const Stream& s) {
-  return swapaxes(a, -1, -2, s);
-}
+// The conjugate transpose: what a product's derivative multiplies cotangents by.
+Array adjoint(const Array& a, const Stream& s) { return conjugate(swapaxes(a, -1, -2, s), s); }
 
 Dtype product_dtype(const char* op, const Array& a, const Array& b) {
   Dtype t = promote_types(a.dtype(), b.dtype());
@@ -97,8 +96,8 @@ std::optional<Arrays> Matmul::vjp(const Arrays& in, const Arrays& g, const std::
   Stream s = to_stream({});
   Arrays result;
   for (int i : argnums) {
-    result.push_back(i == 0 ? matmul(g[0], matrix_transpose_of(in[1], s), s)
-                            : matmul(matrix_transpose_of(in[0], s), g[0], s));
+    result.push_back(i == 0 ? matmul(g[0], adjoint(in[1], s), s)
+                            : matmul(adjoint(in[0], s), g[0], s));
   }
   return result;
 }
@@ -137,8 +136,8 @@ std::optional<Arrays> AddMM::vjp(const Arrays& in, const Arrays& g, const std::v
   };
   Arrays result;
   for (int i : argnums) {
-    if (i == 0) result.push_back(scaled(matmul(g[0], matrix_transpose_of(in[1], s), s), alpha));
-    if (i == 1) result.push_back(scaled(matmul(matrix_transpose_of(in[0], s), g[0], s), alpha));
+    if (i == 0) result.push_back(scaled(matmul(g[0], adjoint(in[1], s), s), alpha));
+    if (i == 1) result.push_back(scaled(matmul(adjoint(in[0], s), g[0], s), alpha));
     if (i == 2) result.push_back(scaled(g[0], beta));
   }
   return result;

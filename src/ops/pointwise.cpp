@@ -82,7 +82,12 @@ std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotange
     const Array& x = inputs[static_cast<size_t>(i)];
     Array g;
     if (!partials_.empty()) {
-      g = partials_[static_cast<size_t>(i)](inputs, outputs[0], cotangents[0]);
+      // A complex cotangent is multiplied by the conjugate of the derivative, so that the gradient of
+      // a real loss points uphill: conj(f') g = conj(f' conj(g)).
+      bool complex = is_complex(outputs[0].dtype());
+      g = partials_[static_cast<size_t>(i)](inputs, outputs[0],
+                                            complex ? conjugate(cotangents[0]) : cotangents[0]);
+      if (g && complex) g = conjugate(g);
     }
     if (!g) {
       result.push_back(zeros_like(x, s));
