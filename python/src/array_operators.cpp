@@ -38,7 +38,9 @@ constexpr Verb shift_right{right_shift, "right shift", true};
 // The other operand; nothing for None, which no operator takes.
 std::optional<Array> other_operand(nb::handle other, Dtype beside, const char* prefix,
                                    const char* name) {
-  if (PyFloat_Check(other.ptr())) return to_operand(other, beside);
+  if (PyFloat_CheckExact(other.ptr()) || PyLong_CheckExact(other.ptr())) {
+    return to_operand(other, beside);
+  }
   if (other.is_none()) return std::nullopt;
   if (!is_operand(other)) refuse_operand(prefix, name, other);
   return to_operand(other, beside);

@@ -120,6 +120,9 @@ Leaf numpy_leaf(PyObject* o) {
 }
 
 Leaf leaf_of(PyObject* o) {
+  // Exact types first: with the stable ABI a check of subclasses is a call.
+  if (PyFloat_CheckExact(o)) return Leaf::floating;
+  if (PyLong_CheckExact(o)) return Leaf::integer;
   if (PyFloat_Check(o)) return Leaf::floating;
   if (PyBool_Check(o)) return Leaf::boolean;
   if (PyLong_Check(o)) return Leaf::integer;
@@ -189,8 +192,7 @@ class ListReader {
       case Leaf::integer:
         integer_ = true;
         if (!wide_ || !big_) {
-          nb::object index = as_int(e);
-          Integer v = to_integer(index.ptr());
+          Integer v = PyLong_CheckExact(e) || PyLong_Check(e) ? to_integer(e) : to_integer(as_int(e).ptr());
           wide_ |= dtype_for(v) != int32;
           big_ |= v.big;
         }
@@ -206,7 +208,6 @@ class ListReader {
   }
 
   static nb::object as_int(PyObject* e) {
-    if (PyLong_Check(e)) return nb::borrow(e);
     PyObject* i = PyNumber_Index(e);
     if (!i) nb::raise_python_error();
     return nb::steal(i);
@@ -219,7 +220,8 @@ class ListReader {
       if (truth < 0) nb::raise_python_error();
       return truth != 0;
     } else if constexpr (std::is_integral_v<T>) {
-      if (!PyLong_Check(e) && leaf_of(e) == Leaf::boolean) return static_cast<T>(value_of<bool>(e));
+      if (PyLong_CheckExact(e) || PyLong_Check(e)) return static_cast<T>(to_integer(e).value);
+      if (leaf_of(e) == Leaf::boolean) return static_cast<T>(value_of<bool>(e));
       return static_cast<T>(to_integer(as_int(e).ptr()).value);
     } else if constexpr (std::is_same_v<T, complex64_t>) {
       if (leaf_of(e) != Leaf::complex) return T(value_of<float>(e), 0);
@@ -249,8 +251,13 @@ class ListReader {
       throw std::invalid_argument("[array] The list changed while it was read.");
     }
     for (Py_ssize_t i = 0; i < shape_[depth]; i++) {
-      nb::object e = nb::borrow(element(o, i));
-      if (!e) nb::raise_python_error();
+      PyObject* plain = element(o, i);
+      if (!plain) nb::raise_python_error();
+      if (last && (PyFloat_CheckExact(plain) || PyLong_CheckExact(plain))) {
+        *next++ = value_of<T>(plain);  // runs no Python code
+        continue;
+      }
+      nb::object e = nb::borrow(plain);
       if (last) {
         *next++ = value_of<T>(e.ptr());
       } else {
@@ -281,15 +288,7 @@ Array stack_list(PyObject* list, std::optional<Dtype> dtype) {
       throw std::invalid_argument("Initialization encountered non-uniform length.");
     }
   }
-  Array stacked = parts[0];
-  for (const Array& p : parts) stacked = astype(stacked, promote_types(stacked.dtype(), p.dtype()));
-  Shape rows{static_cast<int64_t>(parts.size())};
-  for (int i = 0; i < parts[0].ndim(); i++) rows.push_back(1);
-  for (size_t i = 0; i < parts.size(); i++) {
-    std::unique_ptr<bool[]> mine(new bool[parts.size()]());
-    mine[i] = true;
-    stacked = where(Array::from_memory(mine.get(), bool_, rows, bool_), parts[i], stacked);
-  }
+  Array stacked = stack(parts, 0);
   return dtype ? astype(stacked, *dtype) : stacked;
 }
 
@@ -313,6 +312,8 @@ bool is_operand(nb::handle value) {
 
 Array to_operand(nb::handle value, std::optional<Dtype> beside) {
   PyObject* o = value.ptr();
+  if (PyFloat_CheckExact(o)) return weak_float(PyFloat_AsDouble(o), beside);
+  if (PyLong_CheckExact(o)) return weak_integer(o, beside);
   if (is_array(value)) return array_of(value);
   if (PyFloat_Check(o)) return weak_float(PyFloat_AsDouble(o), beside);
   if (PyBool_Check(o)) return Array(o == Py_True);
