@@ -98,7 +98,7 @@ Raises ValueError for ragged lists and for types that are no array, OverflowErro
                    "The imaginary part; zeros if the array is not complex.")
       .def_prop_ro("device", [](const Array&) { return default_device(); },
                    "The :class:`Device` that holds the elements.")
-      .def_prop_ro("at", [](const Array& a) { return ArrayAt{a, nb::none()}; }, R"(
+      .def_prop_ro("at", [](const Array& a) { return ArrayAt{a, nb::object()}; }, R"(
 Updates at indices: ``x.at[i].add(v)`` is x with v added at i, where repeated indices add up.)");
   c.def("item", &item, nb::sig("def item(self) -> bool | int | float | complex"),
         "The only element as a Python number. Raises ValueError unless there is exactly one.")

@@ -124,6 +124,7 @@ void bind_evaluation(nb::module_& m);
 void bind_pointwise(nb::module_& m);
 void bind_shape(nb::module_& m);
 void bind_creation(nb::module_& m);
+void bind_index(nb::module_& m);
 void bind_reduce(nb::module_& m);
 void bind_wrapper(nb::module_& m);
 void bind_gradients(nb::module_& m);

@@ -22,6 +22,9 @@ NB_MODULE(core, m) {
   bind_evaluation(m);
   bind_memory(m);
   bind_pointwise(m);
+  bind_shape(m);
+  bind_creation(m);
+  bind_index(m);
   bind_wrapper(m);
   bind_gradients(m);
   bind_vmap(m);

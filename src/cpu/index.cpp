@@ -50,17 +50,16 @@ class Positions {
 
   // Positions of indices begin .. begin + n - 1, clamped so that the box lies within the array.
   void clamped(int64_t begin, int64_t n, int64_t* out) const {
-    fill(begin, n, out, [](int64_t v, const Source& s) {
+    fill(begin, n, out, [](int64_t v, auto, const Source& s) {
       return std::clamp<int64_t>(v, 0, std::max<int64_t>(s.highest, 0));
     });
   }
   // Throws std::out_of_range for an index whose box would leave the array.
   void checked(int64_t begin, int64_t n, int64_t* out) const {
-    fill(begin, n, out, [](int64_t v, const Source& s) {
+    fill(begin, n, out, [](int64_t v, auto given, const Source& s) {
       if (v < 0 || v > s.highest) {
-        throw std::out_of_range(
-            fmt::format("[scatter] Index {} is out of range for axis {} with size {}.",
-                        v < 0 ? v - s.size : v, s.axis, s.size));
+        throw std::out_of_range(fmt::format(
+            "[scatter] Index {} is out of range for axis {} with size {}.", given, s.axis, s.size));
       }
       return v;
     });
@@ -91,7 +90,7 @@ class Positions {
             } else if constexpr (sizeof(T) == 8) {
               if (v < 0) v = INT64_MAX;
             }
-            out[i] += limit(v, s) * s.stride;
+            out[i] += limit(v, index[i], s) * s.stride;
           }
         }
       });

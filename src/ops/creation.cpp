@@ -107,27 +107,29 @@ Array linspace(double start, double stop, int num, Dtype dtype, bool endpoint, S
 
 namespace {
 
+// Computed in float64, since the terms nearly cancel at the ends.
+Array positions(int m, StreamOrDevice s) { return arange(0, m, 1, float64, s); }
+
 // sum of weights[k] * cos(2 pi k n / (m - 1))
 Array cosine_window(int m, std::initializer_list<double> weights, StreamOrDevice s) {
   if (m <= 1) return ones({std::max(m, 0)}, float32, s);
-  Array n = arange(0, m, 1, float32, s);
   Array sum;
   int k = 0;
   for (double w : weights) {
-    Array term = k == 0 ? Array(w) : multiply(Array(w), cos(multiply(Array(2 * M_PI * k / (m - 1)), n, s), s), s);
+    Array angle = multiply(positions(m, s), Array(2 * M_PI * k++ / (m - 1), float64), s);
+    Array term = multiply(cos(angle, s), Array(w, float64), s);
     sum = sum ? add(sum, term, s) : term;
-    k++;
   }
-  return sum;
+  return astype(sum, float32, s);
 }
 
 }  // namespace
 
 Array bartlett(int m, StreamOrDevice s) {
   if (m <= 1) return ones({std::max(m, 0)}, float32, s);
-  Array n = arange(0, m, 1, float32, s);
-  double half = (m - 1) / 2.0;
-  return subtract(Array(1.0f), divide(abs(subtract(n, Array(half), s), s), Array(half), s), s);
+  Array half((m - 1) / 2.0, float64);
+  Array distance = abs(subtract(positions(m, s), half, s), s);
+  return astype(subtract(Array(1, float64), divide(distance, half, s), s), float32, s);
 }
 Array hanning(int m, StreamOrDevice s) { return cosine_window(m, {0.5, -0.5}, s); }
 Array hamming(int m, StreamOrDevice s) { return cosine_window(m, {0.54, -0.46}, s); }

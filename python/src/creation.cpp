@@ -1,0 +1,202 @@
+// Functions that make new arrays.
+#include <cmath>
+
+#include "signature.h"
+
+namespace heddle::python {
+namespace {
+
+// A number of arange: Python's own and numpy's.
+struct Number {
+  double value;
+  bool floating;
+};
+
+Number number_of(nb::handle value) {
+  PyObject* o = value.ptr();
+  if (PyBool_Check(o)) throw std::invalid_argument("bool not supported for arange.");
+  if (PyFloat_Check(o)) return {PyFloat_AsDouble(o), true};
+  if (is_array(value) || !PyIndex_Check(o)) throw nb::next_overload();
+  nb::object index = nb::steal(PyNumber_Index(o));
+  if (!index.is_valid()) throw nb::python_error();
+  int overflow = 0;
+  long long i = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  if (overflow != 0) throw nb::next_overload();
+  return {static_cast<double>(i), false};
+}
+
+Array make_range(nb::handle start, nb::handle stop, nb::handle step, std::optional<Dtype> dtype,
+                 const StreamOrDevice& s) {
+  Number first = start.is_none() ? Number{0, false} : number_of(start);
+  Number last = number_of(stop);
+  Number by = step.is_none() ? Number{1, false} : number_of(step);
+  if (!dtype) {
+    bool narrow = true;
+    for (const Number& n : {first, last, by}) narrow &= n.value >= INT32_MIN && n.value <= INT32_MAX;
+    dtype = first.floating || last.floating || by.floating ? float32 : narrow ? int32 : int64;
+  }
+  return arange(first.value, last.value, by.value, *dtype, s);
+}
+
+// full()'s value: MLX lets a float (or complex) number win over an integer dtype.
+Array fill_value(nb::handle value, std::optional<Dtype> dtype) {
+  if (!dtype) {
+    Array v = to_operand(value);
+    return is_array(value) ? v : to_array(value);
+  }
+  Array v = to_operand(value, *dtype);
+  bool weak = PyFloat_Check(value.ptr()) || PyComplex_Check(value.ptr());
+  if (weak && !is_inexact(*dtype)) return v;
+  if (PyComplex_Check(value.ptr()) && !is_complex(*dtype)) return v;
+  return astype(v, *dtype);
+}
+
+double real_number(nb::handle value) {
+  double d = PyFloat_AsDouble(value.ptr());
+  if (PyErr_Occurred()) {
+    PyErr_Clear();
+    throw nb::next_overload();
+  }
+  return d;
+}
+
+void bind_constant(nb::module_& m, const char* name, const char* like, float value,
+                   const char* doc, const char* like_doc) {
+  m.def(name,
+        [value](nb::handle shape, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+          Dtype t = dtype.value_or(float32);
+          return full(to_shape(shape), Array(value, t), t, s);
+        },
+        "shape"_a, nb::arg("dtype").none() = float32, nb::kw_only(), "stream"_a = nb::none(),
+        signature(name, "shape: int | Sequence[int], dtype: Dtype | None = float32"), doc);
+  m.def(like,
+        [value](const Array& a, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+          Dtype t = dtype.value_or(a.dtype());
+          return full(a.shape(), Array(value, t), t, s);
+        },
+        nb::arg(), "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+        signature(like, "a: array, /, dtype: Dtype | None = None"), like_doc);
+}
+
+void bind_window(nb::module_& m, const char* name, Array (*window)(int, StreamOrDevice),
+                 const char* doc) {
+  m.def(name, [window](int M, const StreamOrDevice& s) { return window(M, s); }, "M"_a, nb::kw_only(),
+        "stream"_a = nb::none(), signature(name, "M: int"), doc);
+}
+
+}  // namespace
+
+void bind_creation(nb::module_& m) {
+  bind_constant(m, "zeros", "zeros_like", 0.0f, R"(
+An array of zeros. Raises ValueError for negative dimensions.)",
+                R"(
+An array of zeros with the shape, and unless one is given the dtype, of `a`.)");
+  bind_constant(m, "empty", "empty_like", 0.0f, R"(
+An array of zeros: heddle has no memory without values.)",
+                R"(
+An array of zeros with the shape, and unless one is given the dtype, of `a`.)");
+  bind_constant(m, "ones", "ones_like", 1.0f, R"(
+An array of ones. Raises ValueError for negative dimensions.)",
+                R"(
+An array of ones with the shape, and unless one is given the dtype, of `a`.)");
+  m.def("full",
+        [](nb::handle shape, nb::handle vals, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+          return full(to_shape(shape), fill_value(vals, dtype), s);
+        },
+        "shape"_a, "vals"_a, "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+        signature("full",
+                  "shape: int | Sequence[int], vals: bool | int | float | complex | array, dtype: "
+                  "Dtype | None = None"),
+        R"(
+An array filled with a number, or with an array that broadcasts to the shape.
+
+Raises ValueError for negative dimensions, for values that do not broadcast and for a number that does not
+fit the dtype.)");
+  m.def("full_like",
+        [](const Array& a, nb::handle vals, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+          Dtype t = dtype.value_or(a.dtype());
+          return full(a.shape(), to_operand(vals, t), t, s);
+        },
+        "a"_a, "vals"_a, "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+        signature("full_like",
+                  "a: array, vals: bool | int | float | complex | array, dtype: Dtype | None = None"),
+        R"(
+An array filled with `vals`, with the shape, and unless one is given the dtype, of `a`.)");
+  m.def("eye",
+        [](int n, std::optional<int> columns, int k, std::optional<Dtype> dtype,
+           const StreamOrDevice& s) {
+          return eye(n, columns.value_or(n), k, dtype.value_or(float32), s);
+        },
+        "n"_a, "m"_a = nb::none(), "k"_a = 0, nb::arg("dtype").none() = float32, nb::kw_only(),
+        "stream"_a = nb::none(),
+        signature("eye", "n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = float32"), R"(
+Ones on the k-th diagonal of `n` rows and `m` (else `n`) columns, zeros elsewhere.
+Raises ValueError for negative sizes.)");
+  m.def("identity",
+        [](int n, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+          return eye(n, n, 0, dtype.value_or(float32), s);
+        },
+        "n"_a, nb::arg("dtype").none() = float32, nb::kw_only(), "stream"_a = nb::none(),
+        signature("identity", "n: int, dtype: Dtype | None = float32"), R"(
+The identity matrix of `n` rows and columns. Raises ValueError for a negative size.)");
+  m.def("tri",
+        [](int n, std::optional<int> columns, int k, std::optional<Dtype> dtype,
+           const StreamOrDevice& s) {
+          return tri(n, columns.value_or(n), k, dtype.value_or(float32), s);
+        },
+        "n"_a, "m"_a = nb::none(), "k"_a = 0, "dtype"_a = nb::none(), nb::kw_only(),
+        "stream"_a = nb::none(),
+        signature("tri", "n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = None"), R"(
+Ones at and below the k-th diagonal of `n` rows and `m` (else `n`) columns, zeros above.)");
+
+  m.def("arange",
+        [](nb::handle start, nb::handle stop, nb::handle step, std::optional<Dtype> dtype,
+           const StreamOrDevice& s) {
+          return stop.is_none() ? make_range(stop, start, step, dtype, s)
+                                : make_range(start, stop, step, dtype, s);
+        },
+        "start"_a, nb::arg("stop").none(), nb::arg("step").none() = nb::none(), "dtype"_a = nb::none(),
+        nb::kw_only(), "stream"_a = nb::none(),
+        signature("arange",
+                  "start: int | float, stop: int | float | None, step: int | float | None = None, "
+                  "dtype: Dtype | None = None"),
+        R"(
+The numbers `start` (0 if only a stop is given), start + d, ... before `stop`.
+
+d is ``dtype(start + step) - dtype(start)``, as in NumPy. Without a dtype: float32 if one of the numbers is a
+float, else int32, or int64 where one of them needs it. Raises ValueError for a step of 0, bounds that are not
+finite, more than 2**31 - 1 numbers, and bool.)");
+  m.def("arange",
+        [](nb::handle stop, nb::handle step, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+          return make_range(nb::none(), stop, step, dtype, s);
+        },
+        "stop"_a, nb::arg("step").none() = nb::none(), "dtype"_a = nb::none(), nb::kw_only(),
+        "stream"_a = nb::none(),
+        signature("arange",
+                  "stop: int | float, step: int | float | None = None, dtype: Dtype | None = None"));
+  m.def("linspace",
+        [](nb::handle start, nb::handle stop, int num, bool endpoint, std::optional<Dtype> dtype,
+           const StreamOrDevice& s) {
+          return linspace(real_number(start), real_number(stop), num, dtype.value_or(float32), endpoint,
+                          s);
+        },
+        "start"_a, "stop"_a, "num"_a = 50, "endpoint"_a = true, nb::arg("dtype").none() = float32,
+        "stream"_a = nb::none(),
+        signature("linspace",
+                  "start: int | float, stop: int | float, num: int = 50, endpoint: bool = True, dtype: "
+                  "Dtype | None = float32",
+                  "array", ", "),
+        R"(
+`num` evenly spaced numbers from `start` to `stop`; without `endpoint` up to one step before it.
+Raises ValueError for a negative number.)");
+  bind_window(m, "bartlett", bartlett, R"(
+The Bartlett window of `M` points: a triangle.)");
+  bind_window(m, "hanning", hanning, R"(
+The Hann window of `M` points: ``0.5 - 0.5 cos(2 pi n / (M - 1))``.)");
+  bind_window(m, "hamming", hamming, R"(
+The Hamming window of `M` points: ``0.54 - 0.46 cos(2 pi n / (M - 1))``.)");
+  bind_window(m, "blackman", blackman, R"(
+The Blackman window of `M` points: ``0.42 - 0.5 cos(2 pi n / (M - 1)) + 0.08 cos(4 pi n / (M - 1))``.)");
+}
+
+}  // namespace heddle::python
