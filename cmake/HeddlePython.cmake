@@ -50,6 +50,7 @@ nanobind_add_stub(heddle_stubs
   MODULE heddle.core
   PYTHON_PATH "${PROJECT_BINARY_DIR}/python"
   DEPENDS heddle_core
+  PATTERN_FILE "${PROJECT_SOURCE_DIR}/python/src/stubs.pat"
   RECURSIVE
   OUTPUT_PATH "${heddle_stub_dir}"
   MARKER_FILE "${heddle_stub_dir}/made")

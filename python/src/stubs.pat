@@ -1,0 +1,45 @@
+# Type stubs of what nanobind's generator cannot see into: operators are slots of the C API, the two exceptions belong to
+# the package.
+
+heddle\.core\.array\.(__[ir]?(?:add|sub|mul|truediv|floordiv|mod|and|or|xor|lshift|rshift)__)$:
+    def \1(self, other: array | bool | int | float | complex, /) -> array: ...
+
+heddle\.core\.array\.(__[ir]?pow__)$:
+    def \1(self, other: array | bool | int | float | complex, mod: None = None, /) -> array: ...
+
+heddle\.core\.array\.(__[ir]?matmul__)$:
+    def \1(self, other: array, /) -> array: ...
+
+heddle\.core\.array\.(__(?:lt|le|gt|ge)__)$:
+    def \1(self, other: array | bool | int | float | complex, /) -> array: ...
+
+heddle\.core\.array\.(__(?:eq|ne)__)$:
+    def \1(self, other: object, /) -> array | bool: ...  # type: ignore[override]
+
+heddle\.core\.array\.(__(?:neg|pos|abs|invert)__)$:
+    def \1(self, /) -> array: ...
+
+heddle\.core\.array\.__(bool|float)__$:
+    def __\1__(self, /) -> \1: ...
+
+heddle\.core\.array\.__(index|len|hash)__$:
+    def __\1__(self, /) -> int: ...
+
+heddle\.core\.array\.__iter__$:
+    def __iter__(self, /) -> ArrayIterator: ...
+
+heddle\.core\.array\.__getitem__$:
+    def __getitem__(self, index: object, /) -> array: ...
+
+heddle\.core\.array\.__setitem__$:
+    def __setitem__(self, index: object, value: array | bool | int | float | complex, /) -> None: ...
+
+heddle\.core\.array\.__delitem__$:
+
+heddle\.core\.(AxisError)$:
+    class \1(ValueError, IndexError):
+        \doc
+
+heddle\.core\.(UnsafeFileError)$:
+    class \1(ValueError):
+        \doc
