@@ -117,6 +117,7 @@ void bind_errors(nb::module_& m);
 void bind_dtype(nb::module_& m);
 void bind_device(nb::module_& m);
 void bind_memory(nb::module_& m);
+void bind_distributed(nb::module_& m);
 void bind_printing(nb::module_& m);
 void bind_array(nb::module_& m);
 void bind_interchange(nb::module_& m);

@@ -52,10 +52,8 @@ Array scalar(const Integer& v, Dtype dtype) {
 }
 
 bool fits(const Integer& v, Dtype t) {
-  if (is_unsigned(t)) {
-    return t == uint64 ? v.big || v.value >= 0
-                       : !v.big && v.value >= 0 && v.value >> (8 * size_of(t)) == 0;
-  }
+  if (t == uint64) return true;  // negative ones wrap, as in MLX: x + (-1) is x - 1
+  if (is_unsigned(t)) return !v.big && v.value >= 0 && v.value >> (8 * size_of(t)) == 0;
   if (v.big) return false;
   if (t == int64) return true;
   int64_t limit = int64_t{1} << (8 * size_of(t) - 1);

@@ -21,6 +21,7 @@ NB_MODULE(core, m) {
   bind_interchange(m);
   bind_evaluation(m);
   bind_memory(m);
+  bind_distributed(m);
   bind_pointwise(m);
   bind_shape(m);
   bind_creation(m);

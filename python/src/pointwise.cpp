@@ -269,6 +269,17 @@ Raises ValueError for shapes that do not broadcast.)");
 Each element limited to the range from `a_min` to `a_max`; None leaves a side open. NaN stays.
 
 The limits broadcast against the array and are promoted with it. Raises ValueError if both are None.)");
+  m.def("to_fp8", [](const Array& x, const StreamOrDevice& s) { return to_fp8(x, s); }, "x"_a,
+        nb::kw_only(), "stream"_a = nb::none(), R"(
+The elements as 8-bit floats (E4M3) in a uint8 array: to nearest, ties to even, at most 448 in size.
+
+Raises ValueError unless the dtype is a real floating one.)");
+  m.def("from_fp8",
+        [](const Array& x, Dtype dtype, const StreamOrDevice& s) { return from_fp8(x, dtype, s); },
+        "x"_a, "dtype"_a = bfloat16, nb::kw_only(), "stream"_a = nb::none(), R"(
+The numbers that a uint8 array holds as 8-bit floats (E4M3), in a real floating dtype.
+
+Raises ValueError for another input dtype or another result.)");
   m.def("astype", [](const Array& a, Dtype dtype, const StreamOrDevice& s) { return astype(a, dtype, s); },
         "a"_a, "dtype"_a, nb::kw_only(), "stream"_a = nb::none(), R"(
 The elements converted to another dtype. Floats are truncated to integers, integers wrap.)");

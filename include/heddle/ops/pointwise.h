@@ -57,6 +57,10 @@ Array nan_to_num(const Array& a, float nan = 0.0f, std::optional<float> posinf =
 Array stop_gradient(const Array& a, StreamOrDevice s = {});
 Array astype(const Array& a, Dtype dtype, StreamOrDevice s = {});
 
+// 8-bit floats (E4M3) as uint8: rounded to nearest even, beyond 448 the largest.
+Array to_fp8(const Array& x, StreamOrDevice s = {});  // of floating types
+Array from_fp8(const Array& x, Dtype dtype = bfloat16, StreamOrDevice s = {});
+
 // Two operands.
 Array add(const Array& a, const Array& b, StreamOrDevice s = {});
 Array subtract(const Array& a, const Array& b, StreamOrDevice s = {});
