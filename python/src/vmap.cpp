@@ -40,10 +40,16 @@ void collect_axes(nb::handle tree, nb::handle axes, std::vector<int>& out) {
   }
 }
 
+// The axes of a tuple of arguments or results: a tuple like it, or, if there is only one, its own tree.
+void collect_for_one_or_all(nb::object all, nb::handle axes, std::vector<int>& out) {
+  bool own = nb::len(all) == 1 && !(PyTuple_Check(axes.ptr()) && nb::len(axes) == 1);
+  collect_axes(own ? nb::object(all[0]) : all, axes, out);
+}
+
 nb::object call(nb::handle fun, nb::handle in_axes, nb::handle out_axes, const nb::args& args) {
   std::vector<int> axes;
   nb::tuple tree = nb::borrow<nb::tuple>(args);
-  collect_axes(tree, in_axes, axes);
+  collect_for_one_or_all(tree, in_axes, axes);
   Arrays inputs = arrays_of_tree(tree, true);
 
   nb::object result;
@@ -53,7 +59,8 @@ nb::object call(nb::handle fun, nb::handle in_axes, nb::handle out_axes, const n
     result = fun(*nb::borrow<nb::tuple>(rebuild_tree(tree, arrays, next)));
     Arrays outputs = arrays_of_tree(result, true);
     results_axes.clear();
-    collect_axes(result, out_axes, results_axes);
+    collect_for_one_or_all(PyTuple_Check(result.ptr()) ? result : nb::make_tuple(result), out_axes,
+                           results_axes);
     return outputs;
   };
   // The axes of the results are known once the function has run: vmap looks at them afterwards.

@@ -28,9 +28,11 @@ void accumulate(Array& sum, const Array& term) {
 }
 
 void check_cotangents(const Arrays& outputs, const Arrays& cotangents) {
-  if (outputs.size() != cotangents.size()) {
+  // As in MLX, cotangents beyond the outputs are not looked at.
+  if (outputs.size() > cotangents.size()) {
     throw std::invalid_argument(
-        fmt::format("[vjp] Number of outputs ({}) does not match number of cotangents ({}).",
+        fmt::format("[vjp] Number of outputs to compute gradients for ({}) does not match number of "
+                    "cotangents ({}).",
                     outputs.size(), cotangents.size()));
   }
   for (size_t i = 0; i < outputs.size(); i++) {
