@@ -107,6 +107,9 @@ std::optional<Foreign> lease_numpy_bfloat16(nb::handle value) {
 // ---------------------------------------------------------------------------------------------
 // DLPack.
 
+// More than any library makes; a larger number is a broken tensor.
+constexpr int max_imported_dimensions = 64;
+
 template <class M>
 void release_managed(void* context) {
   nb::gil_scoped_acquire gil;
@@ -122,6 +125,10 @@ Foreign take_managed(PyObject* capsule, const char* name, const char* used_name)
   Foreign f;
   f.lease = {managed, release_managed<M>};
   const dlpack::Tensor& t = managed->tensor;
+  if (t.ndim < 0 || t.ndim > max_imported_dimensions || (t.ndim > 0 && !t.shape)) {
+    throw std::invalid_argument(
+        fmt::format("[convert] A tensor of {} dimensions cannot be imported.", t.ndim));
+  }
   if (t.device.type != dlpack::cpu) {
     throw std::invalid_argument("[convert] Only tensors in the memory of the CPU can be imported.");
   }
