@@ -19,7 +19,9 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <deque>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -76,6 +78,12 @@ nb::tuple from_shape(const Shape& shape);
 using AxisArg = std::variant<std::monostate, int, std::vector<int>>;
 std::vector<int> to_axes(const AxisArg& axis, int ndim);
 
+// Text that lives as long as the process: nanobind keeps pointers to signatures and documentation.
+inline const char* keep(std::string text) {
+  static std::deque<std::string> kept;
+  return kept.emplace_back(std::move(text)).c_str();
+}
+
 // The class `array`, for attaching methods to it.
 nb::class_<Array> array_class();
 // The class `ArrayAt`: what `x.at[index]` gives. Its methods (add, ...) belong to indexing.
@@ -127,6 +135,7 @@ void bind_shape(nb::module_& m);
 void bind_creation(nb::module_& m);
 void bind_index(nb::module_& m);
 void bind_reduce(nb::module_& m);
+void bind_scan(nb::module_& m);
 void bind_wrapper(nb::module_& m);
 void bind_gradients(nb::module_& m);
 void bind_vmap(nb::module_& m);

@@ -26,6 +26,8 @@ NB_MODULE(core, m) {
   bind_shape(m);
   bind_creation(m);
   bind_index(m);
+  bind_reduce(m);
+  bind_scan(m);
   bind_wrapper(m);
   bind_gradients(m);
   bind_vmap(m);

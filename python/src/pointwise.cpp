@@ -1,6 +1,5 @@
 // Pointwise functions of the module, their aliases and array methods, and the constants.
 #include <cmath>
-#include <deque>
 #include <limits>
 
 #include <fmt/format.h>
@@ -138,12 +137,6 @@ constexpr BinaryFunction binary[] = {
 
 constexpr const char* operand = "array | bool | int | float | complex";
 constexpr const char* stream_type = "Stream | ThreadLocalStream | Device | DeviceType | None";
-
-// Signatures are put together here; nanobind keeps pointers to them.
-const char* keep(std::string text) {
-  static std::deque<std::string> kept;
-  return kept.emplace_back(std::move(text)).c_str();
-}
 
 void bind_unary(nb::module_& m, const UnaryFunction& f, const char* note) {
   bool free = f.stream == positional;

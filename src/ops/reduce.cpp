@@ -1,5 +1,6 @@
 #include "ops/reduce.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "heddle/ops.h"
@@ -25,27 +26,66 @@ Dtype result_dtype(Reduction r, Dtype t) {
   }
 }
 
-Array drop_axes(const Array& a, const std::vector<int>& axes, const Stream& s) {
-  Shape kept;
-  size_t next = 0;
-  for (int i = 0; i < a.ndim(); i++) {
-    if (next < axes.size() && axes[next] == i) {
-      next++;
-    } else {
-      kept.push_back(a.shape()[static_cast<size_t>(i)]);
-    }
-  }
-  return reshape(a, kept, s);
-}
-
 Array reduce(const char* name, Reduction r, const Array& a, const std::vector<int>& axes,
              bool keepdims, StreamOrDevice s) {
   Stream stream = to_stream(s);
-  std::vector<int> sorted = normalize_axes(name, axes, a.ndim());
-  Array x = r == Reduction::all || r == Reduction::any ? astype(a, bool_, stream) : a;
-  Array out = sorted.empty() ? astype(x, result_dtype(r, x.dtype()), stream)
-                             : apply(make_op<Reduce>(r, sorted), {x}, stream);
+  std::vector<int> sorted = reduction_axes(name, axes, a.ndim());
+  if (sorted.empty()) return astype(a, result_dtype(r, a.dtype()), stream);
+  Array out = apply(make_op<Reduce>(r, sorted), {a}, stream);
   return keepdims ? out : drop_axes(out, sorted, stream);
+}
+
+Shape ones_at(Shape shape, const std::vector<int>& axes) {
+  for (int a : axes) shape[static_cast<size_t>(a)] = 1;
+  return shape;
+}
+
+std::vector<int> shifted(const std::vector<int>& axes, int batch) {
+  std::vector<int> out;
+  for (int a : axes) out.push_back(a + (a >= batch ? 1 : 0));
+  return out;
+}
+
+// The product of all elements but one, for each: from both sides, so that zeros need no division.
+Array products_of_others(const Array& x, const std::vector<int>& axes, const Stream& s) {
+  auto along = [&](const Array& rows, int axis) {
+    return multiply(cumprod(rows, axis, false, false, s), cumprod(rows, axis, true, false, s), s);
+  };
+  if (axes.size() == 1) return along(x, axes[0]);
+  // The reduced axes become the last one.
+  std::vector<int> order;
+  for (int i = 0; i < x.ndim(); i++) {
+    if (std::find(axes.begin(), axes.end(), i) == axes.end()) order.push_back(i);
+  }
+  int kept = static_cast<int>(order.size());
+  order.insert(order.end(), axes.begin(), axes.end());
+  Array moved = transpose(x, order, s);
+  Shape rows(moved.shape().begin(), moved.shape().begin() + kept);
+  int64_t length = 1;
+  for (int a : axes) length *= x.shape(a);
+  rows.push_back(length);
+  Array others = reshape(along(reshape(moved, rows, s), kept), moved.shape(), s);
+  std::vector<int> inverse(order.size());
+  for (size_t i = 0; i < order.size(); i++) inverse[static_cast<size_t>(order[i])] = static_cast<int>(i);
+  return transpose(others, inverse, s);
+}
+
+}  // namespace
+
+std::vector<int> reduction_axes(const char* op, const std::vector<int>& axes, int ndim) {
+  std::vector<int> out;
+  for (int a : axes) {
+    if (a < -ndim || a >= ndim) {
+      throw AxisError(
+          fmt::format("[{}] Invalid axis {} for array with {} dimensions.", op, a, ndim));
+    }
+    out.push_back(a < 0 ? a + ndim : a);
+  }
+  std::sort(out.begin(), out.end());
+  if (std::adjacent_find(out.begin(), out.end()) != out.end()) {
+    throw std::invalid_argument(fmt::format("[{}] Duplicate axes detected in reduction.", op));
+  }
+  return out;
 }
 
 std::vector<int> all_axes(const Array& a) {
@@ -54,21 +94,33 @@ std::vector<int> all_axes(const Array& a) {
   return axes;
 }
 
-}  // namespace
+Array drop_axes(const Array& a, const std::vector<int>& axes, const Stream& s) {
+  Shape kept;
+  size_t next = 0;
+  for (int i = 0; i < a.ndim(); i++) {
+    if (next < axes.size() && axes[next] == i) {
+      next++;
+    } else {
+      kept.push_back(a.shape(i));
+    }
+  }
+  return reshape(a, kept, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// sum, prod, min, max, all, any
 
 Avals Reduce::infer(const Arrays& in) const {
-  Shape out = in[0].shape();
-  for (int a : axes) {
-    int64_t& d = out[static_cast<size_t>(a)];
-    if (d == 0 && (reduction == Reduction::min || reduction == Reduction::max)) {
-      throw std::invalid_argument(
-          fmt::format("[{}] Cannot {} reduce zero size array.",
-                      reduction == Reduction::max ? "max" : "min",
-                      reduction == Reduction::max ? "max" : "min"));
+  if (reduction == Reduction::min || reduction == Reduction::max) {
+    const char* op = reduction == Reduction::max ? "max" : "min";
+    for (int a : axes) {
+      if (in[0].shape(a) == 0) {
+        throw std::invalid_argument(
+            fmt::format("[{}] Cannot {} reduce over axis {} with size 0.", op, op, a));
+      }
     }
-    d = 1;
   }
-  return {{out, result_dtype(reduction, in[0].dtype())}};
+  return {{ones_at(in[0].shape(), axes), result_dtype(reduction, in[0].dtype())}};
 }
 
 std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
@@ -78,33 +130,14 @@ std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::
   switch (reduction) {
     case Reduction::sum:
       return Arrays{broadcast_to(astype(g[0], x.dtype(), s), x.shape(), s)};
-    case Reduction::prod: {
-      // The product of all others by products from both sides, so that zeros need no division.
-      Array flat = x;
-      std::vector<int> order;
-      for (int i = 0; i < x.ndim(); i++) {
-        if (std::find(axes.begin(), axes.end(), i) == axes.end()) order.push_back(i);
-      }
-      size_t kept = order.size();
-      order.insert(order.end(), axes.begin(), axes.end());
-      Array moved = transpose(x, order, s);
-      Shape two(moved.shape().begin(), moved.shape().begin() + static_cast<long>(kept));
-      two.push_back(-1);
-      int last = static_cast<int>(kept);
-      Array rows = reshape(moved, two, s);
-      Array others = multiply(cumprod(rows, last, false, false, s),
-                              cumprod(rows, last, true, false, s), s);
-      std::vector<int> inverse(order.size());
-      for (size_t i = 0; i < order.size(); i++) inverse[static_cast<size_t>(order[i])] = static_cast<int>(i);
-      Array partial = transpose(reshape(others, moved.shape(), s), inverse, s);
-      return Arrays{multiply(astype(g[0], x.dtype(), s), partial, s)};
-    }
+    case Reduction::prod:
+      return Arrays{multiply(astype(g[0], x.dtype(), s), products_of_others(x, axes, s), s)};
     case Reduction::min:
     case Reduction::max: {
-      // Equal extremes share the cotangent.
-      Array mask = equal(x, out[0], s);
-      Array share = divide(astype(mask, at_least_float(x.dtype()), s),
-                           sum(astype(mask, at_least_float(x.dtype()), s), axes, true, s), s);
+      // Equal extremes share the cotangent. Halves could not count them.
+      Dtype wide = is_half(x.dtype()) ? float32 : at_least_float(x.dtype());
+      Array mask = astype(equal(x, out[0], s), wide, s);
+      Array share = divide(mask, sum(mask, axes, true, s), s);
       return Arrays{astype(multiply(g[0], share, s), x.dtype(), s)};
     }
     default: return Arrays{zeros_like(x, s)};
@@ -113,9 +146,7 @@ std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::
 
 std::optional<Op::Batched> Reduce::vmap(const Arrays& in, const std::vector<int>& batch,
                                         const Stream& s) const {
-  std::vector<int> shifted;
-  for (int a : axes) shifted.push_back(a + (a >= batch[0] ? 1 : 0));
-  return Batched{{apply(make_op<Reduce>(reduction, shifted), in, s)}, {batch[0]}};
+  return Batched{{apply(make_op<Reduce>(reduction, shifted(axes, batch[0])), in, s)}, {batch[0]}};
 }
 
 Array sum(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
@@ -153,6 +184,174 @@ Array any(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrD
 }
 Array any(const Array& a, bool keepdims, StreamOrDevice s) {
   return any(a, all_axes(a), keepdims, s);
+}
+
+std::pair<Array, Array> minmax(const Array& a, const std::vector<int>& axes, bool keepdims,
+                               StreamOrDevice s) {
+  return {min(a, axes, keepdims, s), max(a, axes, keepdims, s)};
+}
+std::pair<Array, Array> minmax(const Array& a, bool keepdims, StreamOrDevice s) {
+  return minmax(a, all_axes(a), keepdims, s);
+}
+Array count_nonzero(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
+  return sum(astype(a, bool_, s), axes, keepdims, s);
+}
+Array count_nonzero(const Array& a, bool keepdims, StreamOrDevice s) {
+  return count_nonzero(a, all_axes(a), keepdims, s);
+}
+
+Array array_equal(const Array& a, const Array& b, bool equal_nan, StreamOrDevice s) {
+  if (!(a.shape() == b.shape())) return Array(false);
+  return all(equal_nan ? heddle::equal_nan(a, b, s) : equal(a, b, s), false, s);
+}
+Array allclose(const Array& a, const Array& b, double rtol, double atol, bool equal_nan,
+               StreamOrDevice s) {
+  return all(isclose(a, b, rtol, atol, equal_nan, s), false, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// mean, var, std
+
+double Mean::divisor(const Shape& shape) const {
+  int64_t n = 1;
+  for (int a : axes) n *= shape[static_cast<size_t>(a)];
+  return static_cast<double>(std::max<int64_t>(n - ddof, 0));
+}
+
+Avals Mean::infer(const Arrays& in) const {
+  return {{ones_at(in[0].shape(), axes), in[0].dtype()}};
+}
+
+std::optional<Arrays> Mean::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
+                                const Arrays&) const {
+  Stream s = to_stream({});
+  const Array& x = in[0];
+  // In float32: the reciprocal of a large count has few digits in a half.
+  Dtype wide = is_half(x.dtype()) ? float32 : x.dtype();
+  Array share = divide(astype(g[0], wide, s), Array(divisor(x.shape()), wide), s);
+  return Arrays{broadcast_to(astype(share, x.dtype(), s), x.shape(), s)};
+}
+
+std::optional<Op::Batched> Mean::vmap(const Arrays& in, const std::vector<int>& batch,
+                                      const Stream& s) const {
+  return Batched{{apply(make_op<Mean>(shifted(axes, batch[0]), ddof), in, s)}, {batch[0]}};
+}
+
+std::optional<Arrays> Mean::decompose(const Arrays& in, const Stream& s) const {
+  const Array& x = in[0];
+  Dtype wide = is_half(x.dtype()) ? float32 : x.dtype();
+  Array total = sum(astype(x, wide, s), axes, true, s);
+  return Arrays{astype(divide(total, Array(divisor(x.shape()), wide), s), x.dtype(), s)};
+}
+
+namespace {
+
+// MLX names the mean in what it says of axes, whatever is computed from it.
+std::vector<int> mean_axes(const Array& a, const std::vector<int>& axes) {
+  for (int axis : axes) {
+    if (axis < -a.ndim() || axis >= a.ndim()) {
+      throw AxisError(fmt::format("[mean] axis {} is out of bounds for array with {} dimensions.",
+                                  axis, a.ndim()));
+    }
+  }
+  return reduction_axes("mean", axes, a.ndim());
+}
+
+Array mean_of(const Array& x, const std::vector<int>& sorted, bool keepdims, int ddof,
+              const Stream& s) {
+  if (sorted.empty()) {
+    return ddof == 0 ? x : divide(x, Array(std::max(1 - ddof, 0), x.dtype()), s);
+  }
+  Array out = apply(make_op<Mean>(sorted, ddof), {x}, s);
+  return keepdims ? out : drop_axes(out, sorted, s);
+}
+
+}  // namespace
+
+Array mean(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  std::vector<int> sorted = mean_axes(a, axes);
+  return mean_of(astype(a, at_least_float(a.dtype()), stream), sorted, keepdims, 0, stream);
+}
+Array mean(const Array& a, bool keepdims, StreamOrDevice s) {
+  return mean(a, all_axes(a), keepdims, s);
+}
+
+Array var(const Array& a, const std::vector<int>& axes, bool keepdims, int ddof, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  std::vector<int> sorted = mean_axes(a, axes);
+  Dtype result = is_complex(a.dtype()) ? float32 : at_least_float(a.dtype());
+  Array x = astype(a, is_half(a.dtype()) ? float32 : at_least_float(a.dtype()), stream);
+  Array from_mean = subtract(x, mean_of(x, sorted, true, 0, stream), stream);
+  Array squares = square(is_complex(x.dtype()) ? abs(from_mean, stream) : from_mean, stream);
+  return astype(mean_of(squares, sorted, keepdims, ddof, stream), result, stream);
+}
+Array var(const Array& a, bool keepdims, int ddof, StreamOrDevice s) {
+  return var(a, all_axes(a), keepdims, ddof, s);
+}
+
+Array std(const Array& a, const std::vector<int>& axes, bool keepdims, int ddof, StreamOrDevice s) {
+  return sqrt(var(a, axes, keepdims, ddof, s), s);
+}
+Array std(const Array& a, bool keepdims, int ddof, StreamOrDevice s) {
+  return std(a, all_axes(a), keepdims, ddof, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// argmin, argmax
+
+Avals ArgReduce::infer(const Arrays& in) const {
+  if (in[0].size() == 0) {
+    const char* op = reduction == ArgReduction::argmax ? "argmax" : "argmin";
+    throw std::invalid_argument(fmt::format("[{}] Cannot {} reduce zero size array.", op, op));
+  }
+  return {{ones_at(in[0].shape(), {axis}), uint32}};
+}
+
+std::optional<Arrays> ArgReduce::vjp(const Arrays& in, const Arrays&, const std::vector<int>&,
+                                     const Arrays&) const {
+  return Arrays{zeros_like(in[0])};
+}
+std::optional<Arrays> ArgReduce::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                                     const Arrays& out) const {
+  return Arrays{zeros_like(out[0])};
+}
+
+std::optional<Op::Batched> ArgReduce::vmap(const Arrays& in, const std::vector<int>& batch,
+                                           const Stream& s) const {
+  int at = shifted({axis}, batch[0])[0];
+  return Batched{{apply(make_op<ArgReduce>(reduction, at), in, s)}, {batch[0]}};
+}
+
+namespace {
+
+Array arg_reduce(const char* name, ArgReduction r, const Array& a, int axis, bool keepdims,
+                 StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  std::vector<int> at = reduction_axes(name, {axis}, a.ndim());
+  Array out = apply(make_op<ArgReduce>(r, at[0]), {a}, stream);
+  return keepdims ? out : drop_axes(out, at, stream);
+}
+
+Array arg_reduce(const char* name, ArgReduction r, const Array& a, bool keepdims,
+                 StreamOrDevice s) {
+  Array out = arg_reduce(name, r, reshape(a, Shape{-1}, s), 0, false, s);
+  return keepdims ? reshape(out, Shape(static_cast<size_t>(a.ndim()), 1), s) : out;
+}
+
+}  // namespace
+
+Array argmin(const Array& a, int axis, bool keepdims, StreamOrDevice s) {
+  return arg_reduce("argmin", ArgReduction::argmin, a, axis, keepdims, s);
+}
+Array argmin(const Array& a, bool keepdims, StreamOrDevice s) {
+  return arg_reduce("argmin", ArgReduction::argmin, a, keepdims, s);
+}
+Array argmax(const Array& a, int axis, bool keepdims, StreamOrDevice s) {
+  return arg_reduce("argmax", ArgReduction::argmax, a, axis, keepdims, s);
+}
+Array argmax(const Array& a, bool keepdims, StreamOrDevice s) {
+  return arg_reduce("argmax", ArgReduction::argmax, a, keepdims, s);
 }
 
 }  // namespace heddle

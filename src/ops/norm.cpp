@@ -1,0 +1,222 @@
+#include "ops/norm.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+Array widened(const Array& x, const Stream& s) {
+  return is_half(x.dtype()) ? astype(x, float32, s) : x;
+}
+
+Array row_mean(const Array& x, const Stream& s) { return mean(x, {-1}, true, s); }
+
+Array inverse_root(const Array& squares, float eps, const Stream& s) {
+  return rsqrt(add(row_mean(squares, s), Array(eps, squares.dtype()), s), s);
+}
+
+// The sum over all rows, in the dtype of `like`.
+Array over_rows(const Array& x, const Array& like, const Stream& s) {
+  std::vector<int> rows(static_cast<size_t>(x.ndim() - 1));
+  std::iota(rows.begin(), rows.end(), 0);
+  return astype(sum(x, rows, false, s), like.dtype(), s);
+}
+
+// Of y = (x - c) * r, where r scales rows to unit mean square: the cotangent of x for that of y. Where
+// rows are centred, c is their mean.
+Array through_norm(const Array& g, const Array& y, const Array& r, bool centred, const Stream& s) {
+  Array rest = subtract(g, multiply(y, row_mean(multiply(g, y, s), s), s), s);
+  if (centred) rest = subtract(rest, row_mean(g, s), s);
+  return multiply(rest, r, s);
+}
+
+// Rows in any number, if nothing but x has a batch axis.
+std::optional<Op::Batched> more_rows(const OpRef& op, const Arrays& in, const std::vector<int>& axes,
+                                     const Stream& s) {
+  if (std::any_of(axes.begin() + 1, axes.end(), [](int a) { return a >= 0; })) return std::nullopt;
+  Arrays inputs = in;
+  inputs[0] = batch_to_front(in[0], axes[0]);
+  return Op::Batched{{apply(op, inputs, s)}, {0}};
+}
+
+Arrays pick(const Arrays& all, const std::vector<int>& argnums) {
+  Arrays out;
+  for (int i : argnums) out.push_back(all[static_cast<size_t>(i)]);
+  return out;
+}
+
+Avals shapes_of(const Arrays& in, size_t first) {
+  Avals out;
+  for (size_t i = first; i < in.size(); i++) out.push_back({in[i].shape(), in[i].dtype()});
+  return out;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// layer norm
+
+std::optional<Arrays> LayerNorm::vjp(const Arrays& in, const Arrays& g,
+                                     const std::vector<int>& argnums, const Arrays&) const {
+  Arrays inputs{astype(g[0], in[0].dtype()), in[0]};
+  if (has_weight) inputs.push_back(in[1]);
+  return pick(apply_multi(make_op<LayerNormVJP>(eps, has_weight, has_bias), inputs, to_stream({})),
+              argnums);
+}
+
+std::optional<Op::Batched> LayerNorm::vmap(const Arrays& in, const std::vector<int>& axes,
+                                           const Stream& s) const {
+  return more_rows(OpRef(this), in, axes, s);
+}
+
+std::optional<Arrays> LayerNorm::decompose(const Arrays& in, const Stream& s) const {
+  Array x = widened(in[0], s);
+  Array centred = subtract(x, row_mean(x, s), s);
+  Array y = multiply(centred, inverse_root(square(centred, s), eps, s), s);
+  if (has_weight) y = multiply(y, widened(in[1], s), s);
+  if (has_bias) y = add(y, widened(in.back(), s), s);
+  return Arrays{astype(y, in[0].dtype(), s)};
+}
+
+Avals LayerNormVJP::infer(const Arrays& in) const {
+  Avals out = shapes_of(in, 1);
+  if (has_bias) out.push_back({Shape{in[1].shape(-1)}, in[1].dtype()});
+  return out;
+}
+
+std::optional<Arrays> LayerNormVJP::decompose(const Arrays& in, const Stream& s) const {
+  Array g = widened(in[0], s), x = widened(in[1], s);
+  Array centred = subtract(x, row_mean(x, s), s);
+  Array r = inverse_root(square(centred, s), eps, s);
+  Array y = multiply(centred, r, s);
+  Array gy = has_weight ? multiply(g, widened(in[2], s), s) : g;
+  Arrays out{astype(through_norm(gy, y, r, true, s), in[1].dtype(), s)};
+  if (has_weight) out.push_back(over_rows(multiply(g, y, s), in[2], s));
+  if (has_bias) out.push_back(over_rows(g, in[1], s));
+  return out;
+}
+
+// ---------------------------------------------------------------------------------------------
+// root-mean-square norm
+
+std::optional<Arrays> RMSNorm::vjp(const Arrays& in, const Arrays& g,
+                                   const std::vector<int>& argnums, const Arrays&) const {
+  Arrays inputs{astype(g[0], in[0].dtype()), in[0]};
+  if (has_weight) inputs.push_back(in[1]);
+  return pick(apply_multi(make_op<RMSNormVJP>(eps, has_weight), inputs, to_stream({})), argnums);
+}
+
+std::optional<Op::Batched> RMSNorm::vmap(const Arrays& in, const std::vector<int>& axes,
+                                         const Stream& s) const {
+  return more_rows(OpRef(this), in, axes, s);
+}
+
+std::optional<Arrays> RMSNorm::decompose(const Arrays& in, const Stream& s) const {
+  Array x = widened(in[0], s);
+  Array y = multiply(x, inverse_root(square(x, s), eps, s), s);
+  if (has_weight) y = multiply(y, widened(in[1], s), s);
+  return Arrays{astype(y, in[0].dtype(), s)};
+}
+
+Avals RMSNormVJP::infer(const Arrays& in) const { return shapes_of(in, 1); }
+
+std::optional<Arrays> RMSNormVJP::decompose(const Arrays& in, const Stream& s) const {
+  Array g = widened(in[0], s), x = widened(in[1], s);
+  Array r = inverse_root(square(x, s), eps, s);
+  Array y = multiply(x, r, s);
+  Array gy = has_weight ? multiply(g, widened(in[2], s), s) : g;
+  Arrays out{astype(through_norm(gy, y, r, false, s), in[1].dtype(), s)};
+  if (has_weight) out.push_back(over_rows(multiply(g, y, s), in[2], s));
+  return out;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Public functions
+
+namespace fast {
+namespace {
+
+void require_rows(const char* op, const char* what, const Array& x) {
+  if (x.ndim() == 0) {
+    throw std::invalid_argument(
+        fmt::format("[{}] {} must have at least 1 dimension but got input with 0 dimensions.", op,
+                    what));
+  }
+}
+
+void require_row(const char* op, const char* what, const Array& a, const Array& x) {
+  if (a.ndim() != 1) {
+    throw std::invalid_argument(
+        fmt::format("[{}] {} must have 1 dimension but has {} dimensions.", op, what, a.ndim()));
+  }
+  if (a.size() != x.shape(-1)) {
+    throw std::invalid_argument(fmt::format(
+        "[{}] {} must have the same size as the last dimension of x but has {} elements.", op, what,
+        a.size()));
+  }
+}
+
+void require_floating(const char* op, Dtype t) {
+  if (!is_floating(t)) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Received unsupported type {}.", op, name_of(t)));
+  }
+}
+
+}  // namespace
+
+Array rms_norm(const Array& x, const std::optional<Array>& weight, float eps, StreamOrDevice s) {
+  require_rows("rms_norm", "Input", x);
+  if (weight) require_row("rms_norm", "(*weight)", *weight, x);
+  Dtype t = weight ? promote_types(x.dtype(), weight->dtype()) : x.dtype();
+  require_floating("rms_norm", t);
+  Arrays inputs{astype(x, t, s)};
+  if (weight) inputs.push_back(astype(*weight, t, s));
+  return apply(make_op<RMSNorm>(eps, weight.has_value()), inputs, to_stream(s));
+}
+
+Array layer_norm(const Array& x, const std::optional<Array>& weight,
+                 const std::optional<Array>& bias, float eps, StreamOrDevice s) {
+  require_rows("layer_norm", "Input", x);
+  if (weight) require_row("layer_norm", "weight", *weight, x);
+  if (bias) require_row("layer_norm", "bias", *bias, x);
+  Dtype t = x.dtype();
+  if (weight) t = promote_types(t, weight->dtype());
+  if (weight && bias) t = promote_types(t, bias->dtype());
+  require_floating("layer_norm", t);
+  Arrays inputs{astype(x, t, s)};
+  if (weight) inputs.push_back(astype(*weight, t, s));
+  if (bias) inputs.push_back(astype(*bias, t, s));
+  return apply(make_op<LayerNorm>(eps, weight.has_value(), bias.has_value()), inputs, to_stream(s));
+}
+
+Array cross_entropy(const Array& logits, const Array& targets, StreamOrDevice s) {
+  require_rows("cross_entropy", "logits", logits);
+  if (!is_floating(logits.dtype())) {
+    throw std::invalid_argument(fmt::format("[cross_entropy] Received unsupported logits type {}.",
+                                            name_of(logits.dtype())));
+  }
+  if (!is_integer(targets.dtype())) {
+    throw std::invalid_argument(
+        fmt::format("[cross_entropy] targets must be integer class indices but got {}.",
+                    name_of(targets.dtype())));
+  }
+  Shape rows(logits.shape().begin(), logits.shape().end() - 1);
+  if (!(targets.shape() == rows)) {
+    throw std::invalid_argument(
+        fmt::format("[cross_entropy] targets shape {} does not match logits shape {} with the last "
+                    "axis removed.",
+                    to_string(targets.shape()), to_string(logits.shape())));
+  }
+  Array x = is_half(logits.dtype()) ? astype(logits, float32, s) : logits;
+  // From the narrow logits: only one element of each row is converted.
+  Array picked = squeeze(take_along_axis(logits, expand_dims(targets, -1, s), -1, s), -1, s);
+  return astype(subtract(logsumexp(x, {-1}, false, s), picked, s), float32, s);
+}
+
+}  // namespace fast
+}  // namespace heddle

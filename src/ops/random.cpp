@@ -1,0 +1,276 @@
+#include "ops/random.h"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+
+// ---------------------------------------------------------------------------------------------
+// The op
+
+Avals RandomBits::infer(const Arrays& in) const {
+  const Shape& keys = in[0].shape();
+  Shape out(keys.begin(), keys.end() - 1);
+  for (int64_t d : shape) out.push_back(d);
+  return {{out, width == 1 ? uint8 : width == 2 ? uint16 : uint32}};
+}
+std::optional<Arrays> RandomBits::vjp(const Arrays& in, const Arrays&, const std::vector<int>&,
+                                      const Arrays&) const {
+  return Arrays{zeros_like(in[0])};
+}
+std::optional<Arrays> RandomBits::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                                      const Arrays& out) const {
+  return Arrays{zeros_like(out[0])};
+}
+std::optional<Op::Batched> RandomBits::vmap(const Arrays& in, const std::vector<int>& axes,
+                                            const Stream& s) const {
+  return Batched{{apply(make_op<RandomBits>(shape, width), {batch_to_front(in[0], axes[0])}, s)},
+                 {0}};
+}
+
+namespace random {
+namespace {
+
+constexpr float largest_word = 4294967295.0f;  // rounds to 2^32
+
+// The next key of the calling thread, unless the caller has one.
+Array key_or_next(const Key& key, StreamOrDevice s) {
+  if (key) return *key;
+  auto [kept, drawn] = split(state(), s);
+  state() = kept;
+  return drawn;
+}
+
+void require_floating(const char* op, Dtype dtype, const char* message) {
+  if (!is_floating(dtype)) throw std::invalid_argument(fmt::format("[{}] {}", op, message));
+}
+
+// The largest number below 1.
+float below_one(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::float32: return 1.0f - 0x1p-24f;
+    case Dtype::float16: return 1.0f - 0x1p-11f;
+    case Dtype::bfloat16: return 1.0f - 0x1p-8f;
+    default: throw std::runtime_error("[uniform] Unsupported type.");
+  }
+}
+
+// float32 numbers in (-1, 1), as the inverse distribution functions want them.
+Array symmetric(const Shape& shape, const Key& key, StreamOrDevice s) {
+  return uniform(Array(-below_one(float32)), Array(1.0f), shape, float32, key, s);
+}
+
+Array scaled(Array x, const std::optional<Array>& loc, const std::optional<Array>& scale,
+             StreamOrDevice s) {
+  if (scale) x = multiply(astype(*scale, x.dtype(), s), x, s);
+  if (loc) x = add(astype(*loc, x.dtype(), s), x, s);
+  return x;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// Keys
+
+Array key(uint64_t seed) {
+  const uint32_t words[2] = {static_cast<uint32_t>(seed >> 32), static_cast<uint32_t>(seed)};
+  return Array(words, Shape{2});
+}
+
+Array& state() {
+  thread_local Array own = key(static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(
+          std::chrono::system_clock::now().time_since_epoch())
+          .count()));
+  return own;
+}
+
+void seed(uint64_t seed) { state() = key(seed); }
+
+Array split(const Array& key, int num, StreamOrDevice s) { return bits({num, 2}, 4, key, s); }
+
+std::pair<Array, Array> split(const Array& key, StreamOrDevice s) {
+  Array keys = split(key, 2, s);
+  return {take(keys, 0, 0, s), take(keys, 1, 0, s)};
+}
+
+Array bits(const Shape& shape, int width, const Key& key, StreamOrDevice s) {
+  if (width != 1 && width != 2 && width != 4) {
+    throw std::invalid_argument(
+        fmt::format("[bits] Bit width must be in {{1, 2, 4}} but got {}.", width));
+  }
+  for (int64_t d : shape) {
+    if (d < 0) {
+      throw std::invalid_argument(
+          fmt::format("[bits] Negative dimensions not allowed. Got {}.", to_string(shape)));
+    }
+  }
+  check_shape("bits", shape, static_cast<size_t>(width));
+  Array k = key_or_next(key, s);
+  if (k.dtype() != uint32) {
+    throw std::invalid_argument(
+        fmt::format("[bits] Expected key type uint32 but received {}.", name_of(k.dtype())));
+  }
+  if (!(k.shape() == Shape{2})) {
+    throw std::invalid_argument(
+        fmt::format("[bits] Expected key shape (2) but received {}.", to_string(k.shape())));
+  }
+  return apply(make_op<RandomBits>(shape, width), {k}, to_stream(s));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Distributions. What is computed in which dtype decides the last bits: they are MLX's.
+
+Array uniform(const Array& low, const Array& high, const Shape& shape, Dtype dtype, const Key& key,
+              StreamOrDevice s) {
+  require_floating("uniform", dtype,
+                   "Can only generate uniform numbers with real floating point type.");
+  Array lower = astype(low, dtype, s);
+  Array range = subtract(astype(high, dtype, s), lower, s);
+  Shape out = broadcast_shapes(shape, range.shape());
+  if (!(out == shape)) {
+    throw std::invalid_argument(fmt::format(
+        "[uniform] Cannot generate random values of shape {} from broadcasted shape {}.",
+        to_string(shape), to_string(range.shape())));
+  }
+  Array below(below_one(dtype));
+  Array u = divide(astype(bits(shape, 4, key, s), float32, s), Array(largest_word), s);
+  u = astype(minimum(u, below, s), dtype, s);
+  return add(multiply(range, u, s), lower, s);
+}
+Array uniform(const Shape& shape, Dtype dtype, const Key& key, StreamOrDevice s) {
+  return uniform(Array(0.0f), Array(1.0f), shape, dtype, key, s);
+}
+
+Array normal(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
+             const std::optional<Array>& scale, const Key& key, StreamOrDevice s) {
+  if (is_complex(dtype)) {
+    // Real and imaginary parts side by side. sqrt(2) of the normal numbers and sqrt(1/2) cancel.
+    Shape parts = shape;
+    parts.push_back(2);
+    Array x = view(erfinv(symmetric(parts, key, s), s), complex64, s);
+    return scaled(reshape(x, shape, s), loc, scale, s);
+  }
+  require_floating("normal", dtype, "Only floating point and complex64 types are supported.");
+  Array x = astype(erfinv(symmetric(shape, key, s), s), dtype, s);
+  Array deviation(M_SQRT2, dtype);
+  if (scale) deviation = multiply(deviation, astype(*scale, dtype, s), s);
+  return scaled(multiply(deviation, x, s), loc, {}, s);
+}
+
+Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dtype, const Key& key,
+              StreamOrDevice s) {
+  if (!is_integer(dtype) && !is_bool(dtype)) {
+    throw std::invalid_argument("[randint] randint only accepts integer dtypes and bool.");
+  }
+  Array u = astype(floor(uniform(low, high, shape, float32, key, s), s), dtype, s);
+  Array last = astype(subtract(high, Array(1, high.dtype()), s), dtype, s);
+  return maximum(minimum(u, last, s), astype(low, dtype, s), s);
+}
+
+Array bernoulli(const Array& p, const Shape& shape, const Key& key, StreamOrDevice s) {
+  if (!is_floating(p.dtype())) {
+    throw std::invalid_argument("[bernoulli] bernoulli probability `p` must be a float type.");
+  }
+  if (!(broadcast_shapes(shape, p.shape()) == shape)) {
+    throw std::invalid_argument("[bernoulli] shape of `p` is incompatible with argument `shape`.");
+  }
+  return less(uniform(shape, float32, key, s), astype(p, float32, s), s);
+}
+Array bernoulli(const Array& p, const Key& key, StreamOrDevice s) {
+  return bernoulli(p, p.shape(), key, s);
+}
+
+Array truncated_normal(const Array& lower, const Array& upper, const Shape& shape, Dtype dtype,
+                       const Key& key, StreamOrDevice s) {
+  require_floating("trunc_normal", dtype, "trunc_normal only accepts floating point dtypes.");
+  Array root(M_SQRT2, dtype);
+  Array low = astype(lower, dtype, s), high = astype(upper, dtype, s);
+  Array from = erf(divide(low, root, s), s), to = erf(divide(high, root, s), s);
+  Array x = multiply(root, erfinv(uniform(from, to, shape, dtype, key, s), s), s);
+  return maximum(minimum(high, x, s), low, s);
+}
+Array truncated_normal(const Array& lower, const Array& upper, Dtype dtype, const Key& key,
+                       StreamOrDevice s) {
+  return truncated_normal(lower, upper, broadcast_shapes(lower.shape(), upper.shape()), dtype, key,
+                          s);
+}
+
+Array gumbel(const Shape& shape, Dtype dtype, const Key& key, StreamOrDevice s) {
+  return negative(log(negative(log(uniform(shape, dtype, key, s), s), s), s), s);
+}
+
+Array laplace(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
+              const std::optional<Array>& scale, const Key& key, StreamOrDevice s) {
+  require_floating("laplace", dtype, "Only real floating point types are supported.");
+  Array u = symmetric(shape, key, s);
+  Array x = multiply(sign(u, s), log1p(negative(abs(u, s), s), s), s);
+  return scaled(astype(x, dtype, s), loc, scale, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Indices
+
+namespace {
+
+int categorical_axis(const Array& logits, int axis) {
+  if (axis < -logits.ndim() || axis >= logits.ndim()) {
+    throw AxisError(fmt::format("[categorical] Invalid axis {} for logits with {} dimensions.",
+                                axis, logits.ndim()));
+  }
+  return axis < 0 ? axis + logits.ndim() : axis;
+}
+
+// The index of the largest of logits with Gumbel noise of `shape`, to which they broadcast.
+Array largest_with_noise(const Array& logits, const Shape& shape, int axis, const Key& key,
+                         StreamOrDevice s) {
+  return argmax(add(gumbel(shape, float32, key, s), logits, s), axis, false, s);
+}
+
+}  // namespace
+
+Array categorical(const Array& logits, int axis, const Key& key, StreamOrDevice s) {
+  int at = categorical_axis(logits, axis);
+  return largest_with_noise(logits, logits.shape(), at, key, s);
+}
+
+Array categorical(const Array& logits, int axis, int num_samples, const Key& key,
+                  StreamOrDevice s) {
+  int at = categorical_axis(logits, axis);
+  Shape column = logits.shape(), noise = logits.shape();
+  column.push_back(1);
+  noise.push_back(num_samples);
+  return largest_with_noise(reshape(logits, column, s), noise, at, key, s);
+}
+
+Array categorical(const Array& logits, int axis, const Shape& shape, const Key& key,
+                  StreamOrDevice s) {
+  int at = categorical_axis(logits, axis);
+  Shape reduced = logits.shape();
+  reduced.erase(reduced.begin() + at);
+  if (!(broadcast_shapes(shape, reduced) == shape)) {
+    throw std::invalid_argument(
+        fmt::format("[categorical] Requested shape {} is not broadcast compatible with reduced "
+                    "logits shape{}.",
+                    to_string(shape), to_string(reduced)));
+  }
+  int place = at + static_cast<int>(shape.size() - reduced.size());
+  Shape noise = shape;
+  noise.insert(noise.begin() + place, logits.shape(at));
+  return largest_with_noise(logits, noise, place, key, s);
+}
+
+Array permutation(int n, const Key& key, StreamOrDevice s) {
+  return argsort(bits({n}, 4, key, s), 0, s);
+}
+Array permutation(const Array& x, int axis, const Key& key, StreamOrDevice s) {
+  int at = normalize_axis("permutation", axis, x.ndim());
+  return take(x, permutation(static_cast<int>(x.shape(at)), key, s), at, s);
+}
+
+}  // namespace random
+}  // namespace heddle

@@ -1,0 +1,116 @@
+#include "ops/softmax.h"
+
+#include "heddle/ops.h"
+#include "ops/reduce.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+Dtype working_dtype(Dtype t) { return is_half(t) ? float32 : at_least_float(t); }
+
+// The Jacobian of softmax is symmetric: y * (t - sum(t * y)) for cotangents and tangents alike.
+Array softmax_derivative(const Array& y, const Array& t) {
+  Stream s = to_stream({});
+  Dtype wide = working_dtype(y.dtype());
+  Array p = astype(y, wide, s), g = astype(t, wide, s);
+  Array scaled = sum(multiply(p, g, s), {-1}, true, s);
+  return astype(multiply(p, subtract(g, scaled, s), s), y.dtype(), s);
+}
+
+std::vector<int> exponential_axes(const char* op, const Array& a, const std::vector<int>& axes) {
+  if (a.ndim() == 0 && !axes.empty()) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Received non-empty axes for array with 0 dimensions.", op));
+  }
+  return reduction_axes(op, axes, a.ndim());
+}
+
+bool is_last_axis(const std::vector<int>& axes, const Array& a) {
+  return axes.size() == 1 && axes[0] == a.ndim() - 1 && !is_complex(a.dtype());
+}
+
+// The largest value, for the gradient a constant: it only keeps exponentials in range.
+Array largest(const Array& x, const std::vector<int>& axes, const Stream& s) {
+  return axes.empty() ? stop_gradient(x, s) : stop_gradient(max(x, axes, true, s), s);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// softmax
+
+std::optional<Arrays> Softmax::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
+                                   const Arrays& out) const {
+  return Arrays{softmax_derivative(out[0], g[0])};
+}
+std::optional<Arrays> Softmax::jvp(const Arrays&, const Arrays& t, const std::vector<int>&,
+                                   const Arrays& out) const {
+  return Arrays{softmax_derivative(out[0], t[0])};
+}
+std::optional<Op::Batched> Softmax::vmap(const Arrays& in, const std::vector<int>& axes,
+                                         const Stream& s) const {
+  return Batched{{apply(make_op<Softmax>(precise), {batch_to_front(in[0], axes[0])}, s)}, {0}};
+}
+
+Array softmax(const Array& a, const std::vector<int>& axes, bool precise, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  std::vector<int> sorted = exponential_axes("softmax", a, axes);
+  Array x = astype(a, at_least_float(a.dtype()), stream);
+  if (a.size() == 0) return x;
+  if (is_last_axis(sorted, x)) return apply(make_op<Softmax>(precise), {x}, stream);
+  Array wide = astype(x, working_dtype(x.dtype()), stream);
+  Array e = exp(subtract(wide, largest(wide, sorted, stream), stream), stream);
+  return astype(divide(e, sum(e, sorted, true, stream), stream), x.dtype(), stream);
+}
+Array softmax(const Array& a, int axis, bool precise, StreamOrDevice s) {
+  return softmax(a, std::vector<int>{axis}, precise, s);
+}
+Array softmax(const Array& a, bool precise, StreamOrDevice s) {
+  return softmax(a, all_axes(a), precise, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// logsumexp
+
+Avals LogSumExp::infer(const Arrays& in) const {
+  Shape out = in[0].shape();
+  out.back() = 1;
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> LogSumExp::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
+                                     const Arrays&) const {
+  return Arrays{multiply(g[0], softmax(in[0], -1))};
+}
+std::optional<Arrays> LogSumExp::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
+                                     const Arrays&) const {
+  return Arrays{sum(multiply(t[0], softmax(in[0], -1)), {-1}, true)};
+}
+std::optional<Op::Batched> LogSumExp::vmap(const Arrays& in, const std::vector<int>& axes,
+                                           const Stream& s) const {
+  return Batched{{apply(make_op<LogSumExp>(), {batch_to_front(in[0], axes[0])}, s)}, {0}};
+}
+
+Array logsumexp(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  if (a.size() == 0) throw std::invalid_argument("[logsumexp] Received empty array.");
+  std::vector<int> sorted = exponential_axes("logsumexp", a, axes);
+  Array x = astype(a, at_least_float(a.dtype()), stream);
+  Array out;
+  if (is_last_axis(sorted, x)) {
+    out = apply(make_op<LogSumExp>(), {x}, stream);
+  } else {
+    Array wide = astype(x, working_dtype(x.dtype()), stream);
+    Array top = largest(wide, sorted, stream);
+    Array total = sum(exp(subtract(wide, top, stream), stream), sorted, true, stream);
+    // An infinite extreme is the result; its differences are NaN.
+    out = where(isinf(top, stream), top, add(log(total, stream), top, stream), stream);
+    out = astype(out, x.dtype(), stream);
+  }
+  return keepdims ? out : drop_axes(out, sorted, stream);
+}
+Array logsumexp(const Array& a, bool keepdims, StreamOrDevice s) {
+  return logsumexp(a, all_axes(a), keepdims, s);
+}
+
+}  // namespace heddle
