@@ -54,11 +54,17 @@ Array& array_of(nb::handle value);
 // A new Python array; quicker than nb::cast.
 nb::object wrap(Array array);
 
+// True for `random.state`, which stands for the calling thread's key.
+bool is_random_state(nb::handle value);
+
 // Calls f(array) for every array in a tree of lists, tuples and dicts; other leaves are passed over.
+// `random.state` counts as a list of one array.
 template <class F>
 void visit_arrays(nb::handle tree, F&& f) {
   if (is_array(tree)) {
     f(array_of(tree));
+  } else if (is_random_state(tree)) {
+    f(random::state());
   } else if (PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr())) {
     for (nb::handle item : nb::borrow<nb::object>(tree)) visit_arrays(item, f);
   } else if (PyDict_Check(tree.ptr())) {
@@ -82,6 +88,13 @@ std::vector<int> to_axes(const AxisArg& axis, int ndim);
 inline const char* keep(std::string text) {
   static std::deque<std::string> kept;
   return kept.emplace_back(std::move(text)).c_str();
+}
+
+// A submodule that `import heddle.core.name` finds as well.
+inline nb::module_ add_submodule(nb::module_& m, const char* name, const char* doc) {
+  nb::module_ sub = m.def_submodule(name, doc);
+  nb::module_::import_("sys").attr("modules")[sub.attr("__name__")] = sub;
+  return sub;
 }
 
 // The class `array`, for attaching methods to it.
@@ -136,6 +149,9 @@ void bind_creation(nb::module_& m);
 void bind_index(nb::module_& m);
 void bind_reduce(nb::module_& m);
 void bind_scan(nb::module_& m);
+void bind_sort(nb::module_& m);
+void bind_random(nb::module_& m);
+void bind_fast(nb::module_& m);
 void bind_wrapper(nb::module_& m);
 void bind_gradients(nb::module_& m);
 void bind_vmap(nb::module_& m);

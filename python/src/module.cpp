@@ -28,6 +28,9 @@ NB_MODULE(core, m) {
   bind_index(m);
   bind_reduce(m);
   bind_scan(m);
+  bind_sort(m);
+  bind_random(m);
+  bind_fast(m);
   bind_wrapper(m);
   bind_gradients(m);
   bind_vmap(m);

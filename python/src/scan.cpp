@@ -23,7 +23,7 @@ using ScanOp = Array (*)(const Array&, int, bool, bool, StreamOrDevice);
 Array along(ScanOp op, const Array& a, std::optional<int> axis, bool reverse, bool inclusive,
             const StreamOrDevice& s) {
   return axis ? op(a, *axis, reverse, inclusive, s)
-              : op(reshape(a, Shape{-1}, s), 0, reverse, inclusive, s);
+              : op(flatten(a, 0, -1, s), 0, reverse, inclusive, s);
 }
 
 void bind_method(const char* name, ScanOp op) {

@@ -21,6 +21,8 @@ void visit_tree(nb::handle tree, const std::function<void(nb::handle)>& leaf) {
     PyObject *key, *value;
     Py_ssize_t at = 0;
     while (PyDict_Next(tree.ptr(), &at, &key, &value)) visit_tree(value, leaf);
+  } else if (is_random_state(tree)) {
+    leaf(wrap(random::state()));
   } else {
     leaf(tree);
   }
@@ -70,6 +72,10 @@ nb::object rebuild_tree(nb::handle tree, const Arrays& arrays, size_t& next) {
 }
 
 void fill_tree(nb::handle tree, const Arrays& arrays, size_t& next) {
+  if (is_random_state(tree)) {
+    random::state() = arrays[next++];
+    return;
+  }
   auto replaced = [&](nb::handle value) -> nb::object {
     if (is_array(value)) return nb::cast(arrays[next++]);
     fill_tree(value, arrays, next);

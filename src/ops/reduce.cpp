@@ -30,9 +30,11 @@ Array reduce(const char* name, Reduction r, const Array& a, const std::vector<in
              bool keepdims, StreamOrDevice s) {
   Stream stream = to_stream(s);
   std::vector<int> sorted = reduction_axes(name, axes, a.ndim());
-  if (sorted.empty()) return astype(a, result_dtype(r, a.dtype()), stream);
+  if (sorted.empty()) {
+    return r == Reduction::all || r == Reduction::any ? astype(a, bool_, stream) : a;
+  }
   Array out = apply(make_op<Reduce>(r, sorted), {a}, stream);
-  return keepdims ? out : drop_axes(out, sorted, stream);
+  return keepdims ? out : squeeze(out, sorted, stream);
 }
 
 Shape ones_at(Shape shape, const std::vector<int>& axes) {
@@ -92,19 +94,6 @@ std::vector<int> all_axes(const Array& a) {
   std::vector<int> axes(static_cast<size_t>(a.ndim()));
   std::iota(axes.begin(), axes.end(), 0);
   return axes;
-}
-
-Array drop_axes(const Array& a, const std::vector<int>& axes, const Stream& s) {
-  Shape kept;
-  size_t next = 0;
-  for (int i = 0; i < a.ndim(); i++) {
-    if (next < axes.size() && axes[next] == i) {
-      next++;
-    } else {
-      kept.push_back(a.shape(i));
-    }
-  }
-  return reshape(a, kept, s);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -194,7 +183,7 @@ std::pair<Array, Array> minmax(const Array& a, bool keepdims, StreamOrDevice s) 
   return minmax(a, all_axes(a), keepdims, s);
 }
 Array count_nonzero(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
-  return sum(astype(a, bool_, s), axes, keepdims, s);
+  return sum(astype(astype(a, bool_, s), int32, s), axes, keepdims, s);
 }
 Array count_nonzero(const Array& a, bool keepdims, StreamOrDevice s) {
   return count_nonzero(a, all_axes(a), keepdims, s);
@@ -263,7 +252,7 @@ Array mean_of(const Array& x, const std::vector<int>& sorted, bool keepdims, int
     return ddof == 0 ? x : divide(x, Array(std::max(1 - ddof, 0), x.dtype()), s);
   }
   Array out = apply(make_op<Mean>(sorted, ddof), {x}, s);
-  return keepdims ? out : drop_axes(out, sorted, s);
+  return keepdims ? out : squeeze(out, sorted, s);
 }
 
 }  // namespace
@@ -330,12 +319,12 @@ Array arg_reduce(const char* name, ArgReduction r, const Array& a, int axis, boo
   Stream stream = to_stream(s);
   std::vector<int> at = reduction_axes(name, {axis}, a.ndim());
   Array out = apply(make_op<ArgReduce>(r, at[0]), {a}, stream);
-  return keepdims ? out : drop_axes(out, at, stream);
+  return keepdims ? out : squeeze(out, at, stream);
 }
 
 Array arg_reduce(const char* name, ArgReduction r, const Array& a, bool keepdims,
                  StreamOrDevice s) {
-  Array out = arg_reduce(name, r, reshape(a, Shape{-1}, s), 0, false, s);
+  Array out = arg_reduce(name, r, flatten(a, 0, -1, s), 0, false, s);
   return keepdims ? reshape(out, Shape(static_cast<size_t>(a.ndim()), 1), s) : out;
 }
 

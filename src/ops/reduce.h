@@ -67,10 +67,8 @@ class ArgReduce final : public OpClass<ArgReduce> {
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
 };
 
-// What the reducing functions share: `axes` counted from the front and sorted, all axes, and the
-// reshape that drops reduced dimensions.
+// What the reducing functions share: `axes` counted from the front and sorted, and all axes.
 std::vector<int> reduction_axes(const char* op, const std::vector<int>& axes, int ndim);
 std::vector<int> all_axes(const Array& a);
-Array drop_axes(const Array& a, const std::vector<int>& axes, const Stream& s);
 
 }  // namespace heddle

@@ -107,7 +107,7 @@ Array logsumexp(const Array& a, const std::vector<int>& axes, bool keepdims, Str
     out = where(isinf(top, stream), top, add(log(total, stream), top, stream), stream);
     out = astype(out, x.dtype(), stream);
   }
-  return keepdims ? out : drop_axes(out, sorted, stream);
+  return keepdims ? out : squeeze(out, sorted, stream);
 }
 Array logsumexp(const Array& a, bool keepdims, StreamOrDevice s) {
   return logsumexp(a, all_axes(a), keepdims, s);

@@ -9,7 +9,7 @@
 namespace heddle {
 namespace {
 
-Array flat(const Array& a, StreamOrDevice s) { return reshape(a, Shape{-1}, s); }
+Array flat(const Array& a, StreamOrDevice s) { return flatten(a, 0, -1, s); }
 
 int shifted(int axis, int batch) { return axis + (axis >= batch ? 1 : 0); }
 
