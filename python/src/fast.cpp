@@ -62,8 +62,9 @@ Raises:
 }  // namespace
 
 void bind_fast(nb::module_& m) {
-  nb::module_ fast = add_submodule(m, "fast", "Fused operations.");
+  nb::module_ fast = add_submodule(m, "fast", "Operations with kernels of their own.");
   bind_norms(fast);
+  bind_attention(fast);
 }
 
 }  // namespace heddle::python

@@ -39,7 +39,5 @@ NB_MODULE(core, m) {
   bind_products(m);
   bind_convolution(m);
   bind_io(m);
-  nb::module_ fast = m.def_submodule("fast", "Operations with kernels of their own.");
-  bind_attention(fast);
   bind_introspection(m);
 }

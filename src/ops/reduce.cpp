@@ -120,7 +120,8 @@ std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::
     case Reduction::sum:
       return Arrays{broadcast_to(astype(g[0], x.dtype(), s), x.shape(), s)};
     case Reduction::prod:
-      return Arrays{multiply(astype(g[0], x.dtype(), s), products_of_others(x, axes, s), s)};
+      return Arrays{multiply(astype(g[0], x.dtype(), s),
+                             conjugate(products_of_others(x, axes, s), s), s)};
     case Reduction::min:
     case Reduction::max: {
       // Equal extremes share the cotangent. Halves could not count them.
