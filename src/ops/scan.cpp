@@ -73,11 +73,14 @@ std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::ve
   switch (kind) {
     case ScanKind::sum: return Arrays{cumsum(g[0], axis, !reverse, inclusive, s)};
     case ScanKind::prod:
-      return Arrays{astype(product_gradient(*this, widened(in[0], s), widened(g[0], s), s), dtype, s)};
-    case ScanKind::logaddexp:
-      return Arrays{astype(logarithm_gradient(*this, widened(in[0], s), widened(g[0], s),
-                                              widened(out[0], s), s),
-                           dtype, s)};
+    case ScanKind::logaddexp: {
+      // A complex cotangent meets the conjugate of the derivative.
+      Array x = widened(in[0], s), cotangent = conjugate(widened(g[0], s), s);
+      Array gradient = kind == ScanKind::prod
+                           ? product_gradient(*this, x, cotangent, s)
+                           : logarithm_gradient(*this, x, cotangent, widened(out[0], s), s);
+      return Arrays{astype(conjugate(gradient, s), dtype, s)};
+    }
     default: return Arrays{extreme_gradient(*this, in[0], g[0], s)};
   }
 }
