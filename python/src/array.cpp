@@ -21,16 +21,22 @@ struct ArrayLike {};
 
 template <class T>
 PyObject* python_value(T v) {
-  if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(v);
-  else if constexpr (std::is_same_v<T, complex64_t>) return PyComplex_FromDoubles(v.real(), v.imag());
-  else if constexpr (std::is_unsigned_v<T>) return PyLong_FromUnsignedLongLong(v);
-  else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(v);
-  else return PyFloat_FromDouble(static_cast<double>(v));
+  if constexpr (std::is_same_v<T, bool>)
+    return PyBool_FromLong(v);
+  else if constexpr (std::is_same_v<T, complex64_t>)
+    return PyComplex_FromDoubles(v.real(), v.imag());
+  else if constexpr (std::is_unsigned_v<T>)
+    return PyLong_FromUnsignedLongLong(v);
+  else if constexpr (std::is_integral_v<T>)
+    return PyLong_FromLongLong(v);
+  else
+    return PyFloat_FromDouble(static_cast<double>(v));
 }
 
 nb::object item(const Array& a) {
   if (a.size() != 1) {
-    throw std::invalid_argument("[convert] Only length-1 arrays can be converted to Python scalars.");
+    throw std::invalid_argument(
+        "[convert] Only length-1 arrays can be converted to Python scalars.");
   }
   evaluate(a);
   return visit_dtype(a.dtype(), [&](auto tag) {
@@ -72,14 +78,16 @@ PyObject* get_item(PyObject* self, PyObject* index) {
 
 // Properties and conversions. Everything else comes from the op families.
 void bind_members(nb::class_<Array>& c) {
-  c.def("__init__",
-        [](Array* self, nb::handle val, std::optional<Dtype> dtype) {
-          new (self) Array(to_array(val, dtype));
-        },
-        "val"_a, "dtype"_a = nb::none(),
-        nb::sig("def __init__(self, val: bool | int | float | complex | list | tuple | array | object, "
-                "dtype: Dtype | None = None)"),
-        R"(
+  c.def(
+      "__init__",
+      [](Array* self, nb::handle val, std::optional<Dtype> dtype) {
+        new (self) Array(to_array(val, dtype));
+      },
+      "val"_a, "dtype"_a = nb::none(),
+      nb::sig(
+          "def __init__(self, val: bool | int | float | complex | list | tuple | array | object, "
+          "dtype: Dtype | None = None)"),
+      R"(
 Makes an array of a number, nested lists or tuples, a buffer, a DLPack tensor or another array.
 
 The elements are copied. Without `dtype`: floats give float32, ints int32 (int64 if one needs it), NumPy
@@ -89,62 +97,83 @@ Raises ValueError for ragged lists and for types that are no array, OverflowErro
       .def_prop_ro("ndim", &Array::ndim, "The number of dimensions.")
       .def_prop_ro("itemsize", &Array::itemsize, "Bytes of one element.")
       .def_prop_ro("nbytes", &Array::nbytes, "Bytes of all elements.")
-      .def_prop_ro("shape", [](const Array& a) { return from_shape(a.shape()); },
-                   nb::sig("def shape(self) -> tuple[int, ...]"), "The dimensions as a tuple.")
+      .def_prop_ro(
+          "shape", [](const Array& a) { return from_shape(a.shape()); },
+          nb::sig("def shape(self) -> tuple[int, ...]"), "The dimensions as a tuple.")
       .def_prop_ro("dtype", &Array::dtype, "The :class:`Dtype` of the elements.")
-      .def_prop_ro("real", [](const Array& a) { return real(a); },
-                   "The real part; the array itself if it is not complex.")
-      .def_prop_ro("imag", [](const Array& a) { return imag(a); },
-                   "The imaginary part; zeros if the array is not complex.")
-      .def_prop_ro("device", [](const Array&) { return default_device(); },
-                   "The :class:`Device` that holds the elements.")
-      .def_prop_ro("at", [](const Array& a) { return ArrayAt{a, nb::object()}; }, R"(
+      .def_prop_ro(
+          "real", [](const Array& a) { return real(a); },
+          "The real part; the array itself if it is not complex.")
+      .def_prop_ro(
+          "imag", [](const Array& a) { return imag(a); },
+          "The imaginary part; zeros if the array is not complex.")
+      .def_prop_ro(
+          "device", [](const Array&) { return default_device(); },
+          "The :class:`Device` that holds the elements.")
+      .def_prop_ro(
+          "at",
+          [](const Array& a) {
+            return ArrayAt{a, nb::object()};
+          },
+          R"(
 Updates at indices: ``x.at[i].add(v)`` is x with v added at i, where repeated indices add up.)");
   c.def("item", &item, nb::sig("def item(self) -> bool | int | float | complex"),
         "The only element as a Python number. Raises ValueError unless there is exactly one.")
       .def("tolist", &to_list, nb::sig("def tolist(self) -> list | bool | int | float | complex"),
            "The elements as nested lists of Python numbers; a number for 0 dimensions.")
-      .def("astype", [](const Array& a, Dtype t, StreamOrDevice s) { return astype(a, t, s); },
-           "dtype"_a, "stream"_a = nb::none(), R"(
+      .def(
+          "astype", [](const Array& a, Dtype t, StreamOrDevice s) { return astype(a, t, s); },
+          "dtype"_a, "stream"_a = nb::none(), R"(
 The elements converted to another dtype. Floats are truncated to integers, integers wrap.)")
-      .def("to_device",
-           [](const Array& a, const StreamOrDevice& d, nb::handle) {
-             to_stream(d);
-             return a;
-           },
-           "device"_a, nb::kw_only(), "stream"_a = nb::none(),
-           nb::sig("def to_device(self, device: Device | DeviceType, *, stream: object | None = None) "
-                   "-> array"),
-           "The array on a device. Raises ValueError for one that this build does not have.")
-      .def("__int__", [](const Array& a) { return nb::steal(PyNumber_Long(item(a).ptr())); },
-           nb::sig("def __int__(self) -> int"))
-      .def("__complex__",
-           [](const Array& a) {
-             return nb::borrow(nb::handle(reinterpret_cast<PyObject*>(&PyComplex_Type)))(item(a));
-           },
-           nb::sig("def __complex__(self) -> complex"))
+      .def(
+          "to_device",
+          [](const Array& a, const StreamOrDevice& d, nb::handle) {
+            to_stream(d);
+            return a;
+          },
+          "device"_a, nb::kw_only(), "stream"_a = nb::none(),
+          nb::sig(
+              "def to_device(self, device: Device | DeviceType, *, stream: object | None = None) "
+              "-> array"),
+          "The array on a device. Raises ValueError for one that this build does not have.")
+      .def(
+          "__int__", [](const Array& a) { return nb::steal(PyNumber_Long(item(a).ptr())); },
+          nb::sig("def __int__(self) -> int"))
+      .def(
+          "__complex__",
+          [](const Array& a) {
+            return nb::borrow(nb::handle(reinterpret_cast<PyObject*>(&PyComplex_Type)))(item(a));
+          },
+          nb::sig("def __complex__(self) -> complex"))
       .def("__format__", &format, nb::sig("def __format__(self, arg: str, /) -> str"))
       .def("__copy__", [](const Array& a) { return a; })
-      .def("__deepcopy__", [](const Array& a, nb::handle) { return a; }, "memo"_a);
+      .def(
+          "__deepcopy__", [](const Array& a, nb::handle) { return a; }, "memo"_a);
 }
 
 void bind_companions(nb::module_& m) {
   nb::class_<ArrayAt> at(m, "ArrayAt", "Updates of an array at indices, see :attr:`array.at`.");
   array_at_type = at.ptr();
-  at.def("__getitem__", [](const ArrayAt& self, nb::object index) { return ArrayAt{self.array, index}; },
-         nb::arg().none(), nb::sig("def __getitem__(self, indices: object | None, /) -> ArrayAt"));
+  at.def(
+      "__getitem__",
+      [](const ArrayAt& self, nb::object index) {
+        return ArrayAt{self.array, index};
+      },
+      nb::arg().none(), nb::sig("def __getitem__(self, indices: object | None, /) -> ArrayAt"));
   nb::class_<ArrayIterator>(m, "ArrayIterator", "Goes over the first axis of an array.")
-      .def("__iter__", [](nb::handle self) { return nb::borrow(self); },
-           nb::sig("def __iter__(self) -> ArrayIterator"))
-      .def("__next__",
-           [](ArrayIterator& it) {
-             if (it.next >= it.array.shape()[0]) throw nb::stop_iteration();
-             nb::object self = wrap(it.array), index = nb::int_(it.next++);
-             PyObject* e = get_item(self.ptr(), index.ptr());
-             if (!e) nb::raise_python_error();
-             return nb::steal(e);
-           },
-           nb::sig("def __next__(self) -> array"));
+      .def(
+          "__iter__", [](nb::handle self) { return nb::borrow(self); },
+          nb::sig("def __iter__(self) -> ArrayIterator"))
+      .def(
+          "__next__",
+          [](ArrayIterator& it) {
+            if (it.next >= it.array.shape()[0]) throw nb::stop_iteration();
+            nb::object self = wrap(it.array), index = nb::int_(it.next++);
+            PyObject* e = get_item(self.ptr(), index.ptr());
+            if (!e) nb::raise_python_error();
+            return nb::steal(e);
+          },
+          nb::sig("def __next__(self) -> array"));
   nb::class_<ArrayLike>(m, "ArrayLike",
                         "Any object with a method ``__mlx_array__`` that returns an array.");
 }
@@ -227,11 +256,11 @@ PyType_Slot slot(int id, F* f) {
 std::vector<PyType_Slot>& slots() {
   static std::vector<PyType_Slot> all = [] {
     std::vector<PyType_Slot> s = {
-        slot(Py_tp_iter, iterate),        slot(Py_mp_length, length),
-        slot(Py_sq_length, length),       slot(Py_sq_item, get_nth),
-        slot(Py_nb_bool, truth),          slot(Py_nb_float, to_float),
-        slot(Py_nb_index, to_index),      slot(Py_tp_hash, identity_hash),
-        slot(Py_mp_subscript, get_item),  slot(Py_mp_ass_subscript, set_item)};
+        slot(Py_tp_iter, iterate),       slot(Py_mp_length, length),
+        slot(Py_sq_length, length),      slot(Py_sq_item, get_nth),
+        slot(Py_nb_bool, truth),         slot(Py_nb_float, to_float),
+        slot(Py_nb_index, to_index),     slot(Py_tp_hash, identity_hash),
+        slot(Py_mp_subscript, get_item), slot(Py_mp_ass_subscript, set_item)};
     add_operator_slots(s);
     add_buffer_slots(s);
     s.push_back({0, nullptr});

@@ -1,7 +1,7 @@
 // Arrays for other libraries: the buffer protocol, DLPack, numpy, pickle, the array API namespace.
-#include <cstring>
-
 #include <fmt/format.h>
+
+#include <cstring>
 
 #include "array_type.h"
 #include "bind.h"
@@ -14,12 +14,13 @@ namespace {
 
 // PEP 3118 formats. bfloat16 has none: its name makes every consumer refuse it, as MLX has it.
 const char* buffer_format(Dtype t) {
-  static constexpr const char* formats[dtype_count] = {
-      "?", "B", "H", "I", "Q", "b", "h", "i", "q", "e", "f", "d", "bfloat16", "Zf"};
+  static constexpr const char* formats[dtype_count] = {"?", "B", "H", "I", "Q", "b",        "h",
+                                                       "i", "q", "e", "f", "d", "bfloat16", "Zf"};
   return formats[static_cast<int>(t)];
 }
 
-// What a buffer view points to, for as long as it lives. The array keeps the memory from being donated.
+// What a buffer view points to, for as long as it lives. The array keeps the memory from being
+// donated.
 struct Export {
   Array array;
   std::vector<Py_ssize_t> shape, strides;
@@ -83,7 +84,7 @@ nb::object make_capsule(const Array& a, uint64_t flags) {
   auto* c = new Capsule<M>{{}, a, a.shape(), a.strides()};
   c->managed.context = c;
   c->managed.deleter = [](M* m) { delete static_cast<Capsule<M>*>(m->context); };
-  c->managed.tensor = {a.node()->data, {dlpack::cpu, 0}, a.ndim(), dlpack::type_of(a.dtype()),
+  c->managed.tensor = {a.node()->data,  {dlpack::cpu, 0},  a.ndim(), dlpack::type_of(a.dtype()),
                        c->shape.data(), c->strides.data(), 0};
   if constexpr (versioned) {
     c->managed.major = 1;
@@ -243,7 +244,8 @@ Array as_array(nb::handle a, std::optional<Dtype> dtype, std::optional<bool> cop
   if (shares) return from_foreign(a, dtype, copy_policy(copy));
   if (copy == false) {
     throw std::invalid_argument(
-        "Unable to avoid copy while creating an array as requested: only buffers, DLPack tensors and "
+        "Unable to avoid copy while creating an array as requested: only buffers, DLPack tensors "
+        "and "
         "arrays can be shared.");
   }
   return to_array(a, dtype);
@@ -278,34 +280,39 @@ nb::dict namespace_dtypes(const NamespaceInfo&, nb::handle /*device*/, nb::handl
 void bind_namespace(nb::module_& m) {
   nb::class_<NamespaceInfo>(m, "ArrayNamespaceInfo",
                             "What the array API standard wants to know of this namespace.")
-      .def("capabilities",
-           [](const NamespaceInfo&) {
-             nb::dict d;
-             d["boolean indexing"] = false;
-             d["data-dependent shapes"] = false;
-             d["max dimensions"] = 10;
-             return d;
-           },
-           "What may depend on the data, and how many dimensions are promised.")
-      .def("default_device", [](const NamespaceInfo&) { return default_device(); },
-           "The default device.")
-      .def("devices", [](const NamespaceInfo&) { return nb::make_tuple(Device{}); },
-           "The devices of this machine.")
-      .def("default_dtypes",
-           [](const NamespaceInfo&, nb::handle) {
-             nb::dict d;
-             d["real floating"] = dtype_object(float32);
-             d["complex floating"] = dtype_object(complex64);
-             d["integral"] = dtype_object(int32);
-             d["indexing"] = dtype_object(int32);
-             return d;
-           },
-           nb::kw_only(), "device"_a = nb::none(), "The dtypes that are used where none is given.")
+      .def(
+          "capabilities",
+          [](const NamespaceInfo&) {
+            nb::dict d;
+            d["boolean indexing"] = false;
+            d["data-dependent shapes"] = false;
+            d["max dimensions"] = 10;
+            return d;
+          },
+          "What may depend on the data, and how many dimensions are promised.")
+      .def(
+          "default_device", [](const NamespaceInfo&) { return default_device(); },
+          "The default device.")
+      .def(
+          "devices", [](const NamespaceInfo&) { return nb::make_tuple(Device{}); },
+          "The devices of this machine.")
+      .def(
+          "default_dtypes",
+          [](const NamespaceInfo&, nb::handle) {
+            nb::dict d;
+            d["real floating"] = dtype_object(float32);
+            d["complex floating"] = dtype_object(complex64);
+            d["integral"] = dtype_object(int32);
+            d["indexing"] = dtype_object(int32);
+            return d;
+          },
+          nb::kw_only(), "device"_a = nb::none(), "The dtypes that are used where none is given.")
       .def("dtypes", &namespace_dtypes, nb::kw_only(), "device"_a = nb::none(),
            "kind"_a = nb::none(), R"(
 The dtypes by name, of one kind or of a tuple of kinds as :func:`isdtype` knows them.)");
-  m.def("__array_namespace_info__", [] { return NamespaceInfo{}; },
-        "The inspection object of the array API standard.");
+  m.def(
+      "__array_namespace_info__", [] { return NamespaceInfo{}; },
+      "The inspection object of the array API standard.");
 }
 
 }  // namespace
@@ -328,22 +335,24 @@ A DLPack capsule on the array's memory, or on a copy if `copy` is true.
 A consumer that knows version 1 gets a versioned capsule, with the read-only flag where it applies.
 Raises BufferError for a device other than the CPU, and for read-only memory that a consumer before
 version 1 wants without a copy.)")
-      .def("__dlpack_device__", [](const Array&) { return nb::make_tuple(dlpack::cpu, 0); },
-           nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))
+      .def(
+          "__dlpack_device__", [](const Array&) { return nb::make_tuple(dlpack::cpu, 0); },
+          nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))
       .def("__array__", &to_numpy, "dtype"_a = nb::none(), "copy"_a = nb::none(),
            nb::sig("def __array__(self, dtype: object | None = None, copy: bool | None = None) -> "
                    "object"),
            "A NumPy array, on the same memory where that is possible and `copy` is not true.")
-      .def("__array_namespace__",
-           [](const Array&, nb::handle api_version) {
-             if (!api_version.is_none()) {
-               throw std::invalid_argument(
-                   "Explicitly specifying api_version is not yet implemented.");
-             }
-             return nb::module_::import_("heddle.core");
-           },
-           "api_version"_a = nb::none(),
-           nb::sig("def __array_namespace__(self, api_version: str | None = None) -> object"))
+      .def(
+          "__array_namespace__",
+          [](const Array&, nb::handle api_version) {
+            if (!api_version.is_none()) {
+              throw std::invalid_argument(
+                  "Explicitly specifying api_version is not yet implemented.");
+            }
+            return nb::module_::import_("heddle.core");
+          },
+          "api_version"_a = nb::none(),
+          nb::sig("def __array_namespace__(self, api_version: str | None = None) -> object"))
       .def("__getstate__", &get_state, nb::sig("def __getstate__(self) -> tuple"))
       .def("__setstate__", &set_state)
       .def("__bytes__", &to_bytes);

@@ -30,9 +30,9 @@ constexpr Verb shift_left{left_shift, "left shift", true};
 constexpr Verb shift_right{right_shift, "right shift", true};
 
 [[noreturn]] void refuse_operand(const char* prefix, const char* name, nb::handle other) {
-  throw std::invalid_argument(
-      fmt::format("Cannot perform {}{} on an mlx.core.array and {}", prefix, name,
-                  nb::cast<std::string>(other.type().attr("__name__"))));
+  throw std::invalid_argument(fmt::format("Cannot perform {}{} on an mlx.core.array and {}", prefix,
+                                          name,
+                                          nb::cast<std::string>(other.type().attr("__name__"))));
 }
 
 // The other operand; nothing for None, which no operator takes.
@@ -116,8 +116,8 @@ PyObject* raise_in_place(PyObject* a, PyObject* b, PyObject*) { return in_place<
 // Both operands of @ are arrays or convertible to one; numbers are not.
 PyObject* matrix_product(PyObject* a, PyObject* b) {
   auto fits = [](PyObject* o) {
-    return is_array(o) || (is_operand(o) && !PyFloat_Check(o) && !PyLong_Check(o) &&
-                           !PyComplex_Check(o));
+    return is_array(o) ||
+           (is_operand(o) && !PyFloat_Check(o) && !PyLong_Check(o) && !PyComplex_Check(o));
   };
   if (!array_slots().matmul || !fits(a) || !fits(b)) return not_implemented();
   return array_slots().matmul(a, b);
@@ -159,9 +159,9 @@ PyObject* compare(PyObject* a, PyObject* b, int which) {
     const char* name;
   };
   static constexpr Comparison comparisons[] = {
-      {less, "less than"},         {less_equal, "less than or equal"},
-      {equal, "equal"},            {not_equal, "not equal"},
-      {greater, "greater than"},   {greater_equal, "greater than or equal"}};
+      {less, "less than"},       {less_equal, "less than or equal"},
+      {equal, "equal"},          {not_equal, "not equal"},
+      {greater, "greater than"}, {greater_equal, "greater than or equal"}};
   return guarded([&]() -> nb::object {
     const Comparison& c = comparisons[which];
     const Array& mine = array_of(a);
@@ -186,47 +186,48 @@ PyType_Slot slot(int id, F* f) {
 }  // namespace
 
 void add_operator_slots(std::vector<PyType_Slot>& slots) {
-  slots.insert(
-      slots.end(),
-      {slot(Py_nb_add, binary<addition>),
-       slot(Py_nb_subtract, binary<subtraction>),
-       slot(Py_nb_multiply, binary<multiplication>),
-       slot(Py_nb_true_divide, binary<division>),
-       slot(Py_nb_floor_divide, binary<floor_division>),
-       slot(Py_nb_remainder, binary<modulus>),
-       slot(Py_nb_power, raise_to),
-       slot(Py_nb_matrix_multiply, matrix_product),
-       slot(Py_nb_and, binary<conjunction>),
-       slot(Py_nb_or, binary<disjunction>),
-       slot(Py_nb_xor, binary<exclusion>),
-       slot(Py_nb_lshift, binary<shift_left>),
-       slot(Py_nb_rshift, binary<shift_right>),
-       slot(Py_nb_inplace_add, in_place<addition>),
-       slot(Py_nb_inplace_subtract, in_place<subtraction>),
-       slot(Py_nb_inplace_multiply, in_place<multiplication>),
-       slot(Py_nb_inplace_true_divide, in_place<division>),
-       slot(Py_nb_inplace_floor_divide, in_place<floor_division>),
-       slot(Py_nb_inplace_remainder, in_place<modulus>),
-       slot(Py_nb_inplace_power, raise_in_place),
-       slot(Py_nb_inplace_matrix_multiply, matrix_product_in_place),
-       slot(Py_nb_inplace_and, in_place<conjunction>),
-       slot(Py_nb_inplace_or, in_place<disjunction>),
-       slot(Py_nb_inplace_xor, in_place<exclusion>),
-       slot(Py_nb_inplace_lshift, in_place<shift_left>),
-       slot(Py_nb_inplace_rshift, in_place<shift_right>),
-       slot(Py_nb_negative, unary<negative>),
-       slot(Py_nb_positive, positive),
-       slot(Py_nb_absolute, unary<abs>),
-       slot(Py_nb_invert, invert),
-       slot(Py_tp_richcompare, compare)});
+  slots.insert(slots.end(), {slot(Py_nb_add, binary<addition>),
+                             slot(Py_nb_subtract, binary<subtraction>),
+                             slot(Py_nb_multiply, binary<multiplication>),
+                             slot(Py_nb_true_divide, binary<division>),
+                             slot(Py_nb_floor_divide, binary<floor_division>),
+                             slot(Py_nb_remainder, binary<modulus>),
+                             slot(Py_nb_power, raise_to),
+                             slot(Py_nb_matrix_multiply, matrix_product),
+                             slot(Py_nb_and, binary<conjunction>),
+                             slot(Py_nb_or, binary<disjunction>),
+                             slot(Py_nb_xor, binary<exclusion>),
+                             slot(Py_nb_lshift, binary<shift_left>),
+                             slot(Py_nb_rshift, binary<shift_right>),
+                             slot(Py_nb_inplace_add, in_place<addition>),
+                             slot(Py_nb_inplace_subtract, in_place<subtraction>),
+                             slot(Py_nb_inplace_multiply, in_place<multiplication>),
+                             slot(Py_nb_inplace_true_divide, in_place<division>),
+                             slot(Py_nb_inplace_floor_divide, in_place<floor_division>),
+                             slot(Py_nb_inplace_remainder, in_place<modulus>),
+                             slot(Py_nb_inplace_power, raise_in_place),
+                             slot(Py_nb_inplace_matrix_multiply, matrix_product_in_place),
+                             slot(Py_nb_inplace_and, in_place<conjunction>),
+                             slot(Py_nb_inplace_or, in_place<disjunction>),
+                             slot(Py_nb_inplace_xor, in_place<exclusion>),
+                             slot(Py_nb_inplace_lshift, in_place<shift_left>),
+                             slot(Py_nb_inplace_rshift, in_place<shift_right>),
+                             slot(Py_nb_negative, unary<negative>),
+                             slot(Py_nb_positive, positive),
+                             slot(Py_nb_absolute, unary<abs>),
+                             slot(Py_nb_invert, invert),
+                             slot(Py_tp_richcompare, compare)});
 }
 
 void bind_operator_names(nb::class_<Array>& c) {
-  c.def("__div__", [](nb::handle a, nb::handle b) { return nb::steal(binary<division>(a.ptr(), b.ptr())); },
-        nb::sig("def __div__(self, other: array | bool | int | float | complex, /) -> array"))
-      .def("__rdiv__",
-           [](nb::handle a, nb::handle b) { return nb::steal(binary<division>(b.ptr(), a.ptr())); },
-           nb::sig("def __rdiv__(self, other: array | bool | int | float | complex, /) -> array"));
+  c.def(
+       "__div__",
+       [](nb::handle a, nb::handle b) { return nb::steal(binary<division>(a.ptr(), b.ptr())); },
+       nb::sig("def __div__(self, other: array | bool | int | float | complex, /) -> array"))
+      .def(
+          "__rdiv__",
+          [](nb::handle a, nb::handle b) { return nb::steal(binary<division>(b.ptr(), a.ptr())); },
+          nb::sig("def __rdiv__(self, other: array | bool | int | float | complex, /) -> array"));
 }
 
 }  // namespace heddle::python

@@ -1,9 +1,9 @@
 // Arrays, shapes and axes from Python values.
+#include <fmt/format.h>
+
 #include <cmath>
 #include <complex>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "bind.h"
 #include "foreign.h"
@@ -108,12 +108,17 @@ Leaf numpy_leaf(PyObject* o) {
   nb::object kind = nb::getattr(dtype, "kind", nb::none());
   if (!nb::isinstance<nb::str>(kind)) return Leaf::other;
   switch (nb::cast<std::string>(kind)[0]) {
-    case 'b': return Leaf::boolean;
+    case 'b':
+      return Leaf::boolean;
     case 'i':
-    case 'u': return Leaf::integer;
-    case 'f': return Leaf::floating;
-    case 'c': return Leaf::complex;
-    default: return Leaf::other;
+    case 'u':
+      return Leaf::integer;
+    case 'f':
+      return Leaf::floating;
+    case 'c':
+      return Leaf::complex;
+    default:
+      return Leaf::other;
   }
 }
 
@@ -184,13 +189,19 @@ class ListReader {
   bool note(PyObject* e) {
     any_ = true;
     switch (leaf_of(e)) {
-      case Leaf::boolean: break;
-      case Leaf::floating: floating_ = true; break;
-      case Leaf::complex: complex_ = true; break;
+      case Leaf::boolean:
+        break;
+      case Leaf::floating:
+        floating_ = true;
+        break;
+      case Leaf::complex:
+        complex_ = true;
+        break;
       case Leaf::integer:
         integer_ = true;
         if (!wide_ || !big_) {
-          Integer v = PyLong_CheckExact(e) || PyLong_Check(e) ? to_integer(e) : to_integer(as_int(e).ptr());
+          Integer v =
+              PyLong_CheckExact(e) || PyLong_Check(e) ? to_integer(e) : to_integer(as_int(e).ptr());
           wide_ |= dtype_for(v) != int32;
           big_ |= v.big;
         }

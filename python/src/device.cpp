@@ -1,11 +1,10 @@
 // Devices, streams and the context manager that makes one the default.
+#include <nanobind/stl/unique_ptr.h>
 #include <sys/utsname.h>
 
 #include <fstream>
 #include <map>
 #include <memory>
-
-#include <nanobind/stl/unique_ptr.h>
 
 #include "bind.h"
 
@@ -59,17 +58,18 @@ Device device_of(const StreamOrDevice& d) {
 template <class T, class C>
 void bind_identity(C& c, Device (*device_of_it)(const T&)) {
   c.def("__repr__", [](const T& x) { return to_string(x); });
-  c.def("__eq__",
-        [](const T& x, nb::handle other) {
-          const T* y = nullptr;
-          if (nb::try_cast(other, y, false) && y) return x == *y;
-          if constexpr (std::is_same_v<T, Device>) {
-            Device::Type type;
-            if (nb::try_cast(other, type, false)) return x == Device{type, 0};
-          }
-          return false;
-        },
-        nb::arg().none(), nb::sig("def __eq__(self, other: object, /) -> bool"));
+  c.def(
+      "__eq__",
+      [](const T& x, nb::handle other) {
+        const T* y = nullptr;
+        if (nb::try_cast(other, y, false) && y) return x == *y;
+        if constexpr (std::is_same_v<T, Device>) {
+          Device::Type type;
+          if (nb::try_cast(other, type, false)) return x == Device{type, 0};
+        }
+        return false;
+      },
+      nb::arg().none(), nb::sig("def __eq__(self, other: object, /) -> bool"));
   c.def("__hash__", [device_of_it](const T& x) {
     Device d = device_of_it(x);
     return (static_cast<int64_t>(x.index) << 8) + (d.index << 1) + static_cast<int>(d.type);
@@ -83,9 +83,12 @@ void bind_classes(nb::module_& m) {
       .export_values();
   nb::class_<Device> device(m, "Device", "A device to run operations on.");
   device
-      .def("__init__",
-           [](Device* d, Device::Type type, int index) { new (d) Device{type, index}; }, "type"_a,
-           "index"_a = 0)
+      .def(
+          "__init__",
+          [](Device* d, Device::Type type, int index) {
+            new (d) Device{type, index};
+          },
+          "type"_a, "index"_a = 0)
       .def_ro("type", &Device::type, "The :class:`DeviceType`.")
       .def_ro("index", &Device::index, "The number of the device among those of its type.");
   bind_identity<Device>(device, [](const Device& d) { return d; });
@@ -103,68 +106,79 @@ An ordered queue of work on a device. It belongs to the thread that made it.)");
 
 void bind_devices(nb::module_& m) {
   m.def("default_device", &default_device, "The default device.");
-  m.def("set_default_device", [](const StreamOrDevice& d) { set_default_device(d.device); },
-        "device"_a, nb::sig("def set_default_device(device: Device | DeviceType) -> None"),
-        "Sets the default device. Raises ValueError for a device that this build does not have.");
-  m.def("is_available", [](const StreamOrDevice& d) { return is_available(d.device); }, "device"_a,
-        nb::sig("def is_available(device: Device | DeviceType) -> bool"),
-        "Whether this build can run on the device.");
+  m.def(
+      "set_default_device", [](const StreamOrDevice& d) { set_default_device(d.device); },
+      "device"_a, nb::sig("def set_default_device(device: Device | DeviceType) -> None"),
+      "Sets the default device. Raises ValueError for a device that this build does not have.");
+  m.def(
+      "is_available", [](const StreamOrDevice& d) { return is_available(d.device); }, "device"_a,
+      nb::sig("def is_available(device: Device | DeviceType) -> bool"),
+      "Whether this build can run on the device.");
   m.def("device_count", &device_count, "device_type"_a,
         "The number of devices of a type; 0 for a type that this build does not have.");
-  m.def("device_info", [](const StreamOrDevice& d) { return device_info(d); },
-        nb::arg("d") = nb::none(),
-        nb::sig("def device_info(d: Device | DeviceType | None = None) -> dict[str, str | int]"),
-        "What is known of a device: architecture and device_name.");
+  m.def(
+      "device_info", [](const StreamOrDevice& d) { return device_info(d); },
+      nb::arg("d") = nb::none(),
+      nb::sig("def device_info(d: Device | DeviceType | None = None) -> dict[str, str | int]"),
+      "What is known of a device: architecture and device_name.");
 }
 
 void bind_streams(nb::module_& m) {
-  m.def("default_stream", [](const StreamOrDevice& d) { return default_stream(d.device); },
-        "device"_a, nb::sig("def default_stream(device: Device | DeviceType) -> Stream"),
-        "The calling thread's default stream on a device.");
-  m.def("set_default_stream", [](const StreamOrDevice& s) { set_default_stream(to_stream(s)); },
-        "stream"_a, nb::sig("def set_default_stream(stream: Stream | ThreadLocalStream) -> None"),
-        "Sets the calling thread's default stream.");
-  m.def("new_stream", [](const StreamOrDevice& d) { return new_stream(device_of(d)); },
-        nb::arg("device") = nb::none(),
-        nb::sig("def new_stream(device: Device | DeviceType | None = None) -> Stream"),
-        "Makes a stream that belongs to the calling thread.");
-  m.def("new_thread_unsafe_stream",
-        [](const StreamOrDevice& d) { return new_thread_unsafe_stream(device_of(d)); },
-        nb::arg("device") = nb::none(),
-        nb::sig("def new_thread_unsafe_stream(device: Device | DeviceType | None = None) -> Stream"),
-        "Makes a stream that any thread may use, one at a time.");
-  m.def("new_thread_local_stream",
-        [](const StreamOrDevice& d) { return new_thread_local_stream(device_of(d)); },
-        nb::arg("device") = nb::none(),
-        nb::sig("def new_thread_local_stream(device: Device | DeviceType | None = None) -> "
-                "ThreadLocalStream"),
-        "Makes a handle that stands for a separate stream in each thread.");
+  m.def(
+      "default_stream", [](const StreamOrDevice& d) { return default_stream(d.device); },
+      "device"_a, nb::sig("def default_stream(device: Device | DeviceType) -> Stream"),
+      "The calling thread's default stream on a device.");
+  m.def(
+      "set_default_stream", [](const StreamOrDevice& s) { set_default_stream(to_stream(s)); },
+      "stream"_a, nb::sig("def set_default_stream(stream: Stream | ThreadLocalStream) -> None"),
+      "Sets the calling thread's default stream.");
+  m.def(
+      "new_stream", [](const StreamOrDevice& d) { return new_stream(device_of(d)); },
+      nb::arg("device") = nb::none(),
+      nb::sig("def new_stream(device: Device | DeviceType | None = None) -> Stream"),
+      "Makes a stream that belongs to the calling thread.");
+  m.def(
+      "new_thread_unsafe_stream",
+      [](const StreamOrDevice& d) { return new_thread_unsafe_stream(device_of(d)); },
+      nb::arg("device") = nb::none(),
+      nb::sig("def new_thread_unsafe_stream(device: Device | DeviceType | None = None) -> Stream"),
+      "Makes a stream that any thread may use, one at a time.");
+  m.def(
+      "new_thread_local_stream",
+      [](const StreamOrDevice& d) { return new_thread_local_stream(device_of(d)); },
+      nb::arg("device") = nb::none(),
+      nb::sig("def new_thread_local_stream(device: Device | DeviceType | None = None) -> "
+              "ThreadLocalStream"),
+      "Makes a handle that stands for a separate stream in each thread.");
   m.def("clear_streams", &clear_streams, nb::call_guard<nb::gil_scoped_release>(),
         "Ends all streams of the calling thread; its default stream is made anew.");
-  m.def("synchronize",
-        [](const StreamOrDevice& s) {
-          if (s.kind == StreamOrDevice::Kind::none) {
-            synchronize();
-          } else {
-            synchronize(to_stream(s));
-          }
-        },
-        nb::arg("stream") = nb::none(), nb::call_guard<nb::gil_scoped_release>(), R"(
+  m.def(
+      "synchronize",
+      [](const StreamOrDevice& s) {
+        if (s.kind == StreamOrDevice::Kind::none) {
+          synchronize();
+        } else {
+          synchronize(to_stream(s));
+        }
+      },
+      nb::arg("stream") = nb::none(), nb::call_guard<nb::gil_scoped_release>(), R"(
 Waits for the work of a stream, or of the calling thread's default streams.
 
 Raises RuntimeError with the first error that the work met.)");
 
   nb::class_<PythonStreamContext>(m, "StreamContext", R"(
 Makes a stream or device the default inside a ``with`` block.)")
-      .def("__init__",
-           [](PythonStreamContext* c, const StreamOrDevice& s) { new (c) PythonStreamContext(s); },
-           "s"_a)
+      .def(
+          "__init__",
+          [](PythonStreamContext* c, const StreamOrDevice& s) { new (c) PythonStreamContext(s); },
+          "s"_a)
       .def("__enter__", &PythonStreamContext::enter)
       .def("__exit__", [](PythonStreamContext& c, const nb::args&) { c.exit(); });
-  m.def("stream",
-        [](const StreamOrDevice& s) { return std::make_unique<PythonStreamContext>(s); }, "s"_a,
-        nb::sig("def stream(s: Stream | ThreadLocalStream | Device | DeviceType) -> StreamContext"),
-        "A context manager in which `s` is the default stream and device.");
+  m.def(
+      "stream", [](const StreamOrDevice& s) { return std::make_unique<PythonStreamContext>(s); },
+      "s"_a,
+      nb::sig("def stream(s: Stream | ThreadLocalStream | Device | DeviceType) -> StreamContext"),
+      "A context manager in which `s` is the default stream and device.");
 }
 
 }  // namespace

@@ -13,7 +13,14 @@ inline constexpr int32_t cpu = 1;
 inline constexpr uint64_t read_only = 1;
 inline constexpr uint64_t is_copied = 2;
 
-enum TypeCode : uint8_t { integer = 0, unsigned_integer = 1, floating = 2, bfloat = 4, complex = 5, boolean = 6 };
+enum TypeCode : uint8_t {
+  integer = 0,
+  unsigned_integer = 1,
+  floating = 2,
+  bfloat = 4,
+  complex = 5,
+  boolean = 6
+};
 
 struct Type {
   uint8_t code;
@@ -53,12 +60,12 @@ struct ManagedVersioned {
 };
 
 inline Type type_of(Dtype t) {
-  uint8_t code = t == bfloat16      ? bfloat
-                 : is_bool(t)       ? boolean
-                 : is_unsigned(t)   ? unsigned_integer
-                 : is_integer(t)    ? integer
-                 : is_complex(t)    ? complex
-                                    : floating;
+  uint8_t code = t == bfloat16    ? bfloat
+                 : is_bool(t)     ? boolean
+                 : is_unsigned(t) ? unsigned_integer
+                 : is_integer(t)  ? integer
+                 : is_complex(t)  ? complex
+                                  : floating;
   return {code, static_cast<uint8_t>(8 * size_of(t)), 1};
 }
 

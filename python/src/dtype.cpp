@@ -1,8 +1,8 @@
 // Element types: the class Dtype and its 14 values, categories, type queries, finfo and iinfo.
+#include <fmt/format.h>
+
 #include <array>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "bind.h"
 
@@ -33,10 +33,17 @@ struct FloatInfo {
     }
     bits = static_cast<int>(size_of(dtype)) * 8;
     switch (dtype) {
-      case Dtype::float16: set(65504.0, 0x1p-10, 0x1p-14); break;
-      case Dtype::bfloat16: set(0x1.fep127, 0x1p-7, 0x1p-126); break;
-      case Dtype::float64: limits<double>(); break;
-      default: limits<float>();
+      case Dtype::float16:
+        set(65504.0, 0x1p-10, 0x1p-14);
+        break;
+      case Dtype::bfloat16:
+        set(0x1.fep127, 0x1p-7, 0x1p-126);
+        break;
+      case Dtype::float64:
+        limits<double>();
+        break;
+      default:
+        limits<float>();
     }
   }
 
@@ -125,21 +132,24 @@ There is one object for each type; compare with ``==`` or ``is``.)");
        "size", [](const DtypeBox& t) { return size_of(t.value); }, "Bytes of one element.")
       .def("__repr__",
            [](const DtypeBox& t) { return fmt::format("mlx.core.{}", name_of(t.value)); })
-      .def("__eq__",
-           [](const DtypeBox& t, nb::handle o) {
-             auto other = dtype_from(o);
-             return other && *other == t.value;
-           },
-           nb::arg().none(), nb::sig("def __eq__(self, other: object, /) -> bool"))
-      .def("__ne__",
-           [](const DtypeBox& t, nb::handle o) {
-             auto other = dtype_from(o);
-             return !other || *other != t.value;
-           },
-           nb::arg().none(), nb::sig("def __ne__(self, other: object, /) -> bool"))
+      .def(
+          "__eq__",
+          [](const DtypeBox& t, nb::handle o) {
+            auto other = dtype_from(o);
+            return other && *other == t.value;
+          },
+          nb::arg().none(), nb::sig("def __eq__(self, other: object, /) -> bool"))
+      .def(
+          "__ne__",
+          [](const DtypeBox& t, nb::handle o) {
+            auto other = dtype_from(o);
+            return !other || *other != t.value;
+          },
+          nb::arg().none(), nb::sig("def __ne__(self, other: object, /) -> bool"))
       .def("__hash__", [](const DtypeBox& t) { return static_cast<int64_t>(t.value); })
       .def("__copy__", [](nb::handle self) { return nb::borrow(self); })
-      .def("__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); }, "memo"_a)
+      .def(
+          "__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); }, "memo"_a)
       // As in MLX; the type's name is what to store.
       .def("__reduce__", [](const DtypeBox&) -> nb::object {
         throw nb::type_error("A Dtype cannot be pickled.");
@@ -167,8 +177,7 @@ A set of dtypes, for :func:`issubdtype`: ``generic`` holds all, ``number`` all b
 
 void bind_info(nb::module_& m) {
   nb::class_<FloatInfo>(m, "finfo", "The limits of a floating type; of its parts for complex64.")
-      .def(nb::init<Dtype>(), "dtype"_a,
-           "Raises ValueError for a dtype that is not inexact.")
+      .def(nb::init<Dtype>(), "dtype"_a, "Raises ValueError for a dtype that is not inexact.")
       .def_ro("dtype", &FloatInfo::dtype, "The :class:`Dtype`.")
       .def_ro("bits", &FloatInfo::bits, "Bits of one element.")
       .def_ro("min", &FloatInfo::min, "The smallest finite value.")
@@ -199,29 +208,30 @@ Whether a dtype or category lies in another.
 
 A dtype lies in itself and in the categories above it; no category lies in a dtype.
 Raises ValueError for anything that is neither.)");
-  m.def("result_type",
-        [](const nb::args& inputs) {
-          if (inputs.size() == 0) {
-            throw std::invalid_argument(
-                "[result_type] At least one array or dtype is required.");
-          }
-          Dtype result = Dtype::bool_;
-          for (nb::handle x : inputs) {
-            result = promote_types(result, dtype_of_array_or_dtype(
-                                               x, "[result_type] Inputs must be arrays or dtypes."));
-          }
-          return result;
-        },
-        nb::sig("def result_type(*arrays_and_dtypes: array | Dtype) -> Dtype"), R"(
+  m.def(
+      "result_type",
+      [](const nb::args& inputs) {
+        if (inputs.size() == 0) {
+          throw std::invalid_argument("[result_type] At least one array or dtype is required.");
+        }
+        Dtype result = Dtype::bool_;
+        for (nb::handle x : inputs) {
+          result = promote_types(
+              result, dtype_of_array_or_dtype(x, "[result_type] Inputs must be arrays or dtypes."));
+        }
+        return result;
+      },
+      nb::sig("def result_type(*arrays_and_dtypes: array | Dtype) -> Dtype"), R"(
 The dtype to which arrays and dtypes are promoted together.
 
 Raises ValueError without inputs or for one that is neither an array nor a dtype.)");
-  m.def("can_cast",
-        [](nb::handle from, Dtype to) {
-          Dtype t = dtype_of_array_or_dtype(from, "[can_cast] `from_` must be an array or a dtype.");
-          return promote_types(t, to) == to;
-        },
-        "from_"_a, "to"_a, nb::sig("def can_cast(from_: array | Dtype, to: Dtype) -> bool"), R"(
+  m.def(
+      "can_cast",
+      [](nb::handle from, Dtype to) {
+        Dtype t = dtype_of_array_or_dtype(from, "[can_cast] `from_` must be an array or a dtype.");
+        return promote_types(t, to) == to;
+      },
+      "from_"_a, "to"_a, nb::sig("def can_cast(from_: array | Dtype, to: Dtype) -> bool"), R"(
 Whether promotion takes `from_` to `to`.
 
 Raises ValueError if `from_` is neither an array nor a dtype.)");

@@ -59,9 +59,9 @@ void set_python_error() noexcept {
 
 void bind_errors(nb::module_& m) {
   nb::handle value_error(PyExc_ValueError), index_error(PyExc_IndexError);
-  axis_error = new_error(m, "AxisError",
-                         "An axis that the array does not have. Both a ValueError and an IndexError.",
-                         nb::make_tuple(value_error, index_error));
+  axis_error = new_error(
+      m, "AxisError", "An axis that the array does not have. Both a ValueError and an IndexError.",
+      nb::make_tuple(value_error, index_error));
   unsafe_file_error = new_error(m, "UnsafeFileError",
                                 "A file that lies about itself or could do harm. A ValueError.",
                                 nb::make_tuple(value_error));

@@ -49,27 +49,29 @@ void evaluate(const Arrays& arrays) {
 
 void bind_evaluation(nb::module_& m) {
   set_interrupt_check(check_signals);
-  m.def("eval",
-        [](const nb::args& args) {
-          if (args.size() == 1 && is_array(args[0])) {
-            evaluate(array_of(args[0]));
-          } else {
-            evaluate(arrays_of(args));
-          }
-        },
-        nb::sig("def eval(*args: object) -> None"), R"(
+  m.def(
+      "eval",
+      [](const nb::args& args) {
+        if (args.size() == 1 && is_array(args[0])) {
+          evaluate(array_of(args[0]));
+        } else {
+          evaluate(arrays_of(args));
+        }
+      },
+      nb::sig("def eval(*args: object) -> None"), R"(
 Computes arrays.
 
 Each argument is an array or a tree of lists, tuples and dicts with arrays as leaves; other leaves are
 passed over. Raises RuntimeError for work of another thread's stream, ValueError inside `compile` or
 `vmap`.)");
-  m.def("async_eval",
-        [](const nb::args& args) {
-          Arrays arrays = arrays_of(args);
-          nb::gil_scoped_release release;
-          async_eval(arrays);
-        },
-        nb::sig("def async_eval(*args: object) -> None"), R"(
+  m.def(
+      "async_eval",
+      [](const nb::args& args) {
+        Arrays arrays = arrays_of(args);
+        nb::gil_scoped_release release;
+        async_eval(arrays);
+      },
+      nb::sig("def async_eval(*args: object) -> None"), R"(
 Starts computing arrays in the background and returns.
 
 Takes what :func:`eval` takes. An error surfaces as RuntimeError at the next eval, item or synchronize

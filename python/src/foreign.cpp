@@ -1,10 +1,10 @@
 #include "foreign.h"
 
+#include <fmt/format.h>
+
 #include <complex>
 #include <cstring>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "core/node.h"
 #include "dlpack.h"
@@ -52,8 +52,7 @@ Element element_of(const Py_buffer& view) {
   size_t at = 0;
   if (std::strchr("@=<>!", format[0])) {
     if ((format[0] == '>' || format[0] == '!') && view.itemsize > 1) {
-      throw std::runtime_error(
-          "[convert] The elements are not in the byte order of this machine.");
+      throw std::runtime_error("[convert] The elements are not in the byte order of this machine.");
     }
     at = 1;
   }
@@ -236,7 +235,8 @@ Array copy_of(const Foreign& f, Dtype dtype) {
 const char* obstacle(const Foreign& f, Dtype dtype) {
   if (f.element.complex128 || f.element.dtype != dtype) return "the dtype has to change";
   auto size = static_cast<uintptr_t>(f.element.size());
-  if (reinterpret_cast<uintptr_t>(f.data) % size) return "the memory is not aligned to its elements";
+  if (reinterpret_cast<uintptr_t>(f.data) % size)
+    return "the memory is not aligned to its elements";
   for (size_t i = 0; i < f.shape.size(); i++) {
     if (f.shape[i] > 1 && f.strides[i] % static_cast<int64_t>(size)) {
       return "the strides are not multiples of the element size";
@@ -275,8 +275,8 @@ Array import(Foreign f, std::optional<Dtype> wanted, Copy copy) {
     const char* reason = obstacle(f, dtype);
     if (!reason) return share(std::move(f));
     if (copy == Copy::never) {
-      throw std::invalid_argument(fmt::format(
-          "[convert] Unable to avoid a copy as requested: {}.", reason));
+      throw std::invalid_argument(
+          fmt::format("[convert] Unable to avoid a copy as requested: {}.", reason));
     }
   }
   return copy_of(f, dtype);

@@ -17,8 +17,8 @@ bool is_foreign(nb::handle value);
 
 // An array from such an object, in `dtype` if one is given. float64 becomes float32 and complex128
 // becomes complex64 otherwise. Shared memory lives until the last array on it has died; it is never
-// donated, so the engine does not write to it. Throws RuntimeError for formats without a dtype, as MLX does, and
-// ValueError for negative strides.
+// donated, so the engine does not write to it. Throws RuntimeError for formats without a dtype, as
+// MLX does, and ValueError for negative strides.
 Array from_foreign(nb::handle value, std::optional<Dtype> dtype, Copy copy);
 
 // Through __dlpack__ alone.

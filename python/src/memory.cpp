@@ -34,15 +34,18 @@ void deprecated(nb::module_& m, const char* name, F f) {
   };
   std::string doc = std::string("Deprecated: use ``mx.") + name + "``.";
   if constexpr (std::is_invocable_v<F, size_t>) {
-    m.def(name, [forward](size_t limit) { return forward(limit); }, "limit"_a, doc.c_str());
+    m.def(
+        name, [forward](size_t limit) { return forward(limit); }, "limit"_a, doc.c_str());
   } else {
-    m.def(name, [forward]() { return forward(); }, doc.c_str());
+    m.def(
+        name, [forward]() { return forward(); }, doc.c_str());
   }
 }
 
 void bind_metal(nb::module_& m) {
   nb::module_ metal = m.def_submodule("metal", "Metal is not part of this build.");
-  metal.def("is_available", [] { return false; }, "False: this build has no Metal.");
+  metal.def(
+      "is_available", [] { return false; }, "False: this build has no Metal.");
   deprecated(metal, "get_active_memory", &get_active_memory);
   deprecated(metal, "get_peak_memory", &get_peak_memory);
   deprecated(metal, "reset_peak_memory", &reset_peak_memory);
@@ -52,8 +55,10 @@ void bind_metal(nb::module_& m) {
   deprecated(metal, "set_wired_limit", &set_wired_limit);
   deprecated(metal, "clear_cache", &clear_cache);
   deprecated(metal, "device_info", [] { return nb::dict(); });
-  metal.def("start_capture", [](const std::string&) {}, "path"_a, "Does nothing without Metal.");
-  metal.def("stop_capture", [] {}, "Does nothing without Metal.");
+  metal.def(
+      "start_capture", [](const std::string&) {}, "path"_a, "Does nothing without Metal.");
+  metal.def(
+      "stop_capture", [] {}, "Does nothing without Metal.");
 }
 
 }  // namespace
@@ -83,7 +88,8 @@ Raises ValueError if an array is not evaluated.)");
 
   bind_metal(m);
   nb::module_ cuda = m.def_submodule("cuda", "CUDA is not part of this build.");
-  cuda.def("is_available", [] { return false; }, "False: this build has no CUDA.");
+  cuda.def(
+      "is_available", [] { return false; }, "False: this build has no CUDA.");
 }
 
 }  // namespace heddle::python

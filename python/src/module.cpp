@@ -1,5 +1,5 @@
-// The extension heddle.core: calls the binding of every family. The classes come first, because signatures
-// name them.
+// The extension heddle.core: calls the binding of every family. The classes come first, because
+// signatures name them.
 #include <string>
 
 #include "bind.h"
@@ -9,7 +9,8 @@ namespace nb = nanobind;
 
 NB_MODULE(core, m) {
   using namespace heddle::python;
-  m.doc() = "heddle.core: arrays, operations on them and transformations of functions, as in mlx.core.";
+  m.doc() =
+      "heddle.core: arrays, operations on them and transformations of functions, as in mlx.core.";
   m.attr("__version__") = std::string(heddle::version()).c_str();
   // The dtype objects live as long as the process.
   nb::set_leak_warnings(false);

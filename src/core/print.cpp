@@ -1,9 +1,9 @@
 #include "core/print.h"
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "core/node.h"
 

@@ -1,10 +1,11 @@
-// Evaluation in the background: one worker thread, started at the first async_eval, computes what it is
-// handed in order, under the graph lock like everyone else (see heddle/array.h for async_eval and
-// heddle/device.h for synchronize, which are defined here).
+// Evaluation in the background: one worker thread, started at the first async_eval, computes what
+// it is handed in order, under the graph lock like everyone else (see heddle/array.h for async_eval
+// and heddle/device.h for synchronize, which are defined here).
 //
 // The worker acts for the thread that handed the work over: streams of that thread may be used.
 // An error is kept with the arrays that were to be computed. It is rethrown, once, as
-// std::runtime_error by the next synchronize() on one of their streams or the next eval of one of them.
+// std::runtime_error by the next synchronize() on one of their streams or the next eval of one of
+// them.
 #pragma once
 
 #include "heddle/array.h"
