@@ -103,18 +103,21 @@ Array sibling(Node* node, int k, const Aval& aval) {
 
 void release_node(Node* node) {
   if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  // Handles that die inside ~Node come back here: they queue up instead of recursing.
-  thread_local std::vector<Node*> queue;
-  thread_local bool draining = false;
-  queue.push_back(node);
-  if (draining) return;
-  draining = true;
+  // Handles that die inside ~Node come back here: they queue up instead of recursing. The queue lives
+  // on the stack, because arrays of thread storage die when other thread storage is gone.
+  thread_local InlineVector<Node*, 16>* draining = nullptr;
+  if (draining) {
+    draining->push_back(node);
+    return;
+  }
+  InlineVector<Node*, 16> queue{node};
+  draining = &queue;
   while (!queue.empty()) {
     Node* n = queue.back();
     queue.pop_back();
     delete n;
   }
-  draining = false;
+  draining = nullptr;
 }
 
 bool in_tracing() { return tracing_depth > 0; }

@@ -231,6 +231,21 @@ Array largest_with_noise(const Array& logits, const Shape& shape, int axis, cons
   return argmax(add(gumbel(shape, float32, key, s), logits, s), axis, false, s);
 }
 
+// Many draws from one distribution: where uniform numbers fall among its cumulated probabilities. That
+// takes one number for each draw instead of one for each choice.
+Array among_cumulated(const Array& logits, const Shape& shape, const Key& key, StreamOrDevice s) {
+  Array x = astype(flatten(logits, 0, -1, s), float32, s);
+  Array cumulated = cumsum(exp(subtract(x, max(x, {0}, true, s), s), s), 0, false, true, s);
+  Array total = take(cumulated, -1, 0, s);
+  Array found = searchsorted(cumulated, multiply(uniform(shape, float32, key, s), total, s),
+                             "right", s);
+  return minimum(found, Array(x.size() - 1, uint32), s);
+}
+
+bool is_one_distribution(const Array& logits, int axis) {
+  return logits.size() > 0 && logits.size() == logits.shape(axis);
+}
+
 }  // namespace
 
 Array categorical(const Array& logits, int axis, const Key& key, StreamOrDevice s) {
@@ -241,10 +256,15 @@ Array categorical(const Array& logits, int axis, const Key& key, StreamOrDevice 
 Array categorical(const Array& logits, int axis, int num_samples, const Key& key,
                   StreamOrDevice s) {
   int at = categorical_axis(logits, axis);
-  Shape column = logits.shape(), noise = logits.shape();
-  column.push_back(1);
+  if (is_one_distribution(logits, at)) {
+    Shape shape = logits.shape();
+    shape.erase(shape.begin() + at);
+    shape.push_back(num_samples);
+    return among_cumulated(logits, shape, key, s);
+  }
+  Shape noise = logits.shape();
   noise.push_back(num_samples);
-  return largest_with_noise(reshape(logits, column, s), noise, at, key, s);
+  return largest_with_noise(expand_dims(logits, -1, s), noise, at, key, s);
 }
 
 Array categorical(const Array& logits, int axis, const Shape& shape, const Key& key,
@@ -258,6 +278,7 @@ Array categorical(const Array& logits, int axis, const Shape& shape, const Key& 
                     "logits shape{}.",
                     to_string(shape), to_string(reduced)));
   }
+  if (is_one_distribution(logits, at)) return among_cumulated(logits, shape, key, s);
   int place = at + static_cast<int>(shape.size() - reduced.size());
   Shape noise = shape;
   noise.insert(noise.begin() + place, logits.shape(at));
