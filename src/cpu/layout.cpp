@@ -97,6 +97,48 @@ const RegisterKernel<Pad> pad([](const Work& w) {
   if (in.size() > 0) tile::copy(in.view(), inner);
 });
 
+const RegisterKernel<BorderPad> border_pad([](const Work& w) {
+  const auto& op = op_of<BorderPad>(w);
+  const Node& in = w.input(0);
+  Node& out = w.output();
+  out.allocate_dense();
+  if (out.size() == 0) return;
+  size_t last = out.shape.size() - 1;
+  std::vector<std::vector<int32_t>> sources;
+  for (size_t i = 0; i <= last; i++) sources.push_back(op.sources(i, in.shape[i]));
+  int64_t columns = out.shape[last], step = in.strides[last];
+  visit_width(size_of(out.dtype), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    int64_t grain = std::max<int64_t>(1, parallel_grain / columns);
+    parallel_for(out.size() / columns, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++) {
+        int64_t rest = r, from = 0;
+        for (size_t i = last; i-- > 0;) {
+          from += sources[i][static_cast<size_t>(rest % out.shape[i])] * in.strides[i];
+          rest /= out.shape[i];
+        }
+        const T* row = reinterpret_cast<const T*>(in.data) + from;
+        T* to = reinterpret_cast<T*>(out.data) + r * columns;
+        for (int64_t j = 0; j < columns; j++) to[j] = row[sources[last][static_cast<size_t>(j)] * step];
+      }
+    });
+  });
+});
+
+const RegisterKernel<Diagonal> diagonal([](const Work& w) {
+  const auto& op = op_of<Diagonal>(w);
+  const Node& in = w.input(0);
+  auto line = op.line(in.shape);
+  int64_t down = in.strides[static_cast<size_t>(op.axis1)];
+  int64_t right = in.strides[static_cast<size_t>(op.axis2)];
+  Strides strides;
+  for (int i = 0; i < static_cast<int>(in.shape.size()); i++) {
+    if (i != op.axis1 && i != op.axis2) strides.push_back(in.strides[static_cast<size_t>(i)]);
+  }
+  strides.push_back(down + right);
+  w.output().share(in, strides, line.count == 0 ? 0 : line.row * down + line.column * right);
+});
+
 const RegisterKernel<Concatenate> concatenate([](const Work& w) {
   size_t axis = static_cast<size_t>(op_of<Concatenate>(w).axis);
   Node& out = w.output();

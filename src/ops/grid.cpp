@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/layout.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -31,28 +32,42 @@ Array diagonal_of(const char* op, const Array& a, int offset, int axis1, int axi
   if (x == y) {
     throw std::invalid_argument(fmt::format("[{}] axis1 and axis2 cannot be the same axis", op));
   }
-  int64_t down = std::max<int64_t>(-static_cast<int64_t>(offset), 0);
-  int64_t right = std::max<int64_t>(offset, 0);
-  int64_t n = std::max<int64_t>(
-      0, std::min(a.shape()[static_cast<size_t>(x)] - down, a.shape()[static_cast<size_t>(y)] - right));
-  auto from = [&](int64_t first) {
-    return arange(static_cast<double>(first), static_cast<double>(first + n), 1, int64, s);
-  };
-  Shape sizes = a.shape();
-  sizes[static_cast<size_t>(x)] = sizes[static_cast<size_t>(y)] = 1;
-  if (n == 0) {
-    Shape out;
-    for (int i = 0; i < a.ndim(); i++) {
-      if (i != x && i != y) out.push_back(a.shape()[static_cast<size_t>(i)]);
-    }
-    out.push_back(0);
-    return zeros(out, a.dtype(), s);
-  }
-  Array rows = squeeze(gather(a, {from(down), from(right)}, {x, y}, sizes, s), {x + 1, y + 1}, s);
-  return moveaxis(rows, 0, -1, s);
+  return apply(make_op<Diagonal>(offset, x, y), {a}, s);
 }
 
 }  // namespace
+
+Diagonal::Line Diagonal::line(const Shape& shape) const {
+  int64_t down = std::max<int64_t>(-static_cast<int64_t>(offset), 0);
+  int64_t right = std::max<int64_t>(offset, 0);
+  int64_t n = std::min(shape[static_cast<size_t>(axis1)] - down,
+                       shape[static_cast<size_t>(axis2)] - right);
+  return {down, right, std::max<int64_t>(n, 0)};
+}
+Avals Diagonal::infer(const Arrays& in) const {
+  Shape out;
+  for (int i = 0; i < in[0].ndim(); i++) {
+    if (i != axis1 && i != axis2) out.push_back(in[0].shape()[static_cast<size_t>(i)]);
+  }
+  out.push_back(line(in[0].shape()).count);
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> Diagonal::decompose(const Arrays& in, const Stream& s) const {
+  Line l = line(in[0].shape());
+  auto from = [&](int64_t first) {
+    return arange(static_cast<double>(first), static_cast<double>(first + l.count), 1, int64, s);
+  };
+  Shape sizes = in[0].shape();
+  sizes[static_cast<size_t>(axis1)] = sizes[static_cast<size_t>(axis2)] = 1;
+  Array rows = gather(in[0], {from(l.row), from(l.column)}, {axis1, axis2}, sizes, s);
+  return Arrays{moveaxis(squeeze(rows, {axis1 + 1, axis2 + 1}, s), 0, -1, s)};
+}
+std::optional<Op::Batched> Diagonal::vmap(const Arrays& in, const std::vector<int>& axes,
+                                          const Stream& s) const {
+  return Batched{{apply(make_op<Diagonal>(offset, axis1 + 1, axis2 + 1),
+                        {batch_to_front(in[0], axes[0])}, s)},
+                 {0}};
+}
 
 Array diagonal(const Array& a, int offset, int axis1, int axis2, StreamOrDevice s) {
   return diagonal_of("diagonal", a, offset, axis1, axis2, to_stream(s));

@@ -250,6 +250,7 @@ Array roll(const Array& a, const Shape& shifts, const std::vector<int>& axes, St
   return out;
 }
 Array roll(const Array& a, int64_t shift, StreamOrDevice s) {
+  if (a.ndim() == 1) return roll(a, Shape{shift}, {0}, s);
   return reshape(roll(flatten(a, 0, -1, s), Shape{shift}, {0}, s), a.shape(), s);
 }
 

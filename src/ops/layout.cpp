@@ -186,16 +186,13 @@ std::optional<Op::Batched> Pad::vmap(const Arrays& in, const std::vector<int>& a
   return Batched{{where(inside, padded(x, Array(0, x.dtype())), values, s)}, {0}};
 }
 
-namespace {
-
-// Positions along an axis of `n` elements for the modes that repeat elements.
-Array border_positions(const std::string& mode, int64_t n, int64_t before, int64_t after) {
-  std::vector<int32_t> positions;
-  for (int64_t i = -before; i < n + after; i++) {
+std::vector<int32_t> BorderPad::sources(size_t axis, int64_t n) const {
+  std::vector<int32_t> out;
+  for (int64_t i = -before[axis]; i < n + after[axis]; i++) {
     int64_t p = i;
-    if (mode == "edge") {
+    if (mode == BorderMode::edge) {
       p = std::clamp<int64_t>(i, 0, n - 1);
-    } else if (mode == "reflect") {
+    } else if (mode == BorderMode::reflect) {
       int64_t period = std::max<int64_t>(2 * (n - 1), 1);
       p = (i % period + period) % period;
       if (p >= n) p = period - p;
@@ -203,12 +200,41 @@ Array border_positions(const std::string& mode, int64_t n, int64_t before, int64
       p = (i % (2 * n) + 2 * n) % (2 * n);
       if (p >= n) p = 2 * n - 1 - p;
     }
-    positions.push_back(static_cast<int32_t>(p));
+    out.push_back(static_cast<int32_t>(p));
   }
-  return Array(positions.begin(), Shape{n + before + after});
+  return out;
 }
-
-}  // namespace
+Avals BorderPad::infer(const Arrays& in) const {
+  constexpr const char* names[] = {"edge", "reflect", "symmetric"};
+  Shape out = in[0].shape();
+  for (size_t i = 0; i < out.size(); i++) {
+    if (out[i] == 0 && (before[i] != 0 || after[i] != 0)) {
+      throw std::invalid_argument(fmt::format("[pad] Cannot pad empty axis {} using mode '{}'.", i,
+                                              names[static_cast<int>(mode)]));
+    }
+    out[i] += before[i] + after[i];
+  }
+  check_shape("pad", out, in[0].itemsize());
+  return {{out, in[0].dtype()}};
+}
+std::optional<Arrays> BorderPad::decompose(const Arrays& in, const Stream& s) const {
+  Array out = in[0];
+  for (size_t i = 0; i < before.size(); i++) {
+    if (before[i] == 0 && after[i] == 0) continue;
+    auto positions = sources(i, in[0].shape()[i]);
+    Array index(positions.begin(), Shape{static_cast<int64_t>(positions.size())});
+    out = take(out, index, static_cast<int>(i), s);
+  }
+  return Arrays{out};
+}
+std::optional<Op::Batched> BorderPad::vmap(const Arrays& in, const std::vector<int>& axes,
+                                           const Stream& s) const {
+  Shape low = before, high = after;
+  low.insert(low.begin(), 0);
+  high.insert(high.begin(), 0);
+  return Batched{{apply(make_op<BorderPad>(low, high, mode), {batch_to_front(in[0], axes[0])}, s)},
+                 {0}};
+}
 
 Array pad(const Array& a, const PadWidths& widths, const Array& value, const std::string& mode,
           StreamOrDevice s) {
@@ -251,20 +277,10 @@ Array pad(const Array& a, const PadWidths& widths, const Array& value, const std
     Array scalar = reshape(astype(value, a.dtype(), stream), {}, stream);
     return apply(make_op<Pad>(before, after), {a, scalar}, stream);
   }
-  Array out = a;
-  for (size_t i = 0; i < n; i++) {
-    if (before[i] == 0 && after[i] == 0) continue;
-    int64_t size = a.shape()[i];
-    if (size == 0) {
-      throw std::invalid_argument(
-          fmt::format("[pad] Cannot pad empty axis {} using mode '{}'.", i, mode));
-    }
-    Shape result = out.shape();
-    result[i] += before[i] + after[i];
-    check_shape("pad", result, a.itemsize());
-    out = take(out, border_positions(mode, size, before[i], after[i]), static_cast<int>(i), stream);
-  }
-  return out;
+  BorderMode border = mode == "edge"      ? BorderMode::edge
+                      : mode == "reflect" ? BorderMode::reflect
+                                          : BorderMode::symmetric;
+  return apply(make_op<BorderPad>(before, after, border), {a}, stream);
 }
 
 }  // namespace heddle

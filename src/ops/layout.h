@@ -90,4 +90,55 @@ class Pad final : public OpClass<Pad> {
   bool is_linear() const override { return true; }
 };
 
+// A border of elements of the array itself.
+enum class BorderMode : uint8_t { edge, reflect, symmetric };
+class BorderPad final : public OpClass<BorderPad> {
+ public:
+  static constexpr const char* name = "BorderPad";
+  Shape before;  // one per axis
+  Shape after;
+  BorderMode mode;
+  BorderPad(Shape b, Shape a, BorderMode m)
+      : before(std::move(b)), after(std::move(a)), mode(m) {}
+  template <class V>
+  void attributes(V& v) const {
+    v("before", before);
+    v("after", after);
+    v("mode", mode);
+  }
+  Avals infer(const Arrays& in) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool is_linear() const override { return true; }
+
+  // The element of an axis of `size` that each element of the padded axis repeats.
+  std::vector<int32_t> sources(size_t axis, int64_t size) const;
+};
+
+// The diagonals of the matrices that two axes span, along a new last axis; a view.
+class Diagonal final : public OpClass<Diagonal> {
+ public:
+  static constexpr const char* name = "Diagonal";
+  int offset;
+  int axis1;
+  int axis2;
+  Diagonal(int o, int a, int b) : offset(o), axis1(a), axis2(b) {}
+  template <class V>
+  void attributes(V& v) const {
+    v("offset", offset);
+    v("axis1", axis1);
+    v("axis2", axis2);
+  }
+  Avals infer(const Arrays& in) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool is_linear() const override { return true; }
+
+  // Coordinates of the first element, and how many there are.
+  struct Line {
+    int64_t row, column, count;
+  };
+  Line line(const Shape& shape) const;
+};
+
 }  // namespace heddle
