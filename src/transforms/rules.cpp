@@ -92,7 +92,9 @@ Op::Batched vmap_of(const Op& op, const Arrays& inputs, const std::vector<int>& 
     refuse("vmap", op);
   }
   auto fun = [&](const Arrays& x) { return *op.decompose(x, stream); };
-  Arrays outputs = vmap(fun, axes)(inputs);
+  std::vector<int> in_axes = axes;
+  std::replace(in_axes.begin(), in_axes.end(), -1, no_batch_axis);
+  Arrays outputs = vmap(fun, in_axes)(inputs);
   return {outputs, std::vector<int>(outputs.size(), 0)};
 }
 

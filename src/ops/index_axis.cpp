@@ -1,0 +1,187 @@
+// Indices along one axis, and masks.
+#include <algorithm>
+
+#include "heddle/ops.h"
+#include "ops/index.h"
+#include "ops/util.h"
+
+namespace heddle {
+
+// ---------------------------------------------------------------------------------------------
+// take_along_axis, put_along_axis
+
+std::optional<Arrays> GatherAxis::vjp(const Arrays& in, const Arrays& g,
+                                      const std::vector<int>& argnums, const Arrays&) const {
+  Arrays out;
+  for (int k : argnums) {
+    out.push_back(k == 0 ? apply(make_op<ScatterAxis>(axis, Combine::sum, true),
+                                 {zeros_like(in[0]), in[1], g[0]}, to_stream({}))
+                         : zeros_like(in[static_cast<size_t>(k)]));
+  }
+  return out;
+}
+std::optional<Arrays> GatherAxis::jvp(const Arrays& in, const Arrays& tangents,
+                                      const std::vector<int>& argnums, const Arrays& outputs) const {
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] == 0) {
+      return Arrays{apply(make_op<GatherAxis>(axis), {tangents[k], in[1]}, to_stream({}))};
+    }
+  }
+  return Arrays{zeros_like(outputs[0])};
+}
+std::optional<Op::Batched> GatherAxis::vmap(const Arrays& in, const std::vector<int>& axes,
+                                            const Stream& s) const {
+  return Batched{{apply(make_op<GatherAxis>(axis + 1), all_batched(in, axes, s), s)}, {0}};
+}
+
+std::optional<Arrays> ScatterAxis::vjp(const Arrays& in, const Arrays& g,
+                                       const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
+  auto read = [&](const Array& x) { return apply(make_op<GatherAxis>(axis), {x, in[1]}, s); };
+  auto put = [&](const Array& into, const Array& x) {
+    return apply(make_op<ScatterAxis>(axis, Combine::assign, clamp), {into, in[1], x}, s);
+  };
+  Arrays out;
+  for (int k : argnums) {
+    if (k == 1) {
+      out.push_back(zeros_like(in[1]));
+    } else if (combine == Combine::sum) {
+      out.push_back(k == 0 ? g[0] : read(g[0]));
+    } else if (k == 0) {
+      out.push_back(put(g[0], zeros_like(in[2])));
+    } else {
+      // Only the value that stayed counts: write each one's number and see which is found.
+      Array number = reshape(arange(0, static_cast<double>(in[2].size()), 1, int64, s),
+                             in[2].shape(), s);
+      Array last = put(zeros(in[0].shape(), int64, s), number);
+      out.push_back(where(equal(read(last), number, s), read(g[0]), zeros_like(in[2]), s));
+    }
+  }
+  return out;
+}
+std::optional<Arrays> ScatterAxis::jvp(const Arrays& in, const Arrays& tangents,
+                                       const std::vector<int>& argnums, const Arrays&) const {
+  Array source = zeros_like(in[0]), values = zeros_like(in[2]);
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] == 0) source = tangents[k];
+    if (argnums[k] == 2) values = tangents[k];
+  }
+  return Arrays{
+      apply(make_op<ScatterAxis>(axis, combine, clamp), {source, in[1], values}, to_stream({}))};
+}
+std::optional<Op::Batched> ScatterAxis::vmap(const Arrays& in, const std::vector<int>& axes,
+                                             const Stream& s) const {
+  return Batched{
+      {apply(make_op<ScatterAxis>(axis + 1, combine, clamp), all_batched(in, axes, s), s)}, {0}};
+}
+
+namespace {
+
+// `a` and `indices` broadcast against each other in all axes but one.
+std::pair<Array, Array> along_axis(const char* op, const Array& a, const Array& indices, int axis,
+                                   const Stream& s) {
+  if (indices.ndim() != a.ndim()) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Indices of dimension {} does not match array of dimension {}.", op,
+                    indices.ndim(), a.ndim()));
+  }
+  if (!is_integer(indices.dtype())) {
+    throw std::invalid_argument(fmt::format("[{}] Indices must be integers, got type {}.", op,
+                                            name_of(indices.dtype())));
+  }
+  Shape x = a.shape(), y = indices.shape();
+  size_t at = static_cast<size_t>(axis);
+  int64_t have = x[at], wanted = y[at];
+  x[at] = y[at] = 1;
+  x = broadcast_shapes(x, y);
+  y = x;
+  x[at] = have;
+  y[at] = wanted;
+  return {broadcast_to(a, x, s), broadcast_to(indices, y, s)};
+}
+
+Array write_along_axis(const char* op, const Array& a, const Array& indices, const Array& values,
+                       int axis, Combine combine, StreamOrDevice s) {
+  int at = normalize_axis(op, axis, a.ndim());
+  Stream stream = to_stream(s);
+  auto [array, index] = along_axis(op, a, indices, at, stream);
+  if (!(array.shape() == a.shape())) {
+    throw std::invalid_argument(
+        fmt::format("[{}] Indices of shape {} do not broadcast to an array of shape {}.", op,
+                    to_string(indices.shape()), to_string(a.shape())));
+  }
+  Array v = broadcast_to(astype(values, a.dtype(), stream), index.shape(), stream);
+  return apply(make_op<ScatterAxis>(at, combine, false), {array, index, v}, stream);
+}
+
+}  // namespace
+
+Array take_along_axis(const Array& a, const Array& indices, int axis, StreamOrDevice s) {
+  int at = normalize_axis("take_along_axis", axis, a.ndim());
+  Stream stream = to_stream(s);
+  auto [array, index] = along_axis("take_along_axis", a, indices, at, stream);
+  if (array.shape()[static_cast<size_t>(at)] == 0 && index.size() != 0) {
+    throw std::invalid_argument("[take_along_axis] Cannot take from an empty axis.");
+  }
+  return apply(make_op<GatherAxis>(at), {array, index}, stream);
+}
+Array put_along_axis(const Array& a, const Array& indices, const Array& values, int axis,
+                     StreamOrDevice s) {
+  return write_along_axis("put_along_axis", a, indices, values, axis, Combine::assign, s);
+}
+Array scatter_add_axis(const Array& a, const Array& indices, const Array& values, int axis,
+                       StreamOrDevice s) {
+  return write_along_axis("scatter_add_axis", a, indices, values, axis, Combine::sum, s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// masked_scatter
+
+std::optional<Arrays> MaskedScatter::decompose(const Arrays& in, const Stream& s) const {
+  const Array& a = in[0];
+  const Array& values = in[2];
+  if (a.size() == 0 || values.size() == 0) return Arrays{a};
+  // The k-th true entry takes the k-th row.
+  Array row = subtract(cumsum(astype(in[1], int64, s), 0, false, true, s), Array(1, int64), s);
+  Array rows = take(values, row, 0, s);
+  return Arrays{where(expand_dims(in[1], 1, s), rows, a, s)};
+}
+
+Array masked_scatter(const Array& a, const Array& mask, const Array& values, StreamOrDevice s) {
+  if (!is_bool(mask.dtype())) {
+    throw std::invalid_argument(fmt::format("[masked_scatter] The mask must be boolean, got {}.",
+                                            name_of(mask.dtype())));
+  }
+  if (mask.ndim() > a.ndim()) {
+    throw std::invalid_argument(
+        "[masked_scatter] The mask cannot have more dimensions than the target.");
+  }
+  if (!std::equal(mask.shape().begin(), mask.shape().end(), a.shape().begin())) {
+    throw std::invalid_argument(
+        fmt::format("[masked_scatter] The boolean mask should have the same shape as the beginning of "
+                    "the indexed array but the mask has shape {} and the array has shape {}",
+                    to_string(mask.shape()), to_string(a.shape())));
+  }
+  Stream stream = to_stream(s);
+  Shape inner(a.shape().begin() + mask.ndim(), a.shape().end());
+  int rank = static_cast<int>(inner.size());
+  Array v = astype(values, a.dtype(), stream);
+  while (v.ndim() > rank + 1 && v.shape()[0] == 1) v = squeeze(v, 0, stream);
+  if (v.ndim() > rank + 1) {
+    throw std::invalid_argument(
+        fmt::format("[masked_scatter] Value array shape must be broadcastable with the last {} "
+                    "dimensions of the input, got {}.",
+                    rank, to_string(values.shape())));
+  }
+  int64_t rows = mask.size(), columns = element_count(inner);
+  Shape full = inner;
+  full.insert(full.begin(), v.ndim() == rank + 1 ? v.shape()[0] : rows);
+  v = broadcast_to(v, full, stream);
+  Array out = apply(make_op<MaskedScatter>(),
+                    {reshape(a, {rows, columns}, stream), reshape(mask, {rows}, stream),
+                     reshape(v, {full[0], columns}, stream)},
+                    stream);
+  return reshape(out, a.shape(), stream);
+}
+
+}  // namespace heddle
