@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <thread>
 
 #include "core/node.h"
 #include "heddle/heddle.h"
@@ -76,4 +77,16 @@ TEST_CASE("a node in the middle that someone holds keeps its value") {
 TEST_CASE("work of another thread's stream is refused") {
   Array x(1.0f);
   CHECK_THROWS_AS(to_stream(Device{Device::Type::gpu, 0}), std::invalid_argument);
+}
+
+TEST_CASE("arrays may die with their thread, after the thread's other variables") {
+  for (int i = 0; i < 20; i++) {
+    std::thread([] {
+      thread_local Array kept;  // made before, and so destroyed after, what freeing it uses
+      Array x(1.0f);
+      for (int k = 0; k < 100; k++) x = add(x, Array(1.0f));
+      kept = exp(x);
+    }).join();
+  }
+  CHECK(add(Array(1.0f), Array(1.0f)).item<float>() == 2.0f);
 }
