@@ -38,17 +38,14 @@ Array make_range(nb::handle start, nb::handle stop, nb::handle step, std::option
   return arange(first.value, last.value, by.value, *dtype, s);
 }
 
-// full()'s value: MLX lets a float (or complex) number win over an integer dtype.
+// full()'s value. As in MLX the dtype is that of a number if it can be; an array keeps its own.
 Array fill_value(nb::handle value, std::optional<Dtype> dtype) {
   if (!dtype) {
     Array v = to_operand(value);
     return is_array(value) ? v : to_array(value);
   }
   Array v = to_operand(value, *dtype);
-  bool weak = PyFloat_Check(value.ptr()) || PyComplex_Check(value.ptr());
-  if (weak && !is_inexact(*dtype)) return v;
-  if (PyComplex_Check(value.ptr()) && !is_complex(*dtype)) return v;
-  return astype(v, *dtype);
+  return PyBool_Check(value.ptr()) ? astype(v, *dtype) : v;
 }
 
 double real_number(nb::handle value) {
@@ -110,6 +107,7 @@ An array of ones with the shape, and unless one is given the dtype, of `a`.)");
         R"(
 An array filled with a number, or with an array that broadcasts to the shape.
 
+The dtype is for numbers: a float stays float32 where an integer dtype is asked for, and an array keeps its own.
 Raises ValueError for negative dimensions, for values that do not broadcast and for a number that does not
 fit the dtype.)");
   m.def("full_like",

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "heddle/heddle.h"
+#include "ops/index_expression.h"
 
 using namespace heddle;
 
@@ -124,4 +125,40 @@ TEST_CASE("scatter by mask") {
   CHECK(values(masked_scatter(a, a > Array(3), Array{8, 9})) == V{0, 1, 2, 3, 8, 9});
   CHECK_THROWS_AS(masked_scatter(a, a > Array(3), Array{8}).eval(), std::runtime_error);
   CHECK_THROWS_AS(masked_scatter(a, Array{true}, Array(1)), std::invalid_argument);
+}
+
+TEST_CASE("index expressions") {
+  using I = IndexItem;
+  Array a = reshape(arange(24), {2, 3, 4});
+  I all{};
+  Array pair{0, 1};
+  auto shape = [&](const IndexItems& items) { return get_items(a, items).shape(); };
+  CHECK(shape({I::integer(-1)}) == Shape{3, 4});
+  CHECK(shape({I::new_axis(), I::ellipsis(), I::integer(0)}) == Shape{1, 2, 3});
+  CHECK(shape({I::of(pair), all, I::of(pair)}) == Shape{2, 3});
+  CHECK(shape({I::integer(0), all, I::of(pair)}) == Shape{2, 3});
+  CHECK(shape({all, I::of(pair), I::integer(0)}) == Shape{2, 2});
+  CHECK(values(get_items(a, {I::integer(1), I::slice(slice_end, slice_end, -2), I::of(pair)})) ==
+        V{20, 12, 21, 13});
+  CHECK_THROWS_AS(shape({I::integer(2)}), std::out_of_range);
+  CHECK_THROWS_AS(shape({I::ellipsis(), I::ellipsis()}), std::invalid_argument);
+  CHECK_THROWS_AS(shape({all, all, all, all}), std::invalid_argument);
+  CHECK_THROWS_AS(shape({I::of(Array{true, false})}), std::invalid_argument);
+
+  // Writing and then reading the same part gives what was written.
+  for (const IndexItems& items :
+       {IndexItems{I::integer(1), all, I::slice(1, slice_end, 2)},
+        IndexItems{all, I::of(pair), I::slice(slice_end, slice_end, -1)},
+        IndexItems{I::of(pair), all, I::of(Array{3, 2})},
+        IndexItems{I::new_axis(), I::slice(0, 1, 1), I::of(Array{2, 0}), I::new_axis()}}) {
+    Array part = get_items(a, items);
+    Array value = negative(reshape(arange(static_cast<int>(part.size())), part.shape()));
+    Array written = set_items(a, items, value);
+    CHECK(values(get_items(written, items)) == values(value));
+    CHECK(values(set_items(written, items, part)) == values(a));
+  }
+  CHECK(values(set_items(arange(3), {I::of(Array{true, false, true})}, Array(7))) == V{7, 1, 7});
+  CHECK(values(set_items(arange(3), {I::of(Array{1, 1})}, Array(7), Combine::sum)) == V{0, 15, 2});
+  CHECK_THROWS_AS(set_items(a, {I::integer(-3)}, Array(0)), std::out_of_range);
+  CHECK_THROWS_AS(set_items(a, {I::integer(0)}, arange(3)), std::invalid_argument);
 }

@@ -109,6 +109,8 @@ TEST_CASE("diagonals and triangles") {
   CHECK(diagonal(a, 9).shape() == Shape{0});
   CHECK(diagonal(zeros({2, 3, 4}), 0, 1, 2).shape() == Shape{2, 3});
   CHECK(values(diag(arange(2), -1)) == V{0, 0, 0, 0, 0, 0, 0, 1, 0});
+  CHECK(values(diagonal(transpose(a), -1)) == V{1, 5});
+  CHECK(trace(a).item<int>() == 4);
   CHECK(trace(zeros({2, 3, 4}), 0, -1, 0).shape() == Shape{3});
   CHECK(values(tril(ones({2, 2}))) == V{1, 0, 1, 1});
   CHECK(values(triu(ones({2, 2}), 1)) == V{0, 1, 0, 0});
