@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <complex>
+#include <limits>
 #include <vector>
 
 #include "heddle/heddle.h"
@@ -27,6 +29,9 @@ TEST_CASE("reductions keep or drop their axes") {
   CHECK(values(sum(x, {1})) == Floats{6, 9});
   CHECK(sum(x, {1}, true).shape() == Shape{2, 1});
   CHECK(sum(x).item<float>() == 15);
+  CHECK(values(sum(x, 1)) == Floats{6, 9});
+  CHECK(sum(x, true).shape() == Shape{1, 1});
+  CHECK(sum(x, {0, 1}).shape() == Shape{});
   CHECK(values(max(x, {0})) == Floats{3, 5, 4});
   CHECK(values(argmax(x, 1)) == Floats{0, 1});
   CHECK(argmin(x).item<uint32_t>() == 3);
@@ -97,6 +102,16 @@ TEST_CASE("scans and their gradients at zeros and ties") {
   CHECK(gradient(product, x) == Floats{1, 35, 0, 0});
   auto largest = [](const Array& a) { return cummax(a, 0); };
   CHECK(gradient(largest, Array({1.0f, 3.0f, 3.0f, 2.0f})) == Floats{1, 2, 7, 0});
+}
+
+TEST_CASE("the cotangent of a complex product meets conjugates") {
+  const complex64_t a(0.9f, 0.3f), b(1.2f, -0.4f), g0(1, 2), g1(-1, 0.5f);
+  Array gradient = vjp([](const Arrays& in) { return Arrays{cumprod(in[0], 0)}; },
+                       {Array({a, b})}, {Array({g0, g1})})
+                       .second[0];
+  auto at = [&](int64_t i) { return take(gradient, i, 0).item<complex64_t>(); };
+  CHECK(std::abs(at(0) - (g0 + std::conj(b) * g1)) < 1e-6f);
+  CHECK(std::abs(at(1) - std::conj(a) * g1) < 1e-6f);
 }
 
 TEST_CASE("sorting, searching, distinct elements") {

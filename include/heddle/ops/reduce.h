@@ -66,6 +66,50 @@ Array logsumexp(const Array& a, const std::vector<int>& axes, bool keepdims = fa
                 StreamOrDevice s = {});
 Array logsumexp(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 
+// One axis.
+inline Array sum(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return sum(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array prod(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return prod(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array min(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return min(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array max(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return max(a, std::vector<int>{axis}, keepdims, s);
+}
+inline std::pair<Array, Array> minmax(const Array& a, int axis, bool keepdims = false,
+                                      StreamOrDevice s = {}) {
+  return minmax(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array all(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return all(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array any(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return any(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array count_nonzero(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return count_nonzero(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array mean(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return mean(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array var(const Array& a, int axis, bool keepdims = false, int ddof = 0,
+                 StreamOrDevice s = {}) {
+  return var(a, std::vector<int>{axis}, keepdims, ddof, s);
+}
+inline Array std(const Array& a, int axis, bool keepdims = false, int ddof = 0,
+                 StreamOrDevice s = {}) {
+  return std(a, std::vector<int>{axis}, keepdims, ddof, s);
+}
+inline Array median(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return median(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array logsumexp(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return logsumexp(a, std::vector<int>{axis}, keepdims, s);
+}
+
 // One bool: equal shapes and elements; elements that are close by isclose, broadcast.
 Array array_equal(const Array& a, const Array& b, bool equal_nan = false, StreamOrDevice s = {});
 Array allclose(const Array& a, const Array& b, double rtol = 1e-5, double atol = 1e-8,

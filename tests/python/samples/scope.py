@@ -47,3 +47,9 @@ MLX_FAILS = {
     "test_jvp_against_vjp": ("full-array", "addmm", "hadamard_transform"),
     "test_vmap_against_loop": (*_HALVES, *_VMAP),
 }
+
+# Gradients of MLX 0.32.4 that differences refute: the beginning of a sample's name, and the dtype.
+MLX_WRONG_GRADIENTS = (
+    ("softmax-long", "bfloat16"),  # from sums in half precision
+    ("cumprod", "complex64"),  # neither the derivative nor its conjugate
+)
