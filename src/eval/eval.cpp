@@ -239,14 +239,9 @@ class Evaluation {
   void run_group(Entry& head, int position) {
     collect(members_[static_cast<size_t>(head.group)], position);
     cpu_backend().run(piece_);
-    // Consumers let go of the nodes in between, last first, so that these die unevaluated. A kept one may
-    // be held by nothing but an input that the consumers let go of as well (an array that was evaluated
-    // inside a transformation keeps its own inputs): it has to live until it is finished.
-    Arrays held;
-    for (size_t i = 0; i + 1 < piece_.nodes.size(); i++) {
-      if (piece_.kept[i]) held.push_back(Array::share(piece_.nodes[i]));
-    }
-    for (size_t i = piece_.nodes.size(); i-- > 0;) {
+    // In order: finishing a node may free nodes before it (one that was kept for an input which dies
+    // with it, say), never one behind.
+    for (size_t i = 0; i < piece_.nodes.size(); i++) {
       if (piece_.kept[i]) piece_.nodes[i]->finish();
     }
   }
