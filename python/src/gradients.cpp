@@ -16,7 +16,7 @@ using NameOrNames = std::variant<std::string, std::vector<std::string>>;
 struct Selection {
   std::vector<int> numbers;
   std::vector<std::string> names;
-  bool one_number = false;  // the gradient is that tree itself instead of a tuple
+  bool one_number = false;  // then the gradient is that argument's tree, else a tuple of trees
 };
 
 Selection select(const char* op, const IntOrInts& argnums, const NameOrNames& argnames) {
@@ -28,12 +28,10 @@ Selection select(const char* op, const IntOrInts& argnums, const NameOrNames& ar
   }
   if (auto* n = std::get_if<int>(&argnums)) {
     s.numbers = {*n};
-    s.one_number = true;
   } else if (auto* list = std::get_if<std::vector<int>>(&argnums)) {
     s.numbers = *list;
   } else if (s.names.empty()) {
     s.numbers = {0};
-    s.one_number = true;
   }
   if (s.numbers.empty() && s.names.empty()) {
     throw std::invalid_argument(fmt::format("[{}] Gradient wrt no argument requested", op));
@@ -48,6 +46,9 @@ Selection select(const char* op, const IntOrInts& argnums, const NameOrNames& ar
           fmt::format("[{}] Duplicate argument index {} is not allowed.", op, s.numbers[i]));
     }
   }
+  // As in MLX, gradients come in the order of the arguments, and that of one argument is no tuple.
+  std::sort(s.numbers.begin(), s.numbers.end());
+  s.one_number = s.numbers.size() == 1;
   for (const auto& name : s.names) {
     if (std::count(s.names.begin(), s.names.end(), name) > 1) {
       throw std::invalid_argument(

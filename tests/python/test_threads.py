@@ -64,6 +64,11 @@ def bits(threads):
     return json.loads(done.stdout)
 
 
+# oneDNN 3.2 splits the sums of a convolution's weight gradient by the number of threads, and has no way
+# to ask for another split; docs/architecture.md names this exception.
+BORROWED = ("conv-grad",)
+
+
 @pytest.fixture(scope="module")
 def single():
     return bits(1)
@@ -72,5 +77,5 @@ def single():
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_bits_do_not_depend_on_threads(single, threads):
     found = bits(threads)
-    different = [name for name in single if single[name] != found[name]]
+    different = [name for name in single if single[name] != found[name] and name not in BORROWED]
     assert not different, f"{threads} threads: {different}"
