@@ -1,5 +1,24 @@
 """heddle: a tensor engine that speaks MLX. Write ``import heddle.core as mx``."""
 
+from typing import TYPE_CHECKING
+
 from . import _reprlib_fix as _reprlib_fix
-from .core import AxisError as AxisError
-from .core import UnsafeFileError as UnsafeFileError
+
+if TYPE_CHECKING:
+    from .core import AxisError as AxisError
+    from .core import UnsafeFileError as UnsafeFileError
+
+_FROM_CORE = ("AxisError", "UnsafeFileError")
+
+
+def __getattr__(name: str):
+    # The engine is loaded when it is first asked for: the command line does without.
+    if name in _FROM_CORE:
+        from . import core
+
+        return getattr(core, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FROM_CORE})

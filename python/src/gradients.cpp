@@ -62,10 +62,11 @@ void check_arguments(const char* op, const Selection& s, const nb::args& args,
                      const nb::kwargs& kwargs) {
   for (int n : s.numbers) {
     if (static_cast<size_t>(n) >= args.size()) {
-      throw std::invalid_argument(fmt::format(
-          "[{}] Can't compute the gradient of argument index {} because the function is called with "
-          "only {} positional arguments.",
-          op, n, args.size()));
+      throw std::invalid_argument(
+          fmt::format("[{}] Can't compute the gradient of argument index {} because the function "
+                      "is called with "
+                      "only {} positional arguments.",
+                      op, n, args.size()));
     }
   }
   for (const auto& name : s.names) {
@@ -96,6 +97,8 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
     for (const Array& a : arrays_of_tree(tree, true)) primals.push_back(a);
   }
 
+  if (primals.empty()) throw std::invalid_argument("[grad] Must specify at least one argument.");
+
   nb::object result;
   auto traced = [&](const Arrays& arrays) {
     nb::list positional;
@@ -116,7 +119,8 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
     if (allow_tuple && nb::isinstance<nb::tuple>(result) && nb::len(result) > 0) loss = result[0];
     if (!is_array(loss)) {
       throw std::invalid_argument(fmt::format(
-          "[{}] The return value of the function whose gradient we want to compute should be {}; but "
+          "[{}] The return value of the function whose gradient we want to compute should be {}; "
+          "but "
           "{} was returned.",
           op,
           allow_tuple ? "either a scalar array or a tuple with the first value being a scalar array"
@@ -218,8 +222,8 @@ Args and the form of the result are those of :func:`value_and_grad`.)");
       "vjp",
       [](nb::object fun, nb::handle primals, nb::handle cotangents) {
         require_callable("vjp", fun);
-        auto [outputs, gradients] =
-            vjp(plain_function(fun), arrays_of_tree(primals, true), arrays_of_tree(cotangents, true));
+        auto [outputs, gradients] = vjp(plain_function(fun), arrays_of_tree(primals, true),
+                                        arrays_of_tree(cotangents, true));
         return nb::make_tuple(to_list(outputs), to_list(gradients));
       },
       "fun"_a, "primals"_a, "cotangents"_a,

@@ -6,7 +6,9 @@
 namespace heddle::python {
 namespace {
 
-bool is_path(nb::handle file) { return nb::isinstance<nb::str>(file) || nb::hasattr(file, "__fspath__"); }
+bool is_path(nb::handle file) {
+  return nb::isinstance<nb::str>(file) || nb::hasattr(file, "__fspath__");
+}
 
 std::string path_of(nb::handle file) {
   return nb::cast<std::string>(nb::module_::import_("os").attr("fsdecode")(file));
@@ -43,10 +45,11 @@ nb::object load(nb::handle file, std::optional<std::string> format, bool return_
     content = load_safetensors(bytes.c_str(), bytes.size(), "file object");
   }
   nb::dict arrays;
-  for (auto& [name, array] : content.first) arrays[name.c_str()] = wrap(array);
+  for (auto& [name, array] : content.first) arrays[nb::str(name.data(), name.size())] = wrap(array);
   if (!return_metadata) return arrays;
   nb::dict metadata;
-  for (auto& [key, value] : content.second) metadata[key.c_str()] = nb::cast(value);
+  for (auto& [key, value] : content.second)
+    metadata[nb::str(key.data(), key.size())] = nb::cast(value);
   return nb::make_tuple(arrays, metadata);
 }
 
@@ -62,7 +65,8 @@ void save(nb::handle file, nb::dict arrays, std::optional<nb::dict> metadata) {
   if (metadata) {
     for (auto [key, value] : *metadata) {
       if (!nb::isinstance<nb::str>(key) || !nb::isinstance<nb::str>(value)) {
-        throw nb::type_error("[save_safetensors] The metadata must be a dict from strings to strings.");
+        throw nb::type_error(
+            "[save_safetensors] The metadata must be a dict from strings to strings.");
       }
       texts[nb::cast<std::string>(key)] = nb::cast<std::string>(value);
     }
@@ -74,13 +78,15 @@ void save(nb::handle file, nb::dict arrays, std::optional<nb::dict> metadata) {
     return;
   }
   if (!nb::hasattr(file, "write")) {
-    throw nb::type_error("[save_safetensors] The file must be a path or a file object that can be written.");
+    throw nb::type_error(
+        "[save_safetensors] The file must be a path or a file object that can be written.");
   }
   Arrays all;
   for (const auto& [name, array] : named) all.push_back(array);
   evaluate(all);
   save_safetensors(
-      [&](const void* data, size_t bytes) { file.attr("write")(nb::bytes(data, bytes)); }, named, texts);
+      [&](const void* data, size_t bytes) { file.attr("write")(nb::bytes(data, bytes)); }, named,
+      texts);
 }
 
 }  // namespace
@@ -106,8 +112,9 @@ Raises:
   ValueError: an unknown format, or (as ``heddle.UnsafeFileError``) a file that contradicts itself; the
     message names file, offset and field.)");
   m.def("save_safetensors", &save, "file"_a, "arrays"_a, "metadata"_a = nb::none(),
-        nb::sig("def save_safetensors(file: Union[file, str, pathlib.Path], arrays: dict[str, array], "
-                "metadata: Optional[dict[str, str]] = None)"),
+        nb::sig(
+            "def save_safetensors(file: Union[file, str, pathlib.Path], arrays: dict[str, array], "
+            "metadata: Optional[dict[str, str]] = None)"),
         R"(Writes arrays to a safetensors file.
 
 A path is written atomically: an old file stays whole until the new one is complete. The suffix

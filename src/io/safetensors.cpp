@@ -41,6 +41,20 @@ struct Entry {
   std::optional<std::vector<uint64_t>> shape, offsets;
 };
 
+// What a file says, fit for one line of an error message in any encoding: names are cut at 64 bytes,
+// which may lie inside a character, and a header need not be UTF-8 at all.
+std::string printable(const std::string& text) {
+  std::string out;
+  for (unsigned char c : text) {
+    if (c >= 0x20 && c < 0x7f) {
+      out += static_cast<char>(c);
+    } else {
+      out += fmt::format("\\x{:02x}", c);
+    }
+  }
+  return out;
+}
+
 // Takes the header apart as it is parsed, so that nothing the file claims is stored before it is checked
 // and keys that occur twice are seen.
 class Header : public nlohmann::json::json_sax_t {
@@ -51,8 +65,8 @@ class Header : public nlohmann::json::json_sax_t {
   Metadata metadata;
 
   [[noreturn]] void refuse(size_t offset, const std::string& field, const std::string& problem) const {
-    throw UnsafeFileError(fmt::format("[load_safetensors] {}: offset {}, {}: {}.", label_, offset, field,
-                                      problem));
+    throw UnsafeFileError(fmt::format("[load_safetensors] {}: offset {}, {}: {}.", label_, offset,
+                                      printable(field), printable(problem)));
   }
 
   bool start_object(std::size_t) override {

@@ -1,5 +1,6 @@
 #include "ops/attention.h"
 
+#include <cmath>
 #include <limits>
 
 #include "heddle/ops.h"
@@ -16,10 +17,14 @@ constexpr const char* sdpa = "scaled_dot_product_attention";
 
 double lowest(Dtype t) {
   switch (t) {
-    case Dtype::float16: return -65504.0;
-    case Dtype::bfloat16: return -0x1.fep127;
-    case Dtype::float64: return std::numeric_limits<double>::lowest();
-    default: return std::numeric_limits<float>::lowest();
+    case Dtype::float16:
+      return -65504.0;
+    case Dtype::bfloat16:
+      return -0x1.fep127;
+    case Dtype::float64:
+      return std::numeric_limits<double>::lowest();
+    default:
+      return std::numeric_limits<float>::lowest();
   }
 }
 
@@ -33,7 +38,8 @@ Avals ScaledDotProductAttention::infer(const Arrays& in) const {
   return {{out, in[0].dtype()}};
 }
 
-std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in, const Stream& s) const {
+std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
+                                                           const Stream& s) const {
   const Array &q = in[0], &k = in[1], &v = in[2];
   int64_t b = q.shape(0), heads = q.shape(1), kv = k.shape(1), lq = q.shape(2), lk = k.shape(2);
   int64_t repeats = kv > 0 ? heads / kv : 1;
@@ -94,22 +100,66 @@ std::optional<Op::Batched> ScaledDotProductAttention::vmap(const Arrays& in,
   return Batched{{unflatten(out, 0, {n, out.shape(0) / n}, s)}, {0}};
 }
 
+std::optional<Arrays> RoPE::decompose(const Arrays& in, const Stream& s) const {
+  const Array& x = in[0];
+  const int64_t length = x.shape(2), depth = x.shape(3), half = dims / 2;
+  // Angles are float64 as in the kernel: those of late positions lose the digits of a float32.
+  Array speed;
+  if (has_freqs) {
+    speed = divide(Array(scale, float64), astype(in[2], float64, s), s);
+  } else {
+    Array exponent = arange(0, dims, 2, float64, s);
+    speed = multiply(exp(multiply(exponent, Array(-std::log(double{base}) / dims, float64), s), s),
+                     Array(scale, float64), s);
+  }
+  if (inverse) speed = negative(speed, s);
+  Array offsets = reshape(astype(in[1], float64, s), {-1, 1, 1, 1}, s);
+  Array positions = expand_dims(arange(0, static_cast<double>(length), 1, float64, s), {1}, s);
+  Array angles = multiply(add(positions, offsets, s), speed, s);
+  Dtype t = at_least_float32(x.dtype());
+  Array cosine = astype(cos(angles, s), t, s), sine = astype(sin(angles, s), t, s);
+
+  // The pairs are neighbours, or lie half of the turned dimensions apart.
+  Shape stop = x.shape();
+  stop[3] = dims;
+  Array turning = astype(slice(x, Shape(4, 0), stop, s), t, s);
+  int last = traditional ? 4 : 3;
+  Array pairs = unflatten(turning, 3, traditional ? Shape{half, 2} : Shape{2, half}, s);
+  Array a = take(pairs, 0, last, s), b = take(pairs, 1, last, s);
+  Array turned = stack({subtract(multiply(a, cosine, s), multiply(b, sine, s), s),
+                        add(multiply(a, sine, s), multiply(b, cosine, s), s)},
+                       last, s);
+  Array out = astype(flatten(turned, 3, 4, s), x.dtype(), s);
+  if (depth > dims) {
+    Shape start(4, 0);
+    start[3] = dims;
+    out = concatenate({out, slice(x, start, x.shape(), s)}, 3, s);
+  }
+  return Arrays{out};
+}
+
+// A rotation is linear, and its transpose turns back. Gradients with respect to the frequencies are
+// those of the decomposition.
 std::optional<Arrays> RoPE::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
                                 const Arrays&) const {
-  Arrays result;
-  for (int i : argnums) {
-    if (i != 0) refuse("rope", "Gradients with respect to offset and freqs are not defined.");
-    Arrays turned = in;
-    turned[0] = g[0];
-    result.push_back(apply(make_op<RoPE>(dims, traditional, base, scale, has_freqs, !inverse),
-                           std::move(turned), to_stream({})));
-  }
-  return result;
+  if (argnums != std::vector<int>{0}) return std::nullopt;
+  Arrays turned = in;
+  turned[0] = g[0];
+  return Arrays{apply(make_op<RoPE>(dims, traditional, base, scale, has_freqs, !inverse),
+                      std::move(turned), to_stream({}))};
+}
+
+std::optional<Arrays> RoPE::jvp(const Arrays& in, const Arrays& t, const std::vector<int>& argnums,
+                                const Arrays&) const {
+  if (argnums != std::vector<int>{0}) return std::nullopt;
+  Arrays turned = in;
+  turned[0] = t[0];
+  return Arrays{apply(OpRef(this), std::move(turned), to_stream({}))};
 }
 
 std::optional<Op::Batched> RoPE::vmap(const Arrays& in, const std::vector<int>& axes,
                                       const Stream& s) const {
-  if (has_freqs && axes[2] >= 0) refuse("rope", "vmap over freqs is not supported.");
+  if (has_freqs && axes[2] >= 0) return std::nullopt;  // one set of frequencies a call
   int64_t n = axes[0] >= 0 ? in[0].shape(axes[0]) : in[1].shape(axes[1]);
   Array x = axes[0] >= 0 ? batch_to_front(in[0], axes[0]) : expand_dims(in[0], {0}, s);
   Array offset = axes[1] >= 0 ? batch_to_front(in[1], axes[1]) : expand_dims(in[1], {0}, s);
@@ -135,26 +185,31 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
     }
   }
   if (!mask_mode.empty() && mask_mode != "causal" && mask_mode != "array") {
-    refuse(sdpa, fmt::format("invalid mask option '{}'. Must be 'causal', or an array.", mask_mode));
+    refuse(sdpa,
+           fmt::format("invalid mask option '{}'. Must be 'causal', or an array.", mask_mode));
   }
   if (k.shape(0) != q.shape(0) || v.shape(0) != q.shape(0)) {
     refuse(sdpa, fmt::format("mismatching batch dimension for inputs with shapes {}, {}, {}.",
                              to_string(q.shape()), to_string(k.shape()), to_string(v.shape())));
   }
   if (q.shape(-1) != k.shape(-1)) {
-    refuse(sdpa, fmt::format("query, keys expected to have matching last dimension; found query shape {} "
-                             "for key shape {}.",
-                             to_string(q.shape()), to_string(k.shape())));
+    refuse(sdpa,
+           fmt::format("query, keys expected to have matching last dimension; found query shape {} "
+                       "for key shape {}.",
+                       to_string(q.shape()), to_string(k.shape())));
   }
   if (k.shape(1) != v.shape(1) || k.shape(2) != v.shape(2)) {
-    refuse(sdpa, fmt::format("keys, values expected to have matching heads and lengths; found key shape "
-                             "{} for value shape {}.",
-                             to_string(k.shape()), to_string(v.shape())));
+    refuse(sdpa,
+           fmt::format("keys, values expected to have matching heads and lengths; found key shape "
+                       "{} for value shape {}.",
+                       to_string(k.shape()), to_string(v.shape())));
   }
   int64_t heads = q.shape(1), kv = k.shape(1);
   if (kv == 0 || heads % kv != 0) {
-    refuse(sdpa, fmt::format("n_heads must be a multiple of n_kv_heads, found n_heads {} for n_kv_heads {}.",
-                             heads, kv));
+    refuse(
+        sdpa,
+        fmt::format("n_heads must be a multiple of n_kv_heads, found n_heads {} for n_kv_heads {}.",
+                    heads, kv));
   }
   Dtype t = promote_types(promote_types(q.dtype(), k.dtype()), v.dtype());
   if (!is_floating(t)) refuse(sdpa, fmt::format("Received unsupported type {}.", name_of(t)));
@@ -169,7 +224,8 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
       refuse(sdpa, fmt::format("Received invalid shape for sinks {}.", to_string(sinks->shape())));
     }
   }
-  if (force_fused) refuse(sdpa, "force_fused=True but no fused kernel is available in CPU backend.");
+  if (force_fused)
+    refuse(sdpa, "force_fused=True but no fused kernel is available in CPU backend.");
   Stream stream = to_stream(s);
   Arrays in{astype(q, t, stream), astype(k, t, stream), astype(v, t, stream)};
   if (mask) {
@@ -187,38 +243,44 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
 Array rope(const Array& a, int dims, bool traditional, std::optional<float> base, float scale,
            const Array& offset, const std::optional<Array>& freqs, StreamOrDevice s) {
   if (a.ndim() < 3) {
-    refuse("rope", fmt::format("Input must have at least 3 dimensions but got input with {} dimensions.",
-                               a.ndim()));
+    refuse("rope",
+           fmt::format("Input must have at least 3 dimensions but got input with {} dimensions.",
+                       a.ndim()));
   }
   if (!is_floating(a.dtype())) {
     refuse("rope", fmt::format("Input must be a floating type but got {}.", name_of(a.dtype())));
   }
-  if (dims <= 0 || dims % 2 != 0) refuse("rope", fmt::format("dims must be even but got {}.", dims));
+  if (dims <= 0 || dims % 2 != 0)
+    refuse("rope", fmt::format("dims must be even but got {}.", dims));
   if (dims > a.shape(-1)) {
-    refuse("rope", fmt::format("dims must not exceed the last dimension, {}, but got {}.", a.shape(-1), dims));
+    refuse("rope", fmt::format("dims must not exceed the last dimension, {}, but got {}.",
+                               a.shape(-1), dims));
   }
   if (base && freqs) refuse("rope", "Only one of base or freqs can have a value.");
   if (!base && !freqs) refuse("rope", "Neither base nor freqs has a value.");
   if (freqs && (freqs->ndim() != 1 || freqs->shape(0) != dims / 2)) {
-    refuse("rope", fmt::format("freqs must be one dimensional with size {} but got shape {}.", dims / 2,
-                               to_string(freqs->shape())));
+    refuse("rope", fmt::format("freqs must be one dimensional with size {} but got shape {}.",
+                               dims / 2, to_string(freqs->shape())));
   }
   if (!is_integer(offset.dtype())) {
-    refuse("rope", fmt::format("offset must be an integer but got type {}.", name_of(offset.dtype())));
+    refuse("rope",
+           fmt::format("offset must be an integer but got type {}.", name_of(offset.dtype())));
   }
   if (offset.ndim() > 1 || (offset.size() != 1 && offset.size() != a.shape(0))) {
-    refuse("rope", fmt::format("offset must be a scalar or vector with {} elements but has shape {}.",
-                               a.shape(0), to_string(offset.shape())));
+    refuse("rope",
+           fmt::format("offset must be a scalar or vector with {} elements but has shape {}.",
+                       a.shape(0), to_string(offset.shape())));
   }
   Stream stream = to_stream(s);
   Shape four{a.shape(0), -1, a.shape(-2), a.shape(-1)};
   if (a.size() == 0) return a;
-  Arrays in{reshape(astype(a, a.dtype() == float64 ? float32 : a.dtype(), stream), four, stream),
-            reshape(astype(offset, int32, stream), {-1}, stream)};
+  Arrays in{reshape(a, four, stream), reshape(astype(offset, int32, stream), {-1}, stream)};
   if (freqs) in.push_back(astype(*freqs, float32, stream));
-  Array out = apply(make_op<RoPE>(dims, traditional, base.value_or(0.0f), scale, freqs.has_value(), false),
-                    std::move(in), stream);
-  return astype(reshape(out, a.shape(), stream), a.dtype(), stream);
+  auto op = make_op<RoPE>(dims, traditional, base.value_or(0.0f), scale, freqs.has_value(), false);
+  // The kernel turns in float32, so float64 is computed by its parts.
+  Array out = a.dtype() == float64 ? (*op->decompose(in, stream))[0]
+                                   : apply(std::move(op), std::move(in), stream);
+  return reshape(out, a.shape(), stream);
 }
 
 }  // namespace fast

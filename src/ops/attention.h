@@ -53,7 +53,10 @@ class RoPE final : public OpClass<RoPE> {
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
+  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
 };
 
 }  // namespace heddle

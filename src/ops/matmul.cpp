@@ -14,10 +14,11 @@ Array adjoint(const Array& a, const Stream& s) { return conjugate(swapaxes(a, -1
 Dtype product_dtype(const char* op, const Array& a, const Array& b) {
   Dtype t = promote_types(a.dtype(), b.dtype());
   if (!is_inexact(t)) {
-    throw std::invalid_argument(fmt::format(
-        "[{}] Only inexact types are supported but {} and {} were provided which results in {}, which is "
-        "not a floating point type.",
-        op, name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+    throw std::invalid_argument(
+        fmt::format("[{}] Only inexact types are supported but {} and {} were provided which "
+                    "results in {}, which is "
+                    "not a floating point type.",
+                    op, name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
   }
   return t;
 }
@@ -32,8 +33,8 @@ struct Operands {
 
 Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s) {
   if (a.ndim() == 0 || b.ndim() == 0) {
-    throw std::invalid_argument(fmt::format(
-        "[{}] Got 0 dimension input. Inputs must have at least one dimension.", op));
+    throw std::invalid_argument(
+        fmt::format("[{}] Got 0 dimension input. Inputs must have at least one dimension.", op));
   }
   Dtype t = product_dtype(op, a, b);
   Operands o{astype(a, t, s), astype(b, t, s), false, false, {}};
@@ -46,10 +47,10 @@ Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s
     o.b = reshape(o.b, {b.shape(0), 1}, s);
   }
   if (o.a.shape(-1) != o.b.shape(-2)) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Last dimension of first input with shape {} must match second to last dimension "
-                    "of second input with shape {}.",
-                    op, to_string(o.a.shape()), to_string(o.b.shape())));
+    throw std::invalid_argument(fmt::format(
+        "[{}] Last dimension of first input with shape {} must match second to last dimension "
+        "of second input with shape {}.",
+        op, to_string(o.a.shape()), to_string(o.b.shape())));
   }
   if (o.a.ndim() > 2 && o.b.ndim() == 2) {
     o.merged = Shape(o.a.shape().begin(), o.a.shape().end() - 1);
@@ -89,10 +90,12 @@ Shape product_shape(const Array& a, const Array& b) {
 // ---------------------------------------------------------------------------------------------
 // matmul
 
-Avals Matmul::infer(const Arrays& in) const { return {{product_shape(in[0], in[1]), in[0].dtype()}}; }
+Avals Matmul::infer(const Arrays& in) const {
+  return {{product_shape(in[0], in[1]), in[0].dtype()}};
+}
 
-std::optional<Arrays> Matmul::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
-                                  const Arrays&) const {
+std::optional<Arrays> Matmul::vjp(const Arrays& in, const Arrays& g,
+                                  const std::vector<int>& argnums, const Arrays&) const {
   Stream s = to_stream({});
   Arrays result;
   for (int i : argnums) {
@@ -102,8 +105,8 @@ std::optional<Arrays> Matmul::vjp(const Arrays& in, const Arrays& g, const std::
   return result;
 }
 
-std::optional<Arrays> Matmul::jvp(const Arrays& in, const Arrays& t, const std::vector<int>& argnums,
-                                  const Arrays&) const {
+std::optional<Arrays> Matmul::jvp(const Arrays& in, const Arrays& t,
+                                  const std::vector<int>& argnums, const Arrays&) const {
   Array sum;
   for (size_t k = 0; k < argnums.size(); k++) {
     Array term = argnums[k] == 0 ? matmul(t[k], in[1]) : matmul(in[0], t[k]);
@@ -126,7 +129,9 @@ Array matmul(const Array& a, const Array& b, StreamOrDevice s) {
 // ---------------------------------------------------------------------------------------------
 // addmm
 
-Avals AddMM::infer(const Arrays& in) const { return {{product_shape(in[0], in[1]), in[0].dtype()}}; }
+Avals AddMM::infer(const Arrays& in) const {
+  return {{product_shape(in[0], in[1]), in[0].dtype()}};
+}
 
 std::optional<Arrays> AddMM::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
                                  const Arrays&) const {
@@ -146,6 +151,10 @@ std::optional<Arrays> AddMM::vjp(const Arrays& in, const Arrays& g, const std::v
 std::optional<Op::Batched> AddMM::vmap(const Arrays& in, const std::vector<int>& axes,
                                        const Stream& s) const {
   Arrays x = align_batches(in, axes);
+  if (axes[0] < 0 && axes[1] < 0) {  // one product, to which the addends come
+    Array product = multiply(matmul(in[0], in[1], s), Array(alpha, in[0].dtype()), s);
+    return Batched{{add(product, multiply(x[2], Array(beta, x[2].dtype()), s), s)}, {0}};
+  }
   return Batched{{addmm(x[2], x[0], x[1], alpha, beta, s)}, {0}};
 }
 
@@ -154,10 +163,10 @@ Array addmm(const Array& c, const Array& a, const Array& b, float alpha, float b
   Stream stream = to_stream(s);
   Dtype t = promote_types(promote_types(a.dtype(), b.dtype()), c.dtype());
   if (!is_floating(t) && !is_complex(t)) {
-    throw std::invalid_argument(
-        fmt::format("[addmm] Only real floating point types are supported but {}, {} and {} were provided "
-                    "which results in {}, which is not a real floating point type.",
-                    name_of(c.dtype()), name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+    throw std::invalid_argument(fmt::format(
+        "[addmm] Only real floating point types are supported but {}, {} and {} were provided "
+        "which results in {}, which is not a real floating point type.",
+        name_of(c.dtype()), name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
   }
   Operands o = prepare("addmm", astype(a, t, stream), astype(b, t, stream), stream);
   Shape full = product_shape(o.a, o.b);
@@ -197,9 +206,9 @@ Array vecdot(const Array& a, const Array& b, int axis, StreamOrDevice s) {
     if (!same) throw std::invalid_argument("[vecdot] axis is out of bounds.");
   }
   if (a.shape(axis) != b.shape(axis)) {
-    throw std::invalid_argument(fmt::format(
-        "[vecdot] a and b must have the same size along the axis, got {} and {}.",
-        to_string(a.shape()), to_string(b.shape())));
+    throw std::invalid_argument(
+        fmt::format("[vecdot] a and b must have the same size along the axis, got {} and {}.",
+                    to_string(a.shape()), to_string(b.shape())));
   }
   Array left = is_complex(a.dtype()) ? conjugate(a, s) : a;
   Array x = moveaxis(left, axis, -1, s), y = moveaxis(b, axis, -1, s);
@@ -267,7 +276,9 @@ Array kron(const Array& a, const Array& b, StreamOrDevice s) {
   int n = std::max(a.ndim(), b.ndim());
   Shape shape_a, shape_b, out;
   for (int i = 0; i < n; i++) {
-    auto extent = [&](const Array& x) { return i < n - x.ndim() ? 1 : x.shape(i - (n - x.ndim())); };
+    auto extent = [&](const Array& x) {
+      return i < n - x.ndim() ? 1 : x.shape(i - (n - x.ndim()));
+    };
     shape_a.push_back(extent(a));
     shape_a.push_back(1);
     shape_b.push_back(1);

@@ -3,6 +3,7 @@
 from . import (
     convolution,
     creation,
+    custom,
     fast,
     indexing,
     pointwise,
@@ -26,5 +27,6 @@ FAMILIES = (
     random,
     fast,
     convolution,
+    custom,
 )
 SAMPLES = [sample for family in FAMILIES for sample in family.SAMPLES]

@@ -118,58 +118,6 @@ def table():
         vmap=False,
         compiled=False,
     )
-    yield from special_table()
-
-
-def special_table():
-    for size in (8, 64, 12 * 4, 20 * 8, 28 * 2):
-        yield sample("hadamard_transform", Arr((3, size)), label=str(size), length=size)
-    yield sample("hadamard_transform", Arr((2, 16)), kw={"scale": 0.5}, label="scale", length=16)
-    mask_out, mask_left, mask_right = (Arr((2, 2), dtype="bool_") for _ in range(3))
-    blocks = {
-        "": {},
-        "out": {"mask_out": mask_out},
-        "all": {"mask_out": mask_out, "mask_lhs": mask_left, "mask_rhs": mask_right},
-    }
-    for label, masks in blocks.items():
-        yield sample(
-            "block_masked_mm",
-            Arr((64, 64)),
-            Arr((64, 64)),
-            kw={"block_size": 32} | masks,
-            label=label,
-            length=64,
-            dtypes=("float32",),
-            vmap=False,
-        )
-    left_index = Arr((3,), dtype="uint32", values=(0, 1, 1))
-    right_index = Arr((3,), dtype="uint32", values=(2, 0, 1))
-    for label, indices in {
-        "": {"lhs_indices": left_index, "rhs_indices": right_index},
-        "right": {"rhs_indices": right_index},
-    }.items():
-        batch = 2 if label == "" else 3
-        yield sample(
-            "gather_mm",
-            Arr((batch, 4, 6)),
-            Arr((3, 6, 5)),
-            kw=indices,
-            label=label,
-            length=6,
-            dtypes=("float32",),
-            vmap=False,
-        )
-    segments = Arr((3, 2), dtype="uint32", values=(0, 2, 2, 5, 5, 8))
-    yield sample(
-        "segmented_mm",
-        Arr((4, 8)),
-        Arr((8, 5)),
-        segments,
-        length=3,
-        dtypes=("float32",),
-        grad=False,
-        vmap=False,
-    )
 
 
 SAMPLES = list(table())
