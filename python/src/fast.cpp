@@ -1,17 +1,20 @@
-// The submodule heddle.core.fast. Its norms and loss are bound here; attention and rope by their family.
+// The submodule heddle.core.fast. Its norms and loss are bound here; attention and rope by their
+// family.
 #include "bind.h"
 
 namespace heddle::python {
 namespace {
 
 void bind_norms(nb::module_& fast) {
-  fast.def("rms_norm",
-           [](const Array& x, const std::optional<Array>& weight, float eps,
-              const StreamOrDevice& s) { return fast::rms_norm(x, weight, eps, s); },
-           "x"_a, "weight"_a.none(), "eps"_a, nb::kw_only(), "stream"_a = nb::none(),
-           nb::sig("def rms_norm(x: array, weight: array | None, eps: float, *, stream: Stream | "
-                   "ThreadLocalStream | Device | DeviceType | None = None) -> array"),
-           R"(
+  fast.def(
+      "rms_norm",
+      [](const Array& x, const std::optional<Array>& weight, float eps, const StreamOrDevice& s) {
+        return fast::rms_norm(x, weight, eps, s);
+      },
+      "x"_a, "weight"_a.none(), "eps"_a, nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def rms_norm(x: array, weight: array | None, eps: float, *, stream: Stream | "
+              "ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      R"(
 ``x / sqrt(mean(x**2) + eps) * weight`` over the last axis, computed in float32 for halves.
 
 Args:
@@ -21,16 +24,14 @@ Args:
 
 Raises:
   ValueError: shapes that do not fit, a dtype that is not floating.)");
-  fast.def("layer_norm",
-           [](const Array& x, const std::optional<Array>& weight, const std::optional<Array>& bias,
-              float eps, const StreamOrDevice& s) {
-             return fast::layer_norm(x, weight, bias, eps, s);
-           },
-           "x"_a, "weight"_a.none(), "bias"_a.none(), "eps"_a, nb::kw_only(),
-           "stream"_a = nb::none(),
-           nb::sig("def layer_norm(x: array, weight: array | None, bias: array | None, eps: float, *, "
-                   "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
-           R"(
+  fast.def(
+      "layer_norm",
+      [](const Array& x, const std::optional<Array>& weight, const std::optional<Array>& bias,
+         float eps, const StreamOrDevice& s) { return fast::layer_norm(x, weight, bias, eps, s); },
+      "x"_a, "weight"_a.none(), "bias"_a.none(), "eps"_a, nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def layer_norm(x: array, weight: array | None, bias: array | None, eps: float, *, "
+              "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      R"(
 ``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axis, computed in float32 for halves.
 
 Args:
@@ -41,14 +42,16 @@ Args:
 
 Raises:
   ValueError: shapes that do not fit, a dtype that is not floating.)");
-  fast.def("cross_entropy",
-           [](const Array& logits, const Array& targets, const StreamOrDevice& s) {
-             return fast::cross_entropy(logits, targets, s);
-           },
-           "logits"_a, "targets"_a, nb::kw_only(), "stream"_a = nb::none(),
-           nb::sig("def cross_entropy(logits: array, targets: array, *, stream: Stream | ThreadLocalStream "
-                   "| Device | DeviceType | None = None) -> array"),
-           R"(
+  fast.def(
+      "cross_entropy",
+      [](const Array& logits, const Array& targets, const StreamOrDevice& s) {
+        return fast::cross_entropy(logits, targets, s);
+      },
+      "logits"_a, "targets"_a, nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig(
+          "def cross_entropy(logits: array, targets: array, *, stream: Stream | ThreadLocalStream "
+          "| Device | DeviceType | None = None) -> array"),
+      R"(
 ``logsumexp(logits, axis=-1) - logits[..., target]`` for each target, in float32.
 
 Args:

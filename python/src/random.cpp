@@ -18,7 +18,8 @@ nb::object state_item(int index) {
 
 Dtype dtype_or(std::optional<Dtype> dtype, Dtype otherwise) { return dtype.value_or(otherwise); }
 
-// A parameter in the dtype of the draw, so that a Python number keeps all digits that it can have there.
+// A parameter in the dtype of the draw, so that a Python number keeps all digits that it can have
+// there.
 std::optional<Array> parameter(nb::handle value, std::optional<Dtype> dtype) {
   if (value.is_none()) return std::nullopt;
   Dtype t = dtype_or(dtype, float32);
@@ -28,7 +29,8 @@ std::optional<Array> parameter(nb::handle value, std::optional<Dtype> dtype) {
 
 constexpr const char* scalar = "bool | int | float | array";
 constexpr const char* tail =
-    "key: array | None = None, stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> "
+    "key: array | None = None, stream: Stream | ThreadLocalStream | Device | DeviceType | None = "
+    "None) -> "
     "array";
 
 // What every draw says of its key.
@@ -55,12 +57,13 @@ void bind_keys(nb::module_& m) {
         "\nSets the calling thread's key. Equal seeds give equal draws.");
   m.def("key", &random::key, "seed"_a, nb::sig("def key(seed: int) -> array"),
         "\nThe key, uint32 of shape (2), that a seed of 64 bits gives.");
-  m.def("split",
-        [](const Array& key, int num, const StreamOrDevice& s) { return random::split(key, num, s); },
-        "key"_a, "num"_a = 2, "stream"_a = nb::none(),
-        nb::sig("def split(key: array, num: int = 2, stream: Stream | ThreadLocalStream | Device | "
-                "DeviceType | None = None) -> array"),
-        R"(
+  m.def(
+      "split",
+      [](const Array& key, int num, const StreamOrDevice& s) { return random::split(key, num, s); },
+      "key"_a, "num"_a = 2, "stream"_a = nb::none(),
+      nb::sig("def split(key: array, num: int = 2, stream: Stream | ThreadLocalStream | Device | "
+              "DeviceType | None = None) -> array"),
+      R"(
 Keys of independent draws, one in each of `num` rows.
 
 Raises:
@@ -68,90 +71,97 @@ Raises:
 }
 
 void bind_continuous(nb::module_& m) {
-  m.def("uniform",
-        [](nb::handle low, nb::handle high, const Numbers& shape, std::optional<Dtype> dtype,
-           const random::Key& key, const StreamOrDevice& s) {
-          return random::uniform(to_operand(low), to_operand(high), Shape(shape),
-                                 dtype_or(dtype, float32), key, s);
-        },
-        "low"_a = 0, "high"_a = 1, "shape"_a = Numbers{}, "dtype"_a.none() = float32,
-        "key"_a = nb::none(), "stream"_a = nb::none(),
-        nb::sig(signature("uniform",
-                          fmt::format("low: {0} = 0, high: {0} = 1, shape: Sequence[int] = [], dtype: "
-                                      "Dtype | None = float32, ",
-                                      scalar))),
-        documentation(R"(Numbers in [low, high), all equally likely.
+  m.def(
+      "uniform",
+      [](nb::handle low, nb::handle high, const Numbers& shape, std::optional<Dtype> dtype,
+         const random::Key& key, const StreamOrDevice& s) {
+        return random::uniform(to_operand(low), to_operand(high), Shape(shape),
+                               dtype_or(dtype, float32), key, s);
+      },
+      "low"_a = 0, "high"_a = 1, "shape"_a = Numbers{}, "dtype"_a.none() = float32,
+      "key"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig(signature(
+          "uniform", fmt::format("low: {0} = 0, high: {0} = 1, shape: Sequence[int] = [], dtype: "
+                                 "Dtype | None = float32, ",
+                                 scalar))),
+      documentation(R"(Numbers in [low, high), all equally likely.
 
 Args:
   low: lower bounds, which broadcast to `shape`.
   high: upper bounds, which broadcast to `shape`.
   shape: the shape of the result.
   dtype: float32, float16 or bfloat16.)"));
-  m.def("normal",
-        [](const Numbers& shape, std::optional<Dtype> dtype, nb::handle loc, nb::handle scale,
-           const random::Key& key, const StreamOrDevice& s) {
-          return random::normal(Shape(shape), dtype_or(dtype, float32), parameter(loc, dtype),
-                                parameter(scale, dtype), key, s);
-        },
-        "shape"_a = Numbers{}, "dtype"_a.none() = float32, "loc"_a = nb::none(),
-        "scale"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
-        nb::sig(signature("normal", fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
-                                                "loc: {0} | None = None, scale: {0} | None = None, ",
-                                                scalar))),
-        documentation(R"(Normally distributed numbers.
+  m.def(
+      "normal",
+      [](const Numbers& shape, std::optional<Dtype> dtype, nb::handle loc, nb::handle scale,
+         const random::Key& key, const StreamOrDevice& s) {
+        return random::normal(Shape(shape), dtype_or(dtype, float32), parameter(loc, dtype),
+                              parameter(scale, dtype), key, s);
+      },
+      "shape"_a = Numbers{}, "dtype"_a.none() = float32, "loc"_a = nb::none(),
+      "scale"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig(signature("normal",
+                        fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
+                                    "loc: {0} | None = None, scale: {0} | None = None, ",
+                                    scalar))),
+      documentation(R"(Normally distributed numbers.
 
 Args:
   shape: the shape of the result.
   dtype: floating, or complex64: then real and imaginary parts have half the variance each.
   loc: the mean; 0 if None.
   scale: the standard deviation; 1 if None.)"));
-  m.def("truncated_normal",
-        [](nb::handle lower, nb::handle upper, const std::optional<Numbers>& shape,
-           std::optional<Dtype> dtype, const random::Key& key, const StreamOrDevice& s) {
-          Array low = to_operand(lower), high = to_operand(upper);
-          Dtype t = dtype_or(dtype, float32);
-          return shape ? random::truncated_normal(low, high, Shape(*shape), t, key, s)
-                       : random::truncated_normal(low, high, t, key, s);
-        },
-        "lower"_a, "upper"_a, "shape"_a = nb::none(), "dtype"_a.none() = float32,
-        "key"_a = nb::none(), "stream"_a = nb::none(),
-        nb::sig(signature("truncated_normal",
-                          fmt::format("lower: {0}, upper: {0}, shape: Sequence[int] | None = None, dtype: "
-                                      "Dtype | None = float32, ",
-                                      scalar))),
-        documentation(R"(Normally distributed numbers within bounds.
+  m.def(
+      "truncated_normal",
+      [](nb::handle lower, nb::handle upper, const std::optional<Numbers>& shape,
+         std::optional<Dtype> dtype, const random::Key& key, const StreamOrDevice& s) {
+        Array low = to_operand(lower), high = to_operand(upper);
+        Dtype t = dtype_or(dtype, float32);
+        return shape ? random::truncated_normal(low, high, Shape(*shape), t, key, s)
+                     : random::truncated_normal(low, high, t, key, s);
+      },
+      "lower"_a, "upper"_a, "shape"_a = nb::none(), "dtype"_a.none() = float32,
+      "key"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig(signature(
+          "truncated_normal",
+          fmt::format("lower: {0}, upper: {0}, shape: Sequence[int] | None = None, dtype: "
+                      "Dtype | None = float32, ",
+                      scalar))),
+      documentation(R"(Normally distributed numbers within bounds.
 
 Args:
   lower: lower bounds, which broadcast to `shape`.
   upper: upper bounds, which broadcast to `shape`.
   shape: the shape of the result; that of the bounds if None.
   dtype: floating.)"));
-  m.def("gumbel",
-        [](const Numbers& shape, std::optional<Dtype> dtype, const random::Key& key,
-           const StreamOrDevice& s) {
-          return random::gumbel(Shape(shape), dtype_or(dtype, float32), key, s);
-        },
-        "shape"_a = Numbers{}, "dtype"_a.none() = float32, "key"_a = nb::none(),
-        "stream"_a = nb::none(),
-        nb::sig(signature("gumbel",
-                          "shape: Sequence[int] = [], dtype: Dtype | None = float32, ")),
-        documentation(R"(Numbers of the standard Gumbel distribution, ``exp(-exp(-x))``.
+  m.def(
+      "gumbel",
+      [](const Numbers& shape, std::optional<Dtype> dtype, const random::Key& key,
+         const StreamOrDevice& s) {
+        return random::gumbel(Shape(shape), dtype_or(dtype, float32), key, s);
+      },
+      "shape"_a = Numbers{}, "dtype"_a.none() = float32, "key"_a = nb::none(),
+      "stream"_a = nb::none(),
+      nb::sig(signature("gumbel", "shape: Sequence[int] = [], dtype: Dtype | None = float32, ")),
+      documentation(R"(Numbers of the standard Gumbel distribution, ``exp(-exp(-x))``.
 
 Args:
   shape: the shape of the result.
   dtype: floating.)"));
-  m.def("laplace",
-        [](const Numbers& shape, std::optional<Dtype> dtype, nb::handle loc, nb::handle scale,
-           const random::Key& key, const StreamOrDevice& s) {
-          return random::laplace(Shape(shape), dtype_or(dtype, float32), parameter(loc, dtype),
-                                 parameter(scale, dtype), key, s);
-        },
-        "shape"_a = Numbers{}, "dtype"_a.none() = float32, "loc"_a = nb::none(),
-        "scale"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
-        nb::sig(signature("laplace", fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
-                                                 "loc: {0} | None = None, scale: {0} | None = None, ",
-                                                 scalar))),
-        documentation(R"(Numbers of the Laplace distribution.
+  m.def(
+      "laplace",
+      [](const Numbers& shape, std::optional<Dtype> dtype, nb::handle loc, nb::handle scale,
+         const random::Key& key, const StreamOrDevice& s) {
+        return random::laplace(Shape(shape), dtype_or(dtype, float32), parameter(loc, dtype),
+                               parameter(scale, dtype), key, s);
+      },
+      "shape"_a = Numbers{}, "dtype"_a.none() = float32, "loc"_a = nb::none(),
+      "scale"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig(signature("laplace",
+                        fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
+                                    "loc: {0} | None = None, scale: {0} | None = None, ",
+                                    scalar))),
+      documentation(R"(Numbers of the Laplace distribution.
 
 Args:
   shape: the shape of the result.
@@ -161,72 +171,80 @@ Args:
 }
 
 void bind_discrete(nb::module_& m) {
-  m.def("randint",
-        [](nb::handle low, nb::handle high, const Numbers& shape, std::optional<Dtype> dtype,
-           const random::Key& key, const StreamOrDevice& s) {
-          return random::randint(to_operand(low), to_operand(high), Shape(shape),
-                                 dtype_or(dtype, int32), key, s);
-        },
-        "low"_a, "high"_a, "shape"_a = Numbers{}, "dtype"_a.none() = int32, "key"_a = nb::none(),
-        "stream"_a = nb::none(),
-        nb::sig(signature("randint", fmt::format("low: {0}, high: {0}, shape: Sequence[int] = [], dtype: "
-                                                 "Dtype | None = int32, ",
-                                                 scalar))),
-        documentation(R"(Integers in [low, high), drawn as float32: beyond 2**24 not every one is met.
+  m.def(
+      "randint",
+      [](nb::handle low, nb::handle high, const Numbers& shape, std::optional<Dtype> dtype,
+         const random::Key& key, const StreamOrDevice& s) {
+        return random::randint(to_operand(low), to_operand(high), Shape(shape),
+                               dtype_or(dtype, int32), key, s);
+      },
+      "low"_a, "high"_a, "shape"_a = Numbers{}, "dtype"_a.none() = int32, "key"_a = nb::none(),
+      "stream"_a = nb::none(),
+      nb::sig(
+          signature("randint", fmt::format("low: {0}, high: {0}, shape: Sequence[int] = [], dtype: "
+                                           "Dtype | None = int32, ",
+                                           scalar))),
+      documentation(R"(Integers in [low, high), drawn as float32: beyond 2**24 not every one is met.
 
 Args:
   low: lower bounds, which broadcast to `shape`.
   high: upper bounds, which broadcast to `shape`.
   shape: the shape of the result.
   dtype: an integer dtype or bool.)"));
-  m.def("bernoulli",
-        [](nb::handle p, const std::optional<Numbers>& shape, const random::Key& key,
-           const StreamOrDevice& s) {
-          Array probability = to_operand(p);
-          return shape ? random::bernoulli(probability, Shape(*shape), key, s)
-                       : random::bernoulli(probability, key, s);
-        },
-        "p"_a = 0.5, "shape"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
-        nb::sig(signature("bernoulli",
-                          fmt::format("p: {} = 0.5, shape: Sequence[int] | None = None, ", scalar))),
-        documentation(R"(True with probability `p`, as bool.
+  m.def(
+      "bernoulli",
+      [](nb::handle p, const std::optional<Numbers>& shape, const random::Key& key,
+         const StreamOrDevice& s) {
+        Array probability = to_operand(p);
+        return shape ? random::bernoulli(probability, Shape(*shape), key, s)
+                     : random::bernoulli(probability, key, s);
+      },
+      "p"_a = 0.5, "shape"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig(signature("bernoulli",
+                        fmt::format("p: {} = 0.5, shape: Sequence[int] | None = None, ", scalar))),
+      documentation(R"(True with probability `p`, as bool.
 
 Args:
   p: floating probabilities, which broadcast to `shape`.
   shape: the shape of the result; that of `p` if None.)"));
-  m.def("categorical",
-        [](const Array& logits, int axis, const std::optional<Numbers>& shape,
-           std::optional<int> num_samples, const random::Key& key, const StreamOrDevice& s) {
-          if (shape && num_samples) {
-            throw std::invalid_argument(
-                "[categorical] At most one of shape or num_samples can be specified.");
-          }
-          if (shape) return random::categorical(logits, axis, Shape(*shape), key, s);
-          if (num_samples) return random::categorical(logits, axis, *num_samples, key, s);
-          return random::categorical(logits, axis, key, s);
-        },
-        "logits"_a, "axis"_a = -1, "shape"_a = nb::none(), "num_samples"_a = nb::none(),
-        "key"_a = nb::none(), "stream"_a = nb::none(),
-        nb::sig(signature("categorical", "logits: array, axis: int = -1, shape: Sequence[int] | None = "
-                                         "None, num_samples: int | None = None, ")),
-        documentation(R"(Indices along an axis, uint32, each with the probability that softmax gives its logit.
+  m.def(
+      "categorical",
+      [](const Array& logits, int axis, const std::optional<Numbers>& shape,
+         std::optional<int> num_samples, const random::Key& key, const StreamOrDevice& s) {
+        if (shape && num_samples) {
+          throw std::invalid_argument(
+              "[categorical] At most one of shape or num_samples can be specified.");
+        }
+        if (shape) return random::categorical(logits, axis, Shape(*shape), key, s);
+        if (num_samples) return random::categorical(logits, axis, *num_samples, key, s);
+        return random::categorical(logits, axis, key, s);
+      },
+      "logits"_a, "axis"_a = -1, "shape"_a = nb::none(), "num_samples"_a = nb::none(),
+      "key"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig(signature("categorical",
+                        "logits: array, axis: int = -1, shape: Sequence[int] | None = "
+                        "None, num_samples: int | None = None, ")),
+      documentation(
+          R"(Indices along an axis, uint32, each with the probability that softmax gives its logit.
 
 Args:
   logits: the logarithms of the probabilities, up to a constant.
   axis: the axis of the choices.
   shape: the shape of the result, to which that of the other axes broadcasts.
   num_samples: how many to draw, along a new last axis. At most one of `shape` and `num_samples` is given.)"));
-  m.def("permutation",
-        [](nb::handle x, int axis, const random::Key& key, const StreamOrDevice& s) {
-          if (is_array(x)) return random::permutation(array_of(x), axis, key, s);
-          if (!PyLong_Check(x.ptr())) {
-            throw nb::type_error("permutation(): x must be an int or an array.");
-          }
-          return random::permutation(nb::cast<int>(x), key, s);
-        },
-        "x"_a, "axis"_a = 0, "key"_a = nb::none(), "stream"_a = nb::none(),
-        nb::sig(signature("permutation", "x: int | array, axis: int = 0, ")),
-        documentation(R"(The integers below `x`, uint32, or the slices of an array along an axis, in a random order.
+  m.def(
+      "permutation",
+      [](nb::handle x, int axis, const random::Key& key, const StreamOrDevice& s) {
+        if (is_array(x)) return random::permutation(array_of(x), axis, key, s);
+        if (!PyLong_Check(x.ptr())) {
+          throw nb::type_error("permutation(): x must be an int or an array.");
+        }
+        return random::permutation(nb::cast<int>(x), key, s);
+      },
+      "x"_a, "axis"_a = 0, "key"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig(signature("permutation", "x: int | array, axis: int = 0, ")),
+      documentation(
+          R"(The integers below `x`, uint32, or the slices of an array along an axis, in a random order.
 
 Args:
   x: how many integers, or the array.
@@ -238,7 +256,8 @@ Args:
 bool is_random_state(nb::handle value) { return nb::isinstance<RandomState>(value); }
 
 void bind_random(nb::module_& m) {
-  nb::module_ random = add_submodule(m, "random", "Random numbers, equal to those of MLX for equal keys.");
+  nb::module_ random =
+      add_submodule(m, "random", "Random numbers, equal to those of MLX for equal keys.");
   bind_keys(random);
   bind_continuous(random);
   bind_discrete(random);

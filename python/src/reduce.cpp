@@ -30,14 +30,18 @@ struct ReducingFunction {
 
 constexpr ReducingFunction reducing[] = {
     {"sum", sum,
-     "The sum over axes. Bools and integers narrower than 32 bits are summed in int32 or uint32, halves in "
+     "The sum over axes. Bools and integers narrower than 32 bits are summed in int32 or uint32, "
+     "halves in "
      "float32."},
     {"prod", prod, "The product over axes, in the dtype that :func:`sum` gives."},
-    {"min", min, "The smallest element over axes; NaN if there is one. Raises ValueError for an empty axis."},
-    {"max", max, "The largest element over axes; NaN if there is one. Raises ValueError for an empty axis."},
+    {"min", min,
+     "The smallest element over axes; NaN if there is one. Raises ValueError for an empty axis."},
+    {"max", max,
+     "The largest element over axes; NaN if there is one. Raises ValueError for an empty axis."},
     {"mean", mean, "The mean over axes; float32 for integers, NaN for no elements."},
     {"median", median,
-     "The median over axes; float32 for integers, NaN if one is NaN. Raises ValueError for an empty axis.",
+     "The median over axes; float32 for integers, NaN if one is NaN. Raises ValueError for an "
+     "empty axis.",
      false},
     {"all", all, "Whether all elements over axes are nonzero, as bool."},
     {"any", any, "Whether an element over axes is nonzero, as bool."},
@@ -54,8 +58,7 @@ void bind_reducing(nb::module_& m, const ReducingFunction& f) {
       "def {}(a: array, /, axis: {} = None, keepdims: bool = False, *, stream: {} = None) -> array",
       f.name, axes_type, stream_type));
   m.def(f.name, call, nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
-        "stream"_a = nb::none(), nb::sig(signature),
-        keep(fmt::format("\n{}{}", f.doc, axes_note)));
+        "stream"_a = nb::none(), nb::sig(signature), keep(fmt::format("\n{}{}", f.doc, axes_note)));
   if (!f.method) return;
   array_class().def(f.name, call, "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
                     "stream"_a = nb::none(), keep(fmt::format("\nSee :func:`{}`.", f.name)));
@@ -69,15 +72,17 @@ void bind_spread(nb::module_& m, const char* name, Spread op, const char* doc) {
                    std::optional<int> correction, const StreamOrDevice& s) {
     return op(a, to_axes(axis, a.ndim()), keepdims, correction.value_or(ddof), s);
   };
-  const char* signature = keep(fmt::format(
-      "def {}(a: array, /, axis: {} = None, keepdims: bool = False, ddof: int = 0, *, correction: int | None "
-      "= None, stream: {} = None) -> array",
-      name, axes_type, stream_type));
+  const char* signature =
+      keep(fmt::format("def {}(a: array, /, axis: {} = None, keepdims: bool = False, ddof: int = "
+                       "0, *, correction: int | None "
+                       "= None, stream: {} = None) -> array",
+                       name, axes_type, stream_type));
   m.def(name, call, nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, "ddof"_a = 0,
         nb::kw_only(), "correction"_a = nb::none(), "stream"_a = nb::none(), nb::sig(signature),
-        keep(fmt::format("\n{} `ddof` is subtracted from the count that it divides by; `correction` is "
-                         "another name for it.{}",
-                         doc, axes_note)));
+        keep(fmt::format(
+            "\n{} `ddof` is subtracted from the count that it divides by; `correction` is "
+            "another name for it.{}",
+            doc, axes_note)));
   array_class().def(name, call, "axis"_a = nb::none(), "keepdims"_a = false, "ddof"_a = 0,
                     nb::kw_only(), "correction"_a = nb::none(), "stream"_a = nb::none(),
                     keep(fmt::format("\nSee :func:`{}`.", name)));
@@ -90,11 +95,13 @@ void bind_position(nb::module_& m, const char* name,
                                const StreamOrDevice& s) {
     return axis ? along(a, *axis, keepdims, s) : overall(a, keepdims, s);
   };
-  const char* signature = keep(fmt::format(
-      "def {}(a: array, /, axis: int | None = None, keepdims: bool = False, *, stream: {} = None) -> array",
-      name, stream_type));
+  const char* signature =
+      keep(fmt::format("def {}(a: array, /, axis: int | None = None, keepdims: bool = False, *, "
+                       "stream: {} = None) -> array",
+                       name, stream_type));
   m.def(name, call, nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
-        "stream"_a = nb::none(), nb::sig(signature), keep(fmt::format(R"(
+        "stream"_a = nb::none(), nb::sig(signature),
+        keep(fmt::format(R"(
 The index of the {} element along an axis, or of the first NaN, as uint32.
 
 Args:
@@ -104,34 +111,39 @@ Args:
 Raises:
   AxisError: an axis that the array does not have.
   ValueError: an empty array.)",
-                                                                      which)));
+                         which)));
   array_class().def(name, call, "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
                     "stream"_a = nb::none(), keep(fmt::format("\nSee :func:`{}`.", name)));
 }
 
 void bind_comparisons(nb::module_& m) {
-  m.def("array_equal",
-        [](nb::handle a, nb::handle b, bool equal_nan, const StreamOrDevice& s) {
-          auto [x, y] = to_operands(a, b);
-          return array_equal(x, y, equal_nan, s);
-        },
-        "a"_a, "b"_a, "equal_nan"_a = false, "stream"_a = nb::none(),
-        nb::sig("def array_equal(a: array | bool | int | float | complex, b: array | bool | int | float | "
-                "complex, equal_nan: bool = False, stream: Stream | ThreadLocalStream | Device | DeviceType "
-                "| None = None) -> array"),
-        R"(
+  m.def(
+      "array_equal",
+      [](nb::handle a, nb::handle b, bool equal_nan, const StreamOrDevice& s) {
+        auto [x, y] = to_operands(a, b);
+        return array_equal(x, y, equal_nan, s);
+      },
+      "a"_a, "b"_a, "equal_nan"_a = false, "stream"_a = nb::none(),
+      nb::sig("def array_equal(a: array | bool | int | float | complex, b: array | bool | int | "
+              "float | "
+              "complex, equal_nan: bool = False, stream: Stream | ThreadLocalStream | Device | "
+              "DeviceType "
+              "| None = None) -> array"),
+      R"(
 Whether two arrays have the same shape and elements, as one bool.
 
 With `equal_nan` NaN equals NaN.)");
-  m.def("allclose",
-        [](const Array& a, const Array& b, double rtol, double atol, bool equal_nan,
-           const StreamOrDevice& s) { return allclose(a, b, rtol, atol, equal_nan, s); },
-        nb::arg(), nb::arg(), "rtol"_a = 1e-5, "atol"_a = 1e-8, nb::kw_only(),
-        "equal_nan"_a = false, "stream"_a = nb::none(),
-        nb::sig("def allclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, "
-                "equal_nan: bool = False, stream: Stream | ThreadLocalStream | Device | DeviceType | None = "
-                "None) -> array"),
-        R"(
+  m.def(
+      "allclose",
+      [](const Array& a, const Array& b, double rtol, double atol, bool equal_nan,
+         const StreamOrDevice& s) { return allclose(a, b, rtol, atol, equal_nan, s); },
+      nb::arg(), nb::arg(), "rtol"_a = 1e-5, "atol"_a = 1e-8, nb::kw_only(), "equal_nan"_a = false,
+      "stream"_a = nb::none(),
+      nb::sig("def allclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, "
+              "equal_nan: bool = False, stream: Stream | ThreadLocalStream | Device | DeviceType | "
+              "None = "
+              "None) -> array"),
+      R"(
 Whether all elements of two arrays are close, as one bool: :func:`isclose` of each pair.)");
 }
 
@@ -143,34 +155,42 @@ void bind_reduce(nb::module_& m) {
   bind_spread(m, "std", std, "The standard deviation over axes; float32 for integers.");
   bind_position(m, "argmin", argmin, argmin, "smallest");
   bind_position(m, "argmax", argmax, argmax, "largest");
-  m.def("minmax",
-        [](const Array& a, const AxisArg& axis, bool keepdims, const StreamOrDevice& s) {
-          return minmax(a, to_axes(axis, a.ndim()), keepdims, s);
-        },
-        nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
-        "stream"_a = nb::none(),
-        nb::sig("def minmax(a: array, /, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, "
-                "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> tuple[array, "
-                "array]"),
-        keep(fmt::format("\nThe smallest and the largest element over axes, as a tuple.{}", axes_note)));
-  m.def("count_nonzero",
-        [](const Array& a, const AxisArg& axis, bool keepdims, const StreamOrDevice& s) {
-          return count_nonzero(a, to_axes(axis, a.ndim()), keepdims, s);
-        },
-        nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
-        "stream"_a = nb::none(),
-        nb::sig("def count_nonzero(a: array, /, axis: int | Sequence[int] | None = None, keepdims: bool = "
-                "False, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
-        keep(fmt::format("\nThe number of nonzero elements over axes, as int32.{}", axes_note)));
-  m.def("softmax",
-        [](const Array& a, const AxisArg& axis, bool precise, const StreamOrDevice& s) {
-          return softmax(a, to_axes(axis, a.ndim()), precise, s);
-        },
-        nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "precise"_a = false,
-        "stream"_a = nb::none(),
-        nb::sig("def softmax(a: array, /, axis: int | Sequence[int] | None = None, *, precise: bool = False, "
-                "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
-        R"(
+  m.def(
+      "minmax",
+      [](const Array& a, const AxisArg& axis, bool keepdims, const StreamOrDevice& s) {
+        return minmax(a, to_axes(axis, a.ndim()), keepdims, s);
+      },
+      nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
+      "stream"_a = nb::none(),
+      nb::sig(
+          "def minmax(a: array, /, axis: int | Sequence[int] | None = None, keepdims: bool = "
+          "False, *, "
+          "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> tuple[array, "
+          "array]"),
+      keep(fmt::format("\nThe smallest and the largest element over axes, as a tuple.{}",
+                       axes_note)));
+  m.def(
+      "count_nonzero",
+      [](const Array& a, const AxisArg& axis, bool keepdims, const StreamOrDevice& s) {
+        return count_nonzero(a, to_axes(axis, a.ndim()), keepdims, s);
+      },
+      nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
+      "stream"_a = nb::none(),
+      nb::sig("def count_nonzero(a: array, /, axis: int | Sequence[int] | None = None, keepdims: "
+              "bool = "
+              "False, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) "
+              "-> array"),
+      keep(fmt::format("\nThe number of nonzero elements over axes, as int32.{}", axes_note)));
+  m.def(
+      "softmax",
+      [](const Array& a, const AxisArg& axis, bool precise, const StreamOrDevice& s) {
+        return softmax(a, to_axes(axis, a.ndim()), precise, s);
+      },
+      nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "precise"_a = false, "stream"_a = nb::none(),
+      nb::sig("def softmax(a: array, /, axis: int | Sequence[int] | None = None, *, precise: bool "
+              "= False, "
+              "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      R"(
 ``exp(a) / sum(exp(a))`` over axes, without overflow; float32 for integers.
 
 Args:

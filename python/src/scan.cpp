@@ -37,39 +37,44 @@ void bind_method(const char* name, ScanOp op) {
 
 // Sums and products may be taken in another dtype.
 void bind_with_dtype(nb::module_& m, const char* name, ScanOp op, const char* doc) {
-  const char* signature = keep(fmt::format(
-      "def {}(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, "
-      "dtype: Dtype | None = None, stream: {} = None) -> array",
-      name, stream_type));
-  m.def(name,
-        [op](const Array& a, std::optional<int> axis, bool reverse, bool inclusive,
-             std::optional<Dtype> dtype, const StreamOrDevice& s) {
-          return along(op, dtype ? astype(a, *dtype, s) : a, axis, reverse, inclusive, s);
-        },
-        nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "reverse"_a = false, "inclusive"_a = true,
-        "dtype"_a = nb::none(), "stream"_a = nb::none(), nb::sig(signature),
-        keep(fmt::format("\n{} The elements are converted to `dtype` first, if one is given.{}", doc,
-                         scan_note)));
+  const char* signature =
+      keep(fmt::format("def {}(a: array, /, axis: int | None = None, *, reverse: bool = False, "
+                       "inclusive: bool = True, "
+                       "dtype: Dtype | None = None, stream: {} = None) -> array",
+                       name, stream_type));
+  m.def(
+      name,
+      [op](const Array& a, std::optional<int> axis, bool reverse, bool inclusive,
+           std::optional<Dtype> dtype, const StreamOrDevice& s) {
+        return along(op, dtype ? astype(a, *dtype, s) : a, axis, reverse, inclusive, s);
+      },
+      nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "reverse"_a = false, "inclusive"_a = true,
+      "dtype"_a = nb::none(), "stream"_a = nb::none(), nb::sig(signature),
+      keep(fmt::format("\n{} The elements are converted to `dtype` first, if one is given.{}", doc,
+                       scan_note)));
 }
 
 void bind_plain(nb::module_& m, const char* name, ScanOp op, const char* doc) {
-  const char* signature = keep(fmt::format(
-      "def {}(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, "
-      "stream: {} = None) -> array",
-      name, stream_type));
-  m.def(name,
-        [op](const Array& a, std::optional<int> axis, bool reverse, bool inclusive,
-             const StreamOrDevice& s) { return along(op, a, axis, reverse, inclusive, s); },
-        nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "reverse"_a = false, "inclusive"_a = true,
-        "stream"_a = nb::none(), nb::sig(signature), keep(fmt::format("\n{}{}", doc, scan_note)));
+  const char* signature =
+      keep(fmt::format("def {}(a: array, /, axis: int | None = None, *, reverse: bool = False, "
+                       "inclusive: bool = True, "
+                       "stream: {} = None) -> array",
+                       name, stream_type));
+  m.def(
+      name,
+      [op](const Array& a, std::optional<int> axis, bool reverse, bool inclusive,
+           const StreamOrDevice& s) { return along(op, a, axis, reverse, inclusive, s); },
+      nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "reverse"_a = false, "inclusive"_a = true,
+      "stream"_a = nb::none(), nb::sig(signature), keep(fmt::format("\n{}{}", doc, scan_note)));
 }
 
 }  // namespace
 
 void bind_scan(nb::module_& m) {
   for (const char* name : {"cumsum", "cumulative_sum"}) {
-    bind_with_dtype(m, name, cumsum,
-                    "The sum of the elements up to each position, in the same dtype; int32 for bool.");
+    bind_with_dtype(
+        m, name, cumsum,
+        "The sum of the elements up to each position, in the same dtype; int32 for bool.");
   }
   for (const char* name : {"cumprod", "cumulative_prod"}) {
     bind_with_dtype(m, name, cumprod,

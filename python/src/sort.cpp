@@ -22,29 +22,32 @@ using CountAlong = Array (*)(const Array&, int, int, StreamOrDevice);
 using CountFlat = Array (*)(const Array&, int, StreamOrDevice);
 
 void bind_sorting(nb::module_& m, const char* name, Along along, Flat flat, const char* doc) {
-  m.def(name,
-        [along, flat](const Array& a, std::optional<int> axis, const StreamOrDevice& s) {
-          return axis ? along(a, *axis, s) : flat(a, s);
-        },
-        nb::arg(), "axis"_a.none() = -1, nb::kw_only(), "stream"_a = nb::none(),
-        nb::sig(keep(fmt::format(
-            "def {}(a: array, /, axis: int | None = -1, *, stream: {} = None) -> array", name,
-            stream_type))),
-        keep(fmt::format("\n{}{}", doc, axis_note)));
+  m.def(
+      name,
+      [along, flat](const Array& a, std::optional<int> axis, const StreamOrDevice& s) {
+        return axis ? along(a, *axis, s) : flat(a, s);
+      },
+      nb::arg(), "axis"_a.none() = -1, nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig(keep(
+          fmt::format("def {}(a: array, /, axis: int | None = -1, *, stream: {} = None) -> array",
+                      name, stream_type))),
+      keep(fmt::format("\n{}{}", doc, axis_note)));
 }
 
 // Functions with a number (`count` is its name) beside the axis.
 void bind_counting(nb::module_& m, const char* name, const char* count, CountAlong along,
                    CountFlat flat, const char* doc) {
-  m.def(name,
-        [along, flat](const Array& a, int k, std::optional<int> axis, const StreamOrDevice& s) {
-          return axis ? along(a, k, *axis, s) : flat(a, k, s);
-        },
-        nb::arg(), nb::arg(count), "axis"_a.none() = -1, nb::kw_only(), "stream"_a = nb::none(),
-        nb::sig(keep(fmt::format(
-            "def {}(a: array, /, {}: int, axis: int | None = -1, *, stream: {} = None) -> array", name,
-            count, stream_type))),
-        keep(fmt::format("\n{}{}\n  ValueError: a number that the axis does not have.", doc, axis_note)));
+  m.def(
+      name,
+      [along, flat](const Array& a, int k, std::optional<int> axis, const StreamOrDevice& s) {
+        return axis ? along(a, k, *axis, s) : flat(a, k, s);
+      },
+      nb::arg(), nb::arg(count), "axis"_a.none() = -1, nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig(keep(fmt::format(
+          "def {}(a: array, /, {}: int, axis: int | None = -1, *, stream: {} = None) -> array",
+          name, count, stream_type))),
+      keep(fmt::format("\n{}{}\n  ValueError: a number that the axis does not have.", doc,
+                       axis_note)));
 }
 
 nb::object unique_function(const Array& a, int size, bool return_index, bool return_inverse,
@@ -64,23 +67,29 @@ nb::object unique_function(const Array& a, int size, bool return_index, bool ret
 }  // namespace
 
 void bind_sort(nb::module_& m) {
-  bind_sorting(m, "sort", sort, sort,
-               "The elements along an axis in ascending order, NaN last; equal ones keep their order.");
-  bind_sorting(m, "argsort", argsort, argsort,
-               "The indices, uint32, that sort the elements along an axis; equal ones keep their order.");
-  bind_counting(m, "partition", "kth", partition, partition,
-                "The elements along an axis with the `kth` smallest in its sorted place and none larger "
-                "before it, in any order otherwise. A negative `kth` counts from the end.");
+  bind_sorting(
+      m, "sort", sort, sort,
+      "The elements along an axis in ascending order, NaN last; equal ones keep their order.");
+  bind_sorting(
+      m, "argsort", argsort, argsort,
+      "The indices, uint32, that sort the elements along an axis; equal ones keep their order.");
+  bind_counting(
+      m, "partition", "kth", partition, partition,
+      "The elements along an axis with the `kth` smallest in its sorted place and none larger "
+      "before it, in any order otherwise. A negative `kth` counts from the end.");
   bind_counting(m, "argpartition", "kth", argpartition, argpartition,
                 "The indices, uint32, of :func:`partition`.");
-  bind_counting(m, "topk", "k", topk, topk, "The `k` largest elements along an axis, in any order.");
-  m.def("searchsorted",
-        [](const Array& sorted_sequence, const Array& values, const std::string& side,
-           const StreamOrDevice& s) { return searchsorted(sorted_sequence, values, side, s); },
-        nb::arg(), nb::arg(), "side"_a = "left", nb::kw_only(), "stream"_a = nb::none(),
-        nb::sig("def searchsorted(sorted_sequence: array, values: array, /, side: str = 'left', *, stream: "
-                "Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
-        R"(
+  bind_counting(m, "topk", "k", topk, topk,
+                "The `k` largest elements along an axis, in any order.");
+  m.def(
+      "searchsorted",
+      [](const Array& sorted_sequence, const Array& values, const std::string& side,
+         const StreamOrDevice& s) { return searchsorted(sorted_sequence, values, side, s); },
+      nb::arg(), nb::arg(), "side"_a = "left", nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def searchsorted(sorted_sequence: array, values: array, /, side: str = 'left', *, "
+              "stream: "
+              "Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      R"(
 The indices, uint32, at which `values` would keep a sorted sequence sorted.
 
 Args:
@@ -93,10 +102,13 @@ Raises:
   m.def("unique", &unique_function, nb::arg(), "size"_a, "return_index"_a = false,
         "return_inverse"_a = false, "return_counts"_a = false, "fill_value"_a = nb::none(),
         nb::kw_only(), "stream"_a = nb::none(),
-        nb::sig("def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = "
-                "False, return_counts: bool = False, fill_value: bool | int | float | complex | array | None "
-                "= None, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array "
-                "| tuple[array, ...]"),
+        nb::sig(
+            "def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = "
+            "False, return_counts: bool = False, fill_value: bool | int | float | complex | array "
+            "| None "
+            "= None, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> "
+            "array "
+            "| tuple[array, ...]"),
         R"(
 The sorted distinct elements of the flattened array.
 

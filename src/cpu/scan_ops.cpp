@@ -1,9 +1,8 @@
 // The scanning op on its kernel.
-#include "ops/scan.h"
-
 #include "cpu/kernel.h"
 #include "cpu/pointwise.h"
 #include "cpu/scan.h"
+#include "ops/scan.h"
 
 namespace heddle::cpu {
 namespace {

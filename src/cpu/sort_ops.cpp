@@ -1,8 +1,7 @@
 // Sorting ops on their kernels.
-#include "ops/sort.h"
-
 #include "cpu/kernel.h"
 #include "cpu/sort.h"
+#include "ops/sort.h"
 
 namespace heddle::cpu {
 namespace {

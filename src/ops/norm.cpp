@@ -26,8 +26,8 @@ Array over_rows(const Array& x, const Array& like, const Stream& s) {
   return astype(sum(x, rows, false, s), like.dtype(), s);
 }
 
-// Of y = (x - c) * r, where r scales rows to unit mean square: the cotangent of x for that of y. Where
-// rows are centred, c is their mean.
+// Of y = (x - c) * r, where r scales rows to unit mean square: the cotangent of x for that of y.
+// Where rows are centred, c is their mean.
 Array through_norm(const Array& g, const Array& y, const Array& r, bool centred, const Stream& s) {
   Array rest = subtract(g, multiply(y, row_mean(multiply(g, y, s), s), s), s);
   if (centred) rest = subtract(rest, row_mean(g, s), s);
@@ -35,8 +35,8 @@ Array through_norm(const Array& g, const Array& y, const Array& r, bool centred,
 }
 
 // Rows in any number, if nothing but x has a batch axis.
-std::optional<Op::Batched> more_rows(const OpRef& op, const Arrays& in, const std::vector<int>& axes,
-                                     const Stream& s) {
+std::optional<Op::Batched> more_rows(const OpRef& op, const Arrays& in,
+                                     const std::vector<int>& axes, const Stream& s) {
   if (std::any_of(axes.begin() + 1, axes.end(), [](int a) { return a >= 0; })) return std::nullopt;
   Arrays inputs = in;
   inputs[0] = batch_to_front(in[0], axes[0]);
@@ -142,9 +142,8 @@ namespace {
 
 void require_rows(const char* op, const char* what, const Array& x) {
   if (x.ndim() == 0) {
-    throw std::invalid_argument(
-        fmt::format("[{}] {} must have at least 1 dimension but got input with 0 dimensions.", op,
-                    what));
+    throw std::invalid_argument(fmt::format(
+        "[{}] {} must have at least 1 dimension but got input with 0 dimensions.", op, what));
   }
 }
 
@@ -162,8 +161,7 @@ void require_row(const char* op, const char* what, const Array& a, const Array& 
 
 void require_floating(const char* op, Dtype t) {
   if (!is_floating(t)) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Received unsupported type {}.", op, name_of(t)));
+    throw std::invalid_argument(fmt::format("[{}] Received unsupported type {}.", op, name_of(t)));
   }
 }
 

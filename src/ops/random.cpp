@@ -52,10 +52,14 @@ void require_floating(const char* op, Dtype dtype, const char* message) {
 // The largest number below 1.
 float below_one(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float32: return 1.0f - 0x1p-24f;
-    case Dtype::float16: return 1.0f - 0x1p-11f;
-    case Dtype::bfloat16: return 1.0f - 0x1p-8f;
-    default: throw std::runtime_error("[uniform] Unsupported type.");
+    case Dtype::float32:
+      return 1.0f - 0x1p-24f;
+    case Dtype::float16:
+      return 1.0f - 0x1p-11f;
+    case Dtype::bfloat16:
+      return 1.0f - 0x1p-8f;
+    default:
+      throw std::runtime_error("[uniform] Unsupported type.");
   }
 }
 
@@ -82,10 +86,10 @@ Array key(uint64_t seed) {
 }
 
 Array& state() {
-  thread_local Array own = key(static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(
-          std::chrono::system_clock::now().time_since_epoch())
-          .count()));
+  thread_local Array own =
+      key(static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                    std::chrono::system_clock::now().time_since_epoch())
+                                    .count()));
   return own;
 }
 
@@ -231,14 +235,14 @@ Array largest_with_noise(const Array& logits, const Shape& shape, int axis, cons
   return argmax(add(gumbel(shape, float32, key, s), logits, s), axis, false, s);
 }
 
-// Many draws from one distribution: where uniform numbers fall among its cumulated probabilities. That
-// takes one number for each draw instead of one for each choice.
+// Many draws from one distribution: where uniform numbers fall among its cumulated probabilities.
+// That takes one number for each draw instead of one for each choice.
 Array among_cumulated(const Array& logits, const Shape& shape, const Key& key, StreamOrDevice s) {
   Array x = astype(flatten(logits, 0, -1, s), float32, s);
   Array cumulated = cumsum(exp(subtract(x, max(x, {0}, true, s), s), s), 0, false, true, s);
   Array total = take(cumulated, -1, 0, s);
-  Array found = searchsorted(cumulated, multiply(uniform(shape, float32, key, s), total, s),
-                             "right", s);
+  Array found =
+      searchsorted(cumulated, multiply(uniform(shape, float32, key, s), total, s), "right", s);
   return minimum(found, Array(x.size() - 1, uint32), s);
 }
 

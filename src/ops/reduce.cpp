@@ -19,10 +19,13 @@ Dtype accumulated(Dtype t) {
 Dtype result_dtype(Reduction r, Dtype t) {
   switch (r) {
     case Reduction::sum:
-    case Reduction::prod: return accumulated(t);
+    case Reduction::prod:
+      return accumulated(t);
     case Reduction::all:
-    case Reduction::any: return bool_;
-    default: return t;
+    case Reduction::any:
+      return bool_;
+    default:
+      return t;
   }
 }
 
@@ -68,7 +71,8 @@ Array products_of_others(const Array& x, const std::vector<int>& axes, const Str
   rows.push_back(length);
   Array others = reshape(along(reshape(moved, rows, s), kept), moved.shape(), s);
   std::vector<int> inverse(order.size());
-  for (size_t i = 0; i < order.size(); i++) inverse[static_cast<size_t>(order[i])] = static_cast<int>(i);
+  for (size_t i = 0; i < order.size(); i++)
+    inverse[static_cast<size_t>(order[i])] = static_cast<int>(i);
   return transpose(others, inverse, s);
 }
 
@@ -120,8 +124,8 @@ std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::
     case Reduction::sum:
       return Arrays{broadcast_to(astype(g[0], x.dtype(), s), x.shape(), s)};
     case Reduction::prod:
-      return Arrays{multiply(astype(g[0], x.dtype(), s),
-                             conjugate(products_of_others(x, axes, s), s), s)};
+      return Arrays{
+          multiply(astype(g[0], x.dtype(), s), conjugate(products_of_others(x, axes, s), s), s)};
     case Reduction::min:
     case Reduction::max: {
       // Equal extremes share the cotangent. Halves could not count them.
@@ -130,7 +134,8 @@ std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::
       Array share = divide(mask, sum(mask, axes, true, s), s);
       return Arrays{astype(multiply(g[0], share, s), x.dtype(), s)};
     }
-    default: return Arrays{zeros_like(x, s)};
+    default:
+      return Arrays{zeros_like(x, s)};
   }
 }
 

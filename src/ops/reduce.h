@@ -25,8 +25,8 @@ class Reduce final : public OpClass<Reduce> {
   bool is_linear() const override { return reduction == Reduction::sum; }
 };
 
-// The sum divided by max(n - ddof, 0), of inexact numbers. An op of its own, since the count is known
-// only when shapes are, and because halves are rounded once.
+// The sum divided by max(n - ddof, 0), of inexact numbers. An op of its own, since the count is
+// known only when shapes are, and because halves are rounded once.
 class Mean final : public OpClass<Mean> {
  public:
   static constexpr const char* name = "Mean";

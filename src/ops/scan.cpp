@@ -17,8 +17,8 @@ Array widened(const Array& x, const Stream& s) {
   return is_half(x.dtype()) ? astype(x, float32, s) : x;
 }
 
-// out_k is a product of x_i over i <= k (or i < k): d out_k / d x_i = out_k / x_i, as long as x_i is
-// before the first zero. At the first zero it is the product without it; behind it, zero.
+// out_k is a product of x_i over i <= k (or i < k): d out_k / d x_i = out_k / x_i, as long as x_i
+// is before the first zero. At the first zero it is the product without it; behind it, zero.
 Array product_gradient(const Scan& op, const Array& x, const Array& g, const Stream& s) {
   auto back = [&](const Array& v) { return cumsum(v, op.axis, !op.reverse, op.inclusive, s); };
   auto products = [&](const Array& v) { return cumprod(v, op.axis, op.reverse, op.inclusive, s); };
@@ -32,8 +32,8 @@ Array product_gradient(const Scan& op, const Array& x, const Array& g, const Str
   return where(before, by_quotient, where(first, without_first, zero, s), s);
 }
 
-// d out_k / d x_i = exp(x_i - out_k), split about the largest element so that both factors stay in range.
-// Where out_k is -inf nothing but -inf has come so far, and nothing moves it.
+// d out_k / d x_i = exp(x_i - out_k), split about the largest element so that both factors stay in
+// range. Where out_k is -inf nothing but -inf has come so far, and nothing moves it.
 Array logarithm_gradient(const Scan& op, const Array& x, const Array& g, const Array& out,
                          const Stream& s) {
   if (x.size() == 0) return g;
@@ -71,7 +71,8 @@ std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::ve
   Stream s = to_stream({});
   const Dtype dtype = in[0].dtype();
   switch (kind) {
-    case ScanKind::sum: return Arrays{cumsum(g[0], axis, !reverse, inclusive, s)};
+    case ScanKind::sum:
+      return Arrays{cumsum(g[0], axis, !reverse, inclusive, s)};
     case ScanKind::prod:
     case ScanKind::logaddexp: {
       // A complex cotangent meets the conjugate of the derivative.
@@ -81,7 +82,8 @@ std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::ve
                            : logarithm_gradient(*this, x, cotangent, widened(out[0], s), s);
       return Arrays{astype(conjugate(gradient, s), dtype, s)};
     }
-    default: return Arrays{extreme_gradient(*this, in[0], g[0], s)};
+    default:
+      return Arrays{extreme_gradient(*this, in[0], g[0], s)};
   }
 }
 

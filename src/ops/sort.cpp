@@ -194,8 +194,8 @@ Array median(const Array& a, const std::vector<int>& axes, bool keepdims, Stream
   std::vector<int> reduced;
   for (int axis : axes) {
     if (axis < -ndim || axis >= ndim) {
-      throw AxisError(fmt::format(
-          "[median] axis {} is out of bounds for array with {} dimensions.", axis, ndim));
+      throw AxisError(fmt::format("[median] axis {} is out of bounds for array with {} dimensions.",
+                                  axis, ndim));
     }
     reduced.push_back(axis < 0 ? axis + ndim : axis);
   }

@@ -1,4 +1,5 @@
-// Sorting along an axis and searching in what is sorted. NaN comes last; equal elements keep their order.
+// Sorting along an axis and searching in what is sorted. NaN comes last; equal elements keep their
+// order.
 #pragma once
 
 #include "core/op.h"

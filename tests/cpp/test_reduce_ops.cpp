@@ -94,9 +94,8 @@ TEST_CASE("scans and their gradients at zeros and ties") {
   CHECK(values(cummax(x, 0)) == Floats{1, 1, 3, 3});
   Array weights({1.0f, 2.0f, 3.0f, 4.0f});
   auto gradient = [&](auto scan, const Array& at) {
-    return values(grad([&](const Arrays& in) {
-      return Arrays{sum(multiply(scan(in[0]), weights))};
-    })({at})[0]);
+    return values(grad(
+        [&](const Arrays& in) { return Arrays{sum(multiply(scan(in[0]), weights))}; })({at})[0]);
   };
   auto product = [](const Array& a) { return cumprod(a, 0); };
   CHECK(gradient(product, x) == Floats{1, 35, 0, 0});
@@ -106,8 +105,8 @@ TEST_CASE("scans and their gradients at zeros and ties") {
 
 TEST_CASE("the cotangent of a complex product meets conjugates") {
   const complex64_t a(0.9f, 0.3f), b(1.2f, -0.4f), g0(1, 2), g1(-1, 0.5f);
-  Array gradient = vjp([](const Arrays& in) { return Arrays{cumprod(in[0], 0)}; },
-                       {Array({a, b})}, {Array({g0, g1})})
+  Array gradient = vjp([](const Arrays& in) { return Arrays{cumprod(in[0], 0)}; }, {Array({a, b})},
+                       {Array({g0, g1})})
                        .second[0];
   auto at = [&](int64_t i) { return take(gradient, i, 0).item<complex64_t>(); };
   CHECK(std::abs(at(0) - (g0 + std::conj(b) * g1)) < 1e-6f);

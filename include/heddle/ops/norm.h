@@ -1,5 +1,5 @@
-// Normalization and loss in one pass over the last axis, which every array needs to have. float16 and
-// bfloat16 are computed in float32. Other than floating dtypes throw std::invalid_argument.
+// Normalization and loss in one pass over the last axis, which every array needs to have. float16
+// and bfloat16 are computed in float32. Other than floating dtypes throw std::invalid_argument.
 #pragma once
 
 #include <optional>
@@ -8,10 +8,13 @@
 
 namespace heddle::fast {
 
-// x / sqrt(mean(x^2) + eps) * weight. `weight` (of the length of the last axis) takes part in the promotion.
-Array rms_norm(const Array& x, const std::optional<Array>& weight, float eps, StreamOrDevice s = {});
+// x / sqrt(mean(x^2) + eps) * weight. `weight` (of the length of the last axis) takes part in the
+// promotion.
+Array rms_norm(const Array& x, const std::optional<Array>& weight, float eps,
+               StreamOrDevice s = {});
 
-// (x - mean) / sqrt(variance + eps) * weight + bias, in the dtype of x; with a weight in that of all.
+// (x - mean) / sqrt(variance + eps) * weight + bias, in the dtype of x; with a weight in that of
+// all.
 Array layer_norm(const Array& x, const std::optional<Array>& weight,
                  const std::optional<Array>& bias, float eps, StreamOrDevice s = {});
 

@@ -1,6 +1,6 @@
-// Random numbers. A key (uint32 of shape (2)) determines a draw bit for bit, and the bits are those of MLX.
-// Without a key, a draw takes the next one of the calling thread, whose own key is seeded from the clock.
-// `shape` is the shape of the result; bounds and parameters broadcast to it.
+// Random numbers. A key (uint32 of shape (2)) determines a draw bit for bit, and the bits are those
+// of MLX. Without a key, a draw takes the next one of the calling thread, whose own key is seeded
+// from the clock. `shape` is the shape of the result; bounds and parameters broadcast to it.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ Array bits(const Shape& shape, int width = 4, const Key& key = {}, StreamOrDevic
 // Floating numbers in [low, high). float64 is refused, as MLX does.
 Array uniform(const Array& low, const Array& high, const Shape& shape, Dtype dtype = float32,
               const Key& key = {}, StreamOrDevice s = {});
-Array uniform(const Shape& shape, Dtype dtype = float32, const Key& key = {}, StreamOrDevice s = {});
+Array uniform(const Shape& shape, Dtype dtype = float32, const Key& key = {},
+              StreamOrDevice s = {});
 
 // Standard normal numbers, scaled and moved. Complex ones have variance 1/2 in each part.
 Array normal(const Shape& shape, Dtype dtype = float32, const std::optional<Array>& loc = {},
@@ -53,9 +54,9 @@ Array gumbel(const Shape& shape, Dtype dtype = float32, const Key& key = {}, Str
 Array laplace(const Shape& shape, Dtype dtype = float32, const std::optional<Array>& loc = {},
               const std::optional<Array>& scale = {}, const Key& key = {}, StreamOrDevice s = {});
 
-// Indices (uint32) along `axis`, each with the probability that softmax gives its logit. One for each
-// of the other positions; `num_samples` of them on a last axis; or `shape`, to which the shape of
-// the other axes broadcasts.
+// Indices (uint32) along `axis`, each with the probability that softmax gives its logit. One for
+// each of the other positions; `num_samples` of them on a last axis; or `shape`, to which the shape
+// of the other axes broadcasts.
 Array categorical(const Array& logits, int axis = -1, const Key& key = {}, StreamOrDevice s = {});
 Array categorical(const Array& logits, int axis, int num_samples, const Key& key = {},
                   StreamOrDevice s = {});

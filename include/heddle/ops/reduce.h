@@ -11,36 +11,42 @@ namespace heddle {
 
 // Sums and products of bool and of integers narrower than 32 bits are int32 (uint32 of unsigned);
 // halves are summed in float32 and then rounded.
-Array sum(const Array& a, const std::vector<int>& axes, bool keepdims = false, StreamOrDevice s = {});
+Array sum(const Array& a, const std::vector<int>& axes, bool keepdims = false,
+          StreamOrDevice s = {});
 Array sum(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 Array prod(const Array& a, const std::vector<int>& axes, bool keepdims = false,
            StreamOrDevice s = {});
 Array prod(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 // NaN if there is one. Refuse empty dimensions.
-Array min(const Array& a, const std::vector<int>& axes, bool keepdims = false, StreamOrDevice s = {});
+Array min(const Array& a, const std::vector<int>& axes, bool keepdims = false,
+          StreamOrDevice s = {});
 Array min(const Array& a, bool keepdims = false, StreamOrDevice s = {});
-Array max(const Array& a, const std::vector<int>& axes, bool keepdims = false, StreamOrDevice s = {});
+Array max(const Array& a, const std::vector<int>& axes, bool keepdims = false,
+          StreamOrDevice s = {});
 Array max(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 std::pair<Array, Array> minmax(const Array& a, const std::vector<int>& axes, bool keepdims = false,
                                StreamOrDevice s = {});
 std::pair<Array, Array> minmax(const Array& a, bool keepdims = false, StreamOrDevice s = {});
-Array all(const Array& a, const std::vector<int>& axes, bool keepdims = false, StreamOrDevice s = {});
+Array all(const Array& a, const std::vector<int>& axes, bool keepdims = false,
+          StreamOrDevice s = {});
 Array all(const Array& a, bool keepdims = false, StreamOrDevice s = {});
-Array any(const Array& a, const std::vector<int>& axes, bool keepdims = false, StreamOrDevice s = {});
+Array any(const Array& a, const std::vector<int>& axes, bool keepdims = false,
+          StreamOrDevice s = {});
 Array any(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 Array count_nonzero(const Array& a, const std::vector<int>& axes, bool keepdims = false,
                     StreamOrDevice s = {});  // int32
 Array count_nonzero(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 
-// Position, uint32, of the first extreme or of the first NaN. Without an axis: in the flattened array.
-// Refuse empty arrays.
+// Position, uint32, of the first extreme or of the first NaN. Without an axis: in the flattened
+// array. Refuse empty arrays.
 Array argmin(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {});
 Array argmin(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 Array argmax(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {});
 Array argmax(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 
-// Integers and bools are taken as float32; halves are computed in float32 and rounded at the end. The
-// mean of nothing is NaN. The variance is divided by max(n - ddof, 0), and real for complex numbers.
+// Integers and bools are taken as float32; halves are computed in float32 and rounded at the end.
+// The mean of nothing is NaN. The variance is divided by max(n - ddof, 0), and real for complex
+// numbers.
 Array mean(const Array& a, const std::vector<int>& axes, bool keepdims = false,
            StreamOrDevice s = {});
 Array mean(const Array& a, bool keepdims = false, StreamOrDevice s = {});
@@ -55,9 +61,9 @@ Array median(const Array& a, const std::vector<int>& axes, bool keepdims = false
              StreamOrDevice s = {});
 Array median(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 
-// exp(a) / sum(exp(a)) and log(sum(exp(a))) without overflow. Integers are taken as float32; halves are
-// computed in float32. `precise` is what MLX has for that and changes nothing here. logsumexp refuses
-// empty arrays.
+// exp(a) / sum(exp(a)) and log(sum(exp(a))) without overflow. Integers are taken as float32; halves
+// are computed in float32. `precise` is what MLX has for that and changes nothing here. logsumexp
+// refuses empty arrays.
 Array softmax(const Array& a, const std::vector<int>& axes, bool precise = false,
               StreamOrDevice s = {});
 Array softmax(const Array& a, int axis, bool precise = false, StreamOrDevice s = {});
