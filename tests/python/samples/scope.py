@@ -63,8 +63,8 @@ MLX_FAILS = {
     "test_vmap_against_loop": (*_HALVES, *_VMAP),
 }
 
-# Gradients of MLX 0.32.4 that differences refute (test_grad shows it, run on MLX): the beginning of a
-# sample's name, and the dtype.
+# Gradients of MLX 0.32.4 that differences refute (test_grad shows it, run on MLX): the beginning of
+# a sample's name, and the dtype.
 MLX_WRONG_GRADIENTS = (
     ("softmax-long", "float16"),  # from sums in half precision
     ("softmax-long", "bfloat16"),
