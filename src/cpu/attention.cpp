@@ -47,6 +47,7 @@ struct Running {
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 template <int vectors, bool adds>
 void multiply_rows(int64_t rows, int64_t K, const float* a, int64_t row_stride, int64_t k_stride,
@@ -333,6 +334,7 @@ void attend_float32(const Problem& p) { attend<float>(p); }
 void attend_float16(const Problem& p) { attend<float16_t>(p); }
 void attend_bfloat16(const Problem& p) { attend<bfloat16_t>(p); }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

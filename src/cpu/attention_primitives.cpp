@@ -18,6 +18,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 // 2^y for y <= 0, to be rounded to bfloat16: relative error 4e-6 (Taylor polynomial of degree 4 on
 // |r| <= 1/2), exactly 0 below the normal numbers. NaN stays.
@@ -104,6 +105,7 @@ void scale_row(float* row, int64_t n, float factor) {
 
 void round_row(const float* row, int64_t n, bfloat16_t* out) { round_run(row, out, n); }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -11,6 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 // exp(x) for x <= 0 with a relative error of about 1e-7, exactly 0 below the normal numbers: 2^n
 // times a polynomial (Taylor, degree 6, remainder below 2^-25) on |r| <= ln 2 / 2. NaN stays.
@@ -34,6 +35,7 @@ HWY_INLINE V exp_of_negative(D d, V x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3f)), hn::Mul(p, power));
 }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

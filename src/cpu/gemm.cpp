@@ -17,6 +17,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 // `rows` rows of a times one panel of b (`n` valid columns), into the result at (row, column).
 template <int vectors, class T>
@@ -319,6 +320,7 @@ void gemv(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& b, con
   });
 }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

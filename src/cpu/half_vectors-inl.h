@@ -14,6 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 // Where the machine has no such instructions, Highway's own conversions take infinity and NaN for
 // numbers: there float16 goes lane by lane.
@@ -113,6 +114,7 @@ HWY_INLINE void round_run(const T* from, S* to, int64_t n) {
   for (; i < n; i++) to[i] = static_cast<S>(from[i]);
 }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

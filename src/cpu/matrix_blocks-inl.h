@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
+namespace {
 
 // Sums of `rows` x `vectors` vectors stay in registers. Two FMA ports with a latency of four cycles
 // want at least eight independent sums; the row count uses up the registers (32 on AVX-512, else
@@ -107,6 +108,7 @@ HWY_INLINE void add_rows(const S* w, int64_t k_stride, const T* x, int64_t n, T*
   }
 }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

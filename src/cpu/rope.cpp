@@ -17,6 +17,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+namespace {
 
 // Turns the `half` pairs of one row of floats: (first, second) pairs, cosines and sines.
 HWY_INLINE void turn_halves(const float* x, const float* cosine, const float* sine, int64_t half,
@@ -97,6 +98,7 @@ void turn_bfloat16(const View& x, const View& out, const RopeParams& p, const fl
   turn_rows<bfloat16_t>(x, out, p, table, per_batch, begin, end);
 }
 
+}  // namespace
 }  // namespace heddle::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

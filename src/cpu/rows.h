@@ -51,7 +51,8 @@ class RowWriter {
   // Where to put `count` rows from `first` on; write() stores them.
   T* at(int64_t first, int64_t count) {
     if (direct_) return out_.as<T>() + first * n_;
-    buffer_.resize(static_cast<size_t>(count * n_));
+    // store_tile reads whole vectors.
+    buffer_.resize(static_cast<size_t>(count * n_ + tile::tile_size));
     return buffer_.data();
   }
   void write(int64_t first, int64_t count) {

@@ -18,9 +18,6 @@ using tile::Instruction;
 using tile::Program;
 using tile::Register;
 
-const Dtype all_dtypes[] = {bool_, uint8, uint16,  uint32,  uint64,  int8,     int16,
-                            int32, int64, float16, float32, float64, bfloat16, complex64};
-
 int64_t pick(std::mt19937_64& random, int64_t n) {
   return static_cast<int64_t>(random() % static_cast<uint64_t>(n));
 }

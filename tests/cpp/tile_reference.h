@@ -68,6 +68,21 @@ inline cpu::tile::Program single(Code code, Dtype from, Dtype to) {
   return p;
 }
 
+inline constexpr Dtype all_dtypes[] = {bool_,   uint8,   uint16,   uint32,   uint64,
+                                       int8,    int16,   int32,    int64,    float16,
+                                       float32, float64, bfloat16, complex64};
+
+// The result of one instruction on whole buffers.
+inline Buffer apply(Code code, Dtype from, Dtype to, std::vector<Buffer*> inputs) {
+  const cpu::tile::Program p = single(code, from, to);
+  Buffer out(to, inputs[0]->size());
+  std::vector<View> views;
+  for (Buffer* b : inputs) views.push_back(b->flat());
+  const View result = out.flat();
+  cpu::tile::run(p, result.shape, views.data(), &result);
+  return out;
+}
+
 inline double reference_erfinv(double y) {
   if (!(std::fabs(y) <= 1)) return std::nan("");
   if (std::fabs(y) == 1) return std::copysign(std::numeric_limits<double>::infinity(), y);

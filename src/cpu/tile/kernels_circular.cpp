@@ -97,13 +97,11 @@ void circular_loop(const void* a, const void*, const void*, void* out, int n) {
   float* y = static_cast<float*>(out);
   const int lanes = static_cast<int>(hn::Lanes(d));
   for (int i = 0; i < n; i += lanes) {
-#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
     const auto v = hn::LoadU(d, x + i);
-    if (HWY_LIKELY(hn::AllTrue(d, hn::Lt(hn::Abs(v), hn::Set(d, reducible))))) {
+    if (!emulated && HWY_LIKELY(hn::AllTrue(d, hn::Lt(hn::Abs(v), hn::Set(d, reducible))))) {
       hn::StoreU(F{}(d, v), d, y + i);
       continue;
     }
-#endif
     for (int j = i; j < i + lanes; j++) y[j] = F::exact(x[j]);
   }
 }

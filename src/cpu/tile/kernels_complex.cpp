@@ -111,7 +111,9 @@ void add_complex_kernels(Kernels& k) {
   set(Code::add, binary_of<C>([](C x, C y) { return x + y; }));
   set(Code::subtract, binary_of<C>([](C x, C y) { return x - y; }));
   set(Code::multiply, binary_of<C>([](C x, C y) { return multiply(x, y); }));
-  set(Code::divide, wide_binary([](Wide x, Wide y) { return x / y; }));
+  for (Code code : {Code::divide, Code::floor_divide}) {  // MLX floors no complex quotient
+    set(code, wide_binary([](Wide x, Wide y) { return x / y; }));
+  }
   set(Code::power, wide_binary([](Wide x, Wide y) { return power(x, y); }));
   set(Code::logaddexp, wide_binary([](Wide x, Wide y) { return logaddexp(x, y); }));
   set(Code::maximum, binary_of<C>([](C x, C y) {

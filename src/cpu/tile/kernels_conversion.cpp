@@ -58,10 +58,13 @@ void cast_loop(const void* a, const void*, const void*, void* out, int n) {
   for (int i = 0; i < n; i++) y[i] = convert<To>(x[i]);
 }
 
-template <class T>
-void copy_loop(const void* a, const void*, const void*, void* out, int n) {
-  std::memmove(out, a, static_cast<size_t>(n) * sizeof(T));
-}
+// A copy of words; a loop of vectors, which the C library's copy of this size is slower than.
+struct Same {
+  template <class D, class V>
+  HWY_INLINE V operator()(D, V x) const {
+    return x;
+  }
+};
 
 template <class T>
 void to_bool_loop(const void* a, const void*, const void*, void* out, int n) {
@@ -113,15 +116,17 @@ template <class D>
 using HalfTag = hn::Rebind<hwy::float16_t, D>;
 using HalfBits = const hwy::float16_t*;
 
-// Highway's portable conversions of halves do not round to nearest: the scalar target takes ours.
 struct RoundToFloat16 {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-#if HWY_TARGET == HWY_SCALAR
-    return hn::Set(d, static_cast<float>(float16_t(hn::GetLane(x))));
-#else
-    return hn::PromoteTo(d, hn::DemoteTo(HalfTag<D>(), x));
-#endif
+    if constexpr (emulated) {
+      float lanes[block];
+      hn::StoreU(x, d, lanes);
+      for (size_t i = 0; i < hn::Lanes(d); i++) lanes[i] = float16_t(lanes[i]);
+      return hn::LoadU(d, lanes);
+    } else {
+      return hn::PromoteTo(d, hn::DemoteTo(HalfTag<D>(), x));
+    }
   }
 };
 
@@ -184,33 +189,33 @@ struct ToBfloat16 {
 };
 struct FromFloat16 {
   static HWY_INLINE void convert(const uint16_t* x, float* y) {
-#if HWY_TARGET == HWY_SCALAR
-    for (int i = 0; i < block; i++) {
-      float16_t half;
-      half.bits = x[i];
-      y[i] = half;
-    }
-#else
-    const Tag<float> d;
-    for (int i = 0; i < block; i += static_cast<int>(hn::Lanes(d))) {
+    if constexpr (emulated) {
+      for (int i = 0; i < block; i++) {
+        float16_t half;
+        half.bits = x[i];
+        y[i] = half;
+      }
+    } else {
+      const Tag<float> d;
       const HalfTag<Tag<float>> dh;
-      hn::StoreU(hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<HalfBits>(x + i))), d, y + i);
+      for (int i = 0; i < block; i += static_cast<int>(hn::Lanes(d))) {
+        hn::StoreU(hn::PromoteTo(d, hn::LoadU(dh, reinterpret_cast<HalfBits>(x + i))), d, y + i);
+      }
     }
-#endif
   }
 };
 struct ToFloat16 {
   static HWY_INLINE void convert(const float* x, uint16_t* y) {
-#if HWY_TARGET == HWY_SCALAR
-    for (int i = 0; i < block; i++) y[i] = float16_t(x[i]).bits;
-#else
-    const Tag<float> d;
-    for (int i = 0; i < block; i += static_cast<int>(hn::Lanes(d))) {
+    if constexpr (emulated) {
+      for (int i = 0; i < block; i++) y[i] = float16_t(x[i]).bits;
+    } else {
+      const Tag<float> d;
       const HalfTag<Tag<float>> dh;
-      hn::StoreU(hn::DemoteTo(dh, hn::LoadU(d, x + i)), dh,
-                 reinterpret_cast<hwy::float16_t*>(y + i));
+      for (int i = 0; i < block; i += static_cast<int>(hn::Lanes(d))) {
+        hn::StoreU(hn::DemoteTo(dh, hn::LoadU(d, x + i)), dh,
+                   reinterpret_cast<hwy::float16_t*>(y + i));
+      }
     }
-#endif
   }
 };
 
@@ -271,7 +276,7 @@ void add_conversion(Kernels& k) {
       using To = typename decltype(to_tag)::type;
       Kernel& kernel = k.cast[static_cast<int>(from)][static_cast<int>(to)];
       if constexpr (std::is_same_v<From, To>) {
-        kernel = copy_loop<From>;
+        kernel = unary_loop<std::conditional_t<sizeof(From) == 4, uint32_t, uint64_t>, Same>;
       } else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, int32_t>) {
         kernel = f32_to_i32;
       } else {

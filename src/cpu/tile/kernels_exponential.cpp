@@ -46,11 +46,14 @@ void power_loop(const void* a, const void* b, const void*, void* out, int n) {
     const auto base = hn::PromoteTo(d, hn::LoadU(half, x + i));
     const auto exponent = hn::PromoteTo(d, hn::LoadU(half, y + i));
     const auto power = pow64(d, base, exponent);
-#if HWY_TARGET == HWY_SCALAR
-    z[i] = static_cast<float>(hn::GetLane(power));  // Highway's scalar demotion does not overflow
-#else
-    hn::StoreU(hn::DemoteTo(half, power), half, z + i);
-#endif
+    if constexpr (emulated) {
+      double lanes[block];
+      hn::StoreU(power, d, lanes);
+      for (size_t j = 0; j < hn::Lanes(d); j++)
+        z[static_cast<size_t>(i) + j] = static_cast<float>(lanes[j]);
+    } else {
+      hn::StoreU(hn::DemoteTo(half, power), half, z + i);
+    }
   }
 }
 

@@ -109,12 +109,11 @@ void remainder_loop(const void* a, const void* b, const void*, void* out, int n)
   T* z = static_cast<T*>(out);
   const int lanes = static_cast<int>(hn::Lanes(d));
   for (int i = 0; i < n; i += lanes) {
-#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
     const auto vx = hn::LoadU(d, x + i), vy = hn::LoadU(d, y + i);
     const auto q = hn::Floor(hn::Div(vx, vy));
     const auto exact = hn::And(hn::Lt(hn::Abs(q), hn::Set(d, T(1 << 20))),
                                hn::Lt(hn::Abs(vy), hn::Set(d, std::numeric_limits<T>::infinity())));
-    if (HWY_LIKELY(hn::AllTrue(d, exact))) {
+    if (!emulated && HWY_LIKELY(hn::AllTrue(d, exact))) {
       const auto r = hn::NegMulAdd(q, vy, vx);
       const auto wrong =
           hn::And(hn::Ne(r, hn::Zero(d)),
@@ -122,7 +121,6 @@ void remainder_loop(const void* a, const void* b, const void*, void* out, int n)
       hn::StoreU(hn::Add(r, hn::IfThenElseZero(wrong, vy)), d, z + i);
       continue;
     }
-#endif
     for (int j = i; j < i + lanes; j++) {
       T divisor = y[j], r = std::fmod(x[j], divisor);
       if (r != 0 && (r < 0) != (divisor < 0)) r += divisor;

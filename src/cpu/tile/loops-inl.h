@@ -20,6 +20,14 @@ HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::tile::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Highway's own emulations: no fused operations, and conversions to narrower floats that neither
+// round to nearest nor overflow. Those are then done element by element.
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+inline constexpr bool emulated = true;
+#else
+inline constexpr bool emulated = false;
+#endif
+
 // At most a block per vector, whatever the target's width.
 template <class T>
 using Tag = hn::CappedTag<T, block>;

@@ -55,7 +55,7 @@ class RegisterFile {
     if (s.round) s.round(dst, nullptr, nullptr, dst, n);
   }
 
-  static constexpr size_t local_bytes = 32768;
+  static constexpr size_t local_bytes = 65536;
 
   unsigned char* base_;
   size_t bytes_;
