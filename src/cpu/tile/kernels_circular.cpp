@@ -98,11 +98,18 @@ void circular_loop(const void* a, const void*, const void*, void* out, int n) {
   const int lanes = static_cast<int>(hn::Lanes(d));
   for (int i = 0; i < n; i += lanes) {
     const auto v = hn::LoadU(d, x + i);
-    if (!emulated && HWY_LIKELY(hn::AllTrue(d, hn::Lt(hn::Abs(v), hn::Set(d, reducible))))) {
+    const auto inside = hn::Lt(hn::Abs(v), hn::Set(d, reducible));
+    if (!emulated && HWY_LIKELY(hn::AllTrue(d, inside))) {
       hn::StoreU(F{}(d, v), d, y + i);
       continue;
     }
-    for (int j = i; j < i + lanes; j++) y[j] = F::exact(x[j]);
+    // Only the lanes that need it: an element's value must not depend on its neighbours.
+    HWY_ALIGN float kept[HWY_MAX_BYTES / sizeof(float)];
+    hn::Store(v, d, kept);
+    hn::StoreU(F{}(d, hn::IfThenElseZero(inside, v)), d, y + i);
+    for (int j = 0; j < lanes; j++) {
+      if (emulated || !(std::fabs(kept[j]) < reducible)) y[i + j] = F::exact(kept[j]);
+    }
   }
 }
 

@@ -113,18 +113,28 @@ void remainder_loop(const void* a, const void* b, const void*, void* out, int n)
     const auto q = hn::Floor(hn::Div(vx, vy));
     const auto exact = hn::And(hn::Lt(hn::Abs(q), hn::Set(d, T(1 << 20))),
                                hn::Lt(hn::Abs(vy), hn::Set(d, std::numeric_limits<T>::infinity())));
+    const auto r = hn::NegMulAdd(q, vy, vx);
+    const auto wrong =
+        hn::And(hn::Ne(r, hn::Zero(d)),
+                hn::Lt(hn::CopySign(hn::Set(d, T(1)), hn::Xor(r, vy)), hn::Zero(d)));
+    const auto quick = hn::Add(r, hn::IfThenElseZero(wrong, vy));
     if (!emulated && HWY_LIKELY(hn::AllTrue(d, exact))) {
-      const auto r = hn::NegMulAdd(q, vy, vx);
-      const auto wrong =
-          hn::And(hn::Ne(r, hn::Zero(d)),
-                  hn::Lt(hn::CopySign(hn::Set(d, T(1)), hn::Xor(r, vy)), hn::Zero(d)));
-      hn::StoreU(hn::Add(r, hn::IfThenElseZero(wrong, vy)), d, z + i);
+      hn::StoreU(quick, d, z + i);
       continue;
     }
-    for (int j = i; j < i + lanes; j++) {
-      T divisor = y[j], r = std::fmod(x[j], divisor);
-      if (r != 0 && (r < 0) != (divisor < 0)) r += divisor;
-      z[j] = r;
+    // Only the lanes that need it: an element's value must not depend on its neighbours. The operands
+    // are kept, because the result may take their place.
+    constexpr size_t most = HWY_MAX_BYTES / sizeof(T);
+    HWY_ALIGN T dividends[most], divisors[most], inside[most];
+    hn::Store(vx, d, dividends);
+    hn::Store(vy, d, divisors);
+    hn::Store(hn::IfThenElse(exact, hn::Set(d, T(1)), hn::Zero(d)), d, inside);
+    hn::StoreU(quick, d, z + i);
+    for (int j = 0; j < lanes; j++) {
+      if (!emulated && inside[j] != 0) continue;
+      T divisor = divisors[j], rest = std::fmod(dividends[j], divisor);
+      if (rest != 0 && (rest < 0) != (divisor < 0)) rest += divisor;
+      z[i + j] = rest;
     }
   }
 }
