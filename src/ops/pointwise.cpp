@@ -17,8 +17,9 @@ using In = const Arrays&;
 using Out = const Array&;
 
 Pointwise& pointwise(std::string name, Code code) {
+  static auto* all = new std::vector<OpRef>;  // they live as long as the process
   auto* op = new Pointwise(std::move(name), code);
-  new OpRef(op);  // lives as long as the process
+  all->emplace_back(op);
   return *op;
 }
 
