@@ -35,7 +35,8 @@ def verdict(measurement: Measurement, copy_bandwidth: float | None) -> Verdict:
     if mine is None or name not in peers:
         return Verdict(None, name, share, None)
     ratio = peers[name] / mine
-    met = ratio >= target.ratio and not measurement.mismatches
+    differs = any(text.startswith("heddle ") for text in measurement.mismatches)
+    met = ratio >= target.ratio and not differs
     if target.share:
         met = met and share is not None and share >= target.share
     return Verdict(ratio, name, share, met if work.target else None)

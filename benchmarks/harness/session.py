@@ -119,18 +119,20 @@ class Session:
     def compare(
         self, work: Work, running: list[str], folder: Path, measurement: Measurement
     ) -> None:
-        """Every engine against the first peer; heddle is never its own judge."""
+        """Every engine against one peer; heddle is never its own judge, and mlx, whose functions are
+        the least accurate, only where there is no other."""
         peers = [name for name in running if name != "heddle"]
         if not peers:
             return
-        with np.load(folder / f"{peers[0]}.npz") as reference:
+        judge = min(peers, key=lambda name: name == "mlx")
+        with np.load(folder / f"{judge}.npz") as reference:
             for name in running:
-                if name == peers[0]:
+                if name == judge:
                     continue
                 with np.load(folder / f"{name}.npz") as other:
                     found = differences(reference, other, work.tolerance)
                 if found:
-                    measurement.mismatches.append(f"{name} against {peers[0]}: {found}")
+                    measurement.mismatches.append(f"{name} against {judge}: {found}")
 
     def interleave(self, running: list[str], measurement: Measurement) -> None:
         """Rounds in turns; an engine leaves once its time is spent and it ran often enough."""
