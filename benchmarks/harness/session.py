@@ -119,8 +119,8 @@ class Session:
     def compare(
         self, work: Work, running: list[str], folder: Path, measurement: Measurement
     ) -> None:
-        """Every engine against one peer; heddle is never its own judge, and mlx, whose functions are
-        the least accurate, only where there is no other."""
+        """Every engine against one peer; heddle is never its own judge, and mlx, whose functions
+        are the least accurate, only where there is no other."""
         peers = [name for name in running if name != "heddle"]
         if not peers:
             return

@@ -64,8 +64,8 @@ def bits(threads):
     return json.loads(done.stdout)
 
 
-# oneDNN 3.2 splits the sums of a convolution's weight gradient by the number of threads, and has no way
-# to ask for another split; docs/architecture.md names this exception.
+# oneDNN 3.2 splits the sums of a convolution's weight gradient by the number of threads, and has
+# no way to ask for another split; docs/architecture.md names this exception.
 BORROWED = ("conv-grad",)
 
 
