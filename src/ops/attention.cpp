@@ -65,9 +65,7 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
                                {b, kv, repeats, lq, 1}, s);
     scores = concatenate({sinks, scores}, -1, s);
   }
-  Array precise = astype(scores, at_least_float32(t), s);
-  Array e = exp(subtract(precise, max(precise, {-1}, true, s), s), s);
-  Array weights = astype(divide(e, sum(e, {-1}, true, s), s), t, s);
+  Array weights = softmax(scores, std::vector<int>{-1}, true, s);
   if (has_sinks) {
     Shape start(5, 0), stop = weights.shape();
     start[4] = 1;
