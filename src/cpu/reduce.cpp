@@ -112,7 +112,7 @@ class Run {
 
   void operator()() const {
     if (!dims_[dims_.size() - 1].reduced) {
-      columns();
+      are_windows() ? windows() : columns();
     } else if (reduced_.count == 1 && last_ <= tile::tile_size) {
       short_rows();
     } else {
@@ -189,6 +189,39 @@ class Run {
     }
     kernels_.fold(blocks, filled);
     std::memcpy(out, blocks, static_cast<size_t>(width_));
+  }
+
+  // As pooling leaves them: few elements make a result, and results lie apart by a few rows.
+  bool are_windows() const {
+    const size_t n = dims_.size();
+    return n >= 3 && dims_[n - 3].size > 1 && reduced_.count <= column_rows &&
+           dims_[n - 2].size * last_ <= tile::tile_size;
+  }
+
+  // ..., outer reduced, units, taps, m: as many units at a time as a tile holds.
+  void windows() const {
+    const size_t n = dims_.size();
+    const int64_t units = dims_[n - 3].size, taps = dims_[n - 2].size, m = last_;
+    const Walk outer(dims_, n - 3, false), rows(dims_, n - 3, true);
+    const int64_t batch = std::min(units, tile::tile_size / (taps * m));
+    const int64_t batches = (units + batch - 1) / batch;
+    const int64_t work = batch * reduced_.count * m;
+    parallel_for(outer.count * batches, std::max<int64_t>(1, parallel_grain / work),
+                 [&](int64_t begin, int64_t end) {
+                   Reader reader(in_, width_);
+                   alignas(64) uint64_t results[tile::tile_size];
+                   for (int64_t item = begin; item < end; ++item) {
+                     const int64_t first = item % batches * batch;
+                     const int64_t count = std::min(batch, units - first);
+                     const int64_t base = outer.offset(item / batches) + first * taps * m;
+                     for (int64_t row = 0; row < rows.count; ++row) {
+                       kernels_.windows(results,
+                                        reader.at(base + rows.offset(row), count * taps * m), count,
+                                        taps, m, row == 0);
+                     }
+                     store(results, (item / batches * units + first) * m, count * m);
+                   }
+                 });
   }
 
   // The last dimension is kept: rows of m accumulators. If m is small, `group` neighbouring rows

@@ -244,6 +244,37 @@ void columns(void* acc, const void* in, int64_t stride, int64_t count, int64_t m
 }
 
 template <class Op, class T>
+void windows(void* acc, const void* in, int64_t units, int64_t taps, int64_t m, bool first) {
+  T* a = static_cast<T*>(acc);
+  const T* x = static_cast<const T*>(in);
+  int64_t whole = 0;
+  if constexpr (is_vectorised<T>) {
+    const hn::ScalableTag<T> d;
+    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+    whole = m / lanes * lanes;
+    for (int64_t u = 0; u < units; ++u) {
+      const T* unit = x + u * taps * m;
+      for (int64_t j = 0; j < whole; j += lanes) {
+        auto v = Op::load(d, unit + j);
+        if (!first) v = Op::combine(d, hn::LoadU(d, a + u * m + j), v);
+        for (int64_t t = 1; t < taps; ++t) v = Op::combine(d, v, Op::load(d, unit + t * m + j));
+        hn::StoreU(v, d, a + u * m + j);
+      }
+    }
+  }
+  if (whole == m) return;
+  for (int64_t u = 0; u < units; ++u) {
+    const T* unit = x + u * taps * m;
+    for (int64_t j = whole; j < m; ++j) {
+      T v = Op::load_one(unit[j]);
+      if (!first) v = Op::one(a[u * m + j], v);
+      for (int64_t t = 1; t < taps; ++t) v = Op::one(v, Op::load_one(unit[t * m + j]));
+      a[u * m + j] = v;
+    }
+  }
+}
+
+template <class Op, class T>
 void fold(void* values, int64_t n) {
   T* v = static_cast<T*>(values);
   while (n > 1) {
@@ -258,7 +289,7 @@ template <class Op, class T>
 const ReduceKernels* kernels_of() {
   static const ReduceKernels table = [] {
     const T identity = Op::template identity<T>();
-    ReduceKernels k{sizeof(T), 0, rows<Op, T>, columns<Op, T>, fold<Op, T>};
+    ReduceKernels k{sizeof(T), 0, rows<Op, T>, columns<Op, T>, windows<Op, T>, fold<Op, T>};
     __builtin_memcpy(&k.identity, &identity, sizeof(T));
     return k;
   }();

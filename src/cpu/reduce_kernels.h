@@ -17,6 +17,9 @@ struct ReduceKernels {
   void (*rows)(const void* in, int64_t count, int64_t n, void* out);
   // acc[j] = acc[j] with in[i * stride + j] for i = 0, 1, ... < count in order, for j < m.
   void (*columns)(void* acc, const void* in, int64_t stride, int64_t count, int64_t m);
+  // acc[u * m + j] = the reduction of in[(u * taps + t) * m + j] for t < taps in order, for
+  // u < units, j < m; after what acc holds unless `first`.
+  void (*windows)(void* acc, const void* in, int64_t units, int64_t taps, int64_t m, bool first);
   // values[0] = the n >= 1 partial results combined pairwise; overwrites the rest.
   void (*fold)(void* values, int64_t n);
 };

@@ -2,7 +2,9 @@
 
 #include <numeric>
 
+#include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/shape.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -85,6 +87,30 @@ Shape product_shape(const Array& a, const Array& b) {
   return shape;
 }
 
+// True if the operand is a matrix seen transposed, as weights are.
+bool is_transposed(const Array& a) {
+  const Node& n = *a.node();
+  if (n.available()) {
+    size_t rank = n.strides.size();
+    return n.strides[rank - 2] == 1 && n.strides[rank - 1] > 1;
+  }
+  if (!n.op || &n.op->info() != &Transpose::type()) return false;
+  const std::vector<int>& axes = static_cast<const Transpose&>(*n.op).axes;
+  return axes.back() == static_cast<int>(axes.size()) - 2;
+}
+
+// The gradients of the product x y, given that of the result. They are laid out as the operands
+// are, so that an optimizer walks a weight and its gradient alike.
+Array left_gradient(const Array& x, const Array& y, const Array& g, const Stream& s) {
+  if (!is_transposed(x)) return matmul(g, adjoint(y, s), s);
+  return swapaxes(matmul(conjugate(y, s), swapaxes(g, -1, -2, s), s), -1, -2, s);
+}
+
+Array right_gradient(const Array& x, const Array& y, const Array& g, const Stream& s) {
+  if (!is_transposed(y)) return matmul(adjoint(x, s), g, s);
+  return swapaxes(matmul(swapaxes(g, -1, -2, s), conjugate(x, s), s), -1, -2, s);
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
@@ -99,8 +125,8 @@ std::optional<Arrays> Matmul::vjp(const Arrays& in, const Arrays& g,
   Stream s = to_stream({});
   Arrays result;
   for (int i : argnums) {
-    result.push_back(i == 0 ? matmul(g[0], adjoint(in[1], s), s)
-                            : matmul(adjoint(in[0], s), g[0], s));
+    result.push_back(i == 0 ? left_gradient(in[0], in[1], g[0], s)
+                            : right_gradient(in[0], in[1], g[0], s));
   }
   return result;
 }
@@ -141,8 +167,8 @@ std::optional<Arrays> AddMM::vjp(const Arrays& in, const Arrays& g, const std::v
   };
   Arrays result;
   for (int i : argnums) {
-    if (i == 0) result.push_back(scaled(matmul(g[0], adjoint(in[1], s), s), alpha));
-    if (i == 1) result.push_back(scaled(matmul(adjoint(in[0], s), g[0], s), alpha));
+    if (i == 0) result.push_back(scaled(left_gradient(in[0], in[1], g[0], s), alpha));
+    if (i == 1) result.push_back(scaled(right_gradient(in[0], in[1], g[0], s), alpha));
     if (i == 2) result.push_back(scaled(g[0], beta));
   }
   return result;

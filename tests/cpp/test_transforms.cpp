@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/node.h"
 #include "heddle/heddle.h"
 
 using namespace heddle;
@@ -31,6 +32,23 @@ TEST_CASE("jvp agrees with vjp") {
   float backward = vjp(scalar(sine), {x}, {one}).second[0].item<float>();
   CHECK(forward == doctest::Approx(std::cos(0.3)));
   CHECK(forward == backward);
+}
+
+TEST_CASE("the gradients of a product are laid out as its operands") {
+  Array x = random::normal({3, 5}), w = random::normal({4, 5}), y = random::normal({3, 4});
+  for (bool with_addend : {false, true}) {
+    Function product = [&](const Arrays& in) {
+      Array left = transpose(in[0]), right = transpose(in[1]);
+      Array out = with_addend ? addmm(zeros({4}, float32), left, right) : matmul(left, right);
+      return Arrays{sum(out * y)};
+    };
+    Arrays g = grad(product, {0, 1})({contiguous(transpose(x)), w});
+    eval(g);
+    CHECK(g[0].node()->strides == Strides{3, 1});
+    CHECK(g[1].node()->strides == Strides{5, 1});
+    CHECK(allclose(g[0], transpose(matmul(y, w))).item<bool>());
+    CHECK(allclose(g[1], matmul(transpose(y), x)).item<bool>());
+  }
 }
 
 TEST_CASE("vmap of grad") {
@@ -97,7 +115,8 @@ TEST_CASE("custom rules replace the function's own, checkpoint keeps them") {
 }
 
 TEST_CASE("a loss that is not scalar is refused") {
-  CHECK_THROWS_WITH_AS(grad(scalar(sine))({Array({1.0f, 2.0f})}),
-                       doctest::Contains("[vjp] Output shape (2) does not match cotangent shape ()."),
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      grad(scalar(sine))({Array({1.0f, 2.0f})}),
+      doctest::Contains("[vjp] Output shape (2) does not match cotangent shape ()."),
+      std::invalid_argument);
 }
