@@ -166,77 +166,53 @@ Array set_slices(const Array& a, const IndexItems& items, const Array& value, Co
   return slice_update(a, v, bounds.start, bounds.stop, bounds.step, combine, s);
 }
 
+// Writes into the part that the slices and integers leave, and puts that back: so the positions that
+// slices mean follow the size of the array, and only the arrays become indices of a scatter.
 Array set_gathered(const Array& a, const IndexItems& items, const Array& value, Combine combine,
                    const Stream& s) {
-  // Index axes of the scatter: those of the arrays, then one for each slice that is not whole.
-  Shape arrays;
-  int partial = 0;
-  auto is_partial = [](const IndexItem& i) {
-    return i.kind == Kind::slice && !(i.start == slice_end && i.stop == slice_end && i.step == 1);
-  };
+  Bounds bounds(a, items);
+  Array sliced = slice(a, bounds.start, bounds.stop, bounds.step, s);
+  Arrays indices;
+  std::vector<int> array_axes, lifted;  // lifted: axes of size 1 in the updates
+  Shape arrays, slices;
+  int axis = 0;
   for (const IndexItem& item : items) {
+    if (item.kind == Kind::new_axis) continue;
     if (item.kind == Kind::array) {
       if (is_bool(item.array.dtype())) {
         throw std::invalid_argument(
             "boolean indices are not yet supported together with other indices or in at[]");
       }
+      indices.push_back(item.array);
+      array_axes.push_back(axis);
       arrays = broadcast_shapes(arrays, item.array.shape());
     }
-    partial += is_partial(item) ? 1 : 0;
+    if (item.kind == Kind::slice) {
+      slices.push_back(sliced.shape()[static_cast<size_t>(axis)]);
+    } else {
+      lifted.push_back(axis);
+    }
+    axis++;
   }
   int index_ndim = static_cast<int>(arrays.size());
-  Arrays indices;
-  std::vector<int> axes, lifted;
-  Shape parts = arrays;       // of the part: index axes, then sliced ones
-  std::vector<int> partials;  // sliced axes of the part that are index axes of the scatter
-  std::vector<int> wholes;
-  int axis = 0, seen = 0;
-  for (const IndexItem& item : items) {
-    if (item.kind == Kind::new_axis) continue;
-    size_t i = static_cast<size_t>(axis);
-    if (item.kind == Kind::slice && !is_partial(item)) {
-      wholes.push_back(static_cast<int>(parts.size()));
-      parts.push_back(a.shape()[i]);
-      axis++;
-      continue;
-    }
-    if (item.kind == Kind::integer) {
-      check_integer(a, axis, item.start);
-      indices.push_back(Array(item.start, int64));
-    } else if (item.kind == Kind::array) {
-      Shape shape = item.array.shape();
-      for (int k = 0; k < partial; k++) shape.push_back(1);
-      indices.push_back(reshape(item.array, shape, s));
-    } else {
-      SliceRange r = resolve_slice(item.start, item.stop, item.step, a.shape()[i]);
-      Shape shape(static_cast<size_t>(partial - seen++), 1);
-      shape[0] = r.count;
-      Array steps = arange(static_cast<double>(r.first), static_cast<double>(r.first + r.step * r.count),
-                           static_cast<double>(r.step), int64, s);
-      indices.push_back(reshape(steps, shape, s));
-      partials.push_back(static_cast<int>(parts.size()));
-      parts.push_back(r.count);
-    }
-    axes.push_back(axis++);
-  }
+  for (int& k : lifted) k += index_ndim;
 
   Layout layout = layout_of(items, index_ndim, false);
+  Shape parts = arrays;
+  for (int64_t n : slices) parts.push_back(n);
   Shape part = shape_in_order(parts, layout);
   Array v = astype(value, a.dtype(), s);
   v = broadcast_to(without_leading_ones(v, part.size(), s), part, s);
   v = squeeze(v, layout.new_axes, s);
-  // To the order of the scatter: index axes, slices that are not whole, whole ones.
+  // To the order of the scatter: index axes, then sliced ones.
   std::vector<int> from(layout.order.size());
   for (size_t k = 0; k < layout.order.size(); k++) {
     from[static_cast<size_t>(layout.order[k])] = static_cast<int>(k);
   }
-  std::vector<int> order(from.begin(), from.begin() + index_ndim);
-  for (int k : partials) order.push_back(from[static_cast<size_t>(k)]);
-  for (int k : wholes) order.push_back(from[static_cast<size_t>(k)]);
-  v = transpose(v, order, s);
-  for (int k : axes) lifted.push_back(index_ndim + partial + k);
-  v = expand_dims(v, lifted, s);
-  return scatter(a, indices, v, axes, combine, s);
+  v = expand_dims(transpose(v, from, s), lifted, s);
+  Array written = scatter(sliced, indices, v, array_axes, combine, s);
+  if (bounds.whole) return written;
+  return slice_update(a, written, bounds.start, bounds.stop, bounds.step, Combine::assign, s);
 }
 
 }  // namespace
