@@ -82,6 +82,9 @@ class Op {
   // Linear in every floating input taken together, and with no effect of other inputs on which
   // elements move: then jvp is the op itself on the tangents.
   virtual bool is_linear() const { return false; }
+  // Means the same for inputs of any size: no attribute may be a size or a position taken from the
+  // inputs of a trace, however it came there. Else a shapeless program is traced again at other sizes.
+  virtual bool follows_shapes() const { return is_pointwise(); }
   // Random or stateful ops, custom functions: never merged with an equal one.
   virtual bool is_pure() const { return true; }
 

@@ -26,6 +26,7 @@ class ScaledDotProductAttention final : public OpClass<ScaledDotProductAttention
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays& in, const Stream& s) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // inputs (x, offset[, freqs]); x (B, H, L, D), offset int32 of shape (1) or (B), freqs float32 (dims / 2).
@@ -57,6 +58,7 @@ class RoPE final : public OpClass<RoPE> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

@@ -35,6 +35,8 @@ class Convolution final : public OpClass<Convolution> {
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  // A transposed one is padded by its kernel's size.
+  bool follows_shapes() const override { return !params.flip; }
 };
 
 // inputs (gradient of the result, weight); the gradient of the input, of shape `shape`

@@ -116,6 +116,7 @@ class GatherAxis final : public OpClass<GatherAxis> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // Inputs: the array, the indices, the values (of the shape of the indices). Assigns or adds.
@@ -138,6 +139,7 @@ class ScatterAxis final : public OpClass<ScatterAxis> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // Inputs: the array (n, k), the mask (n), the values (m, k): rows where the mask is true are replaced

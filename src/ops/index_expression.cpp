@@ -1,8 +1,8 @@
 #include "ops/index_expression.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "heddle/ops.h"
 #include "ops/index.h"
@@ -46,8 +46,8 @@ IndexItems written_out(const Array& a, const IndexItems& items) {
 void check_integer(const Array& a, int axis, int64_t i) {
   int64_t n = a.shape()[static_cast<size_t>(axis)];
   if (i < -n || i >= n) {
-    throw std::out_of_range(fmt::format(
-        "[index] Index {} is out of range for axis {} with size {}.", i, axis, n));
+    throw std::out_of_range(
+        fmt::format("[index] Index {} is out of range for axis {} with size {}.", i, axis, n));
   }
 }
 
@@ -166,8 +166,8 @@ Array set_slices(const Array& a, const IndexItems& items, const Array& value, Co
   return slice_update(a, v, bounds.start, bounds.stop, bounds.step, combine, s);
 }
 
-// Writes into the part that the slices and integers leave, and puts that back: so the positions that
-// slices mean follow the size of the array, and only the arrays become indices of a scatter.
+// Writes into the part that the slices and integers leave, and puts that back: so the positions
+// that slices mean follow the size of the array, and only the arrays become indices of a scatter.
 Array set_gathered(const Array& a, const IndexItems& items, const Array& value, Combine combine,
                    const Stream& s) {
   Bounds bounds(a, items);

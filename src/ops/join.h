@@ -17,6 +17,7 @@ class Concatenate final : public OpClass<Concatenate> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 // Equal sections, or parts between indices (by the rules of slices); views.

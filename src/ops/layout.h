@@ -41,6 +41,7 @@ class Contiguous final : public OpClass<Contiguous> {
   }
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 // The bytes as another dtype. Has no derivative.
@@ -53,6 +54,7 @@ class ViewAs final : public OpClass<ViewAs> {
   void attributes(V& v) const { v("dtype", dtype); }
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // Its first inputs, as many as there are outputs, unchanged; the rest are only waited for.
@@ -69,6 +71,7 @@ class Depends final : public OpClass<Depends> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // A border of input 1, a scalar, around input 0.
@@ -88,6 +91,7 @@ class Pad final : public OpClass<Pad> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 // A border of elements of the array itself.
@@ -113,6 +117,7 @@ class BorderPad final : public OpClass<BorderPad> {
 
   // The element of an axis of `size` that each element of the padded axis repeats.
   std::vector<int32_t> sources(size_t axis, int64_t size) const;
+  bool follows_shapes() const override { return true; }
 };
 
 // The diagonals of the matrices that two axes span, along a new last axis; a view.
@@ -139,6 +144,7 @@ class Diagonal final : public OpClass<Diagonal> {
     int64_t row, column, count;
   };
   Line line(const Shape& shape) const;
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

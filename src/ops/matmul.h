@@ -15,6 +15,7 @@ class Matmul final : public OpClass<Matmul> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // alpha * a b + beta * c for inputs (a, b, c); c has the shape of the product.
@@ -33,6 +34,7 @@ class AddMM final : public OpClass<AddMM> {
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

@@ -24,6 +24,7 @@ class LayerNorm final : public OpClass<LayerNorm> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // cotangent, x[, weight] -> cotangents of x[, weight][, bias].
@@ -42,6 +43,7 @@ class LayerNormVJP final : public OpClass<LayerNormVJP> {
   }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // x[, weight] -> the rows divided by their root mean square.
@@ -61,6 +63,7 @@ class RMSNorm final : public OpClass<RMSNorm> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // cotangent, x[, weight] -> cotangents of x[, weight].
@@ -77,6 +80,7 @@ class RMSNormVJP final : public OpClass<RMSNormVJP> {
   }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

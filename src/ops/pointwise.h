@@ -81,6 +81,7 @@ class StopGradient final : public OpClass<StopGradient> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // Identity with a node of its own: the inputs of a trace.
@@ -94,6 +95,7 @@ class Copy final : public OpClass<Copy> {
   }
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 Array identity(const Array& x, StreamOrDevice s = {});
 

@@ -23,6 +23,7 @@ class Reduce final : public OpClass<Reduce> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return reduction == Reduction::sum; }
+  bool follows_shapes() const override { return true; }
 };
 
 // The sum divided by max(n - ddof, 0), of inexact numbers. An op of its own, since the count is
@@ -45,6 +46,7 @@ class Mean final : public OpClass<Mean> {
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 // Position of the extreme along one axis.
@@ -65,6 +67,7 @@ class ArgReduce final : public OpClass<ArgReduce> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // What the reducing functions share: `axes` counted from the front and sorted, and all axes.

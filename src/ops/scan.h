@@ -26,6 +26,7 @@ class Scan final : public OpClass<Scan> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return kind == ScanKind::sum; }
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

@@ -51,6 +51,7 @@ class Flatten final : public OpClass<Flatten> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 // One axis becomes several, of which one may be -1.
@@ -85,6 +86,7 @@ class Squeeze final : public OpClass<Squeeze> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 // Puts in axes of size one, counted in the result.
@@ -100,6 +102,7 @@ class ExpandDims final : public OpClass<ExpandDims> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 class Transpose final : public OpClass<Transpose> {
@@ -114,6 +117,7 @@ class Transpose final : public OpClass<Transpose> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool is_linear() const override { return true; }
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

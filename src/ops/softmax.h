@@ -21,6 +21,7 @@ class Softmax final : public OpClass<Softmax> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // The last axis stays as size one.
@@ -33,6 +34,7 @@ class LogSumExp final : public OpClass<LogSumExp> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

@@ -21,6 +21,7 @@ class Sort final : public OpClass<Sort> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 class ArgSort final : public OpClass<ArgSort> {
@@ -38,6 +39,7 @@ class ArgSort final : public OpClass<ArgSort> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 // The k-th smallest element in its place, smaller ones before it.
@@ -97,6 +99,7 @@ class SearchSorted final : public OpClass<SearchSorted> {
   std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
 };
 
 }  // namespace heddle

@@ -1,5 +1,6 @@
 #include "transforms/compile.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 
@@ -13,6 +14,12 @@ std::atomic<bool>& enabled() {
   return on;
 }
 
+// A size of one may broadcast where the traced one did not, so it stays a size of its own.
+bool same_kind(const Shape& a, const Shape& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](int64_t m, int64_t n) { return (m == 1) == (n == 1); });
+}
+
 }  // namespace
 
 bool Compiled::matches(const Entry& e, const Arrays& inputs,
@@ -20,10 +27,8 @@ bool Compiled::matches(const Entry& e, const Arrays& inputs,
   if (e.inputs.size() != inputs.size() || e.constants != constants) return false;
   for (size_t i = 0; i < inputs.size(); i++) {
     if (e.inputs[i].dtype != inputs[i].dtype()) return false;
-    if (shapeless_ ? e.inputs[i].shape.size() != inputs[i].shape().size()
-                   : !(e.inputs[i].shape == inputs[i].shape())) {
-      return false;
-    }
+    const Shape &traced = e.inputs[i].shape, &given = inputs[i].shape();
+    if (e.any_size ? !same_kind(traced, given) : !(traced == given)) return false;
   }
   return true;
 }
@@ -33,18 +38,20 @@ Compiled::Result Compiled::operator()(const std::function<Result(const Arrays&)>
                                       const std::vector<uint64_t>& constants) {
   std::shared_ptr<const Program> program;
   std::shared_ptr<const void> extra;
+  bool infer = false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (const Entry& e : entries_) {
       if (matches(e, inputs, constants)) {
         program = e.program;
         extra = e.extra;
+        infer = e.any_size;
         break;
       }
     }
   }
   if (!program) {
-    Entry entry{constants, {}, nullptr, nullptr};
+    Entry entry{constants, {}, false, nullptr, nullptr};
     auto traced = std::make_shared<Program>();
     {
       TracingScope tracing;
@@ -58,11 +65,12 @@ Compiled::Result Compiled::operator()(const std::function<Result(const Arrays&)>
       extra = entry.extra = std::move(result.extra);
     }
     simplify(*traced);
+    entry.any_size = shapeless_ && traced->follows_shapes();
     program = entry.program = std::move(traced);
     std::lock_guard<std::mutex> lock(mutex_);
     entries_.push_back(std::move(entry));
   }
-  return {replay(*program, inputs, shapeless_), std::move(extra)};
+  return {replay(*program, inputs, infer), std::move(extra)};
 }
 
 Function compile(Function fun, bool shapeless) {

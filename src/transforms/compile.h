@@ -19,8 +19,10 @@ class Compiled {
 
   explicit Compiled(bool shapeless) : shapeless_(shapeless) {}
 
-  // Runs the program for these inputs, tracing `fun` if none fits. `constants` are part of the key:
-  // equal ones stand for equal values of everything else that `fun` sees.
+  // Runs the program for these inputs, tracing `fun` if none fits. A shapeless program serves other
+  // sizes if it follows shapes (see Program); else each size has a trace, so none is ever wrong.
+  // `constants` are part of the key: equal ones stand for equal values of everything else that `fun`
+  // sees.
   Result operator()(const std::function<Result(const Arrays&)>& fun, const Arrays& inputs,
                     const std::vector<uint64_t>& constants = {});
 
@@ -28,6 +30,7 @@ class Compiled {
   struct Entry {
     std::vector<uint64_t> constants;
     Avals inputs;
+    bool any_size;  // serves inputs of as many dimensions, whatever their sizes (but one)
     std::shared_ptr<const Program> program;
     std::shared_ptr<const void> extra;
   };

@@ -1,5 +1,6 @@
 #include "transforms/program.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/node.h"
@@ -111,6 +112,15 @@ Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values) {
   return std::move(p);
 }
 
+bool Program::follows_shapes() const {
+  auto made_while_tracing = [](const auto& constant) {
+    return constant.second.ndim() > 0 && constant.second.node()->op;
+  };
+  return std::none_of(constants.begin(), constants.end(), made_while_tracing) &&
+         std::all_of(steps.begin(), steps.end(),
+                     [](const Step& step) { return step.op->follows_shapes(); });
+}
+
 Arrays replay(const Program& program, const Arrays& inputs, bool infer) {
   Arrays slots(static_cast<size_t>(program.slot_count()));
   for (size_t i = 0; i < inputs.size(); i++) slots[i] = inputs[i];
@@ -126,12 +136,12 @@ Arrays replay(const Program& program, const Arrays& inputs, bool infer) {
       slots[at] = infer ? apply(step.op, std::move(in), stream)
                         : apply(step.op, std::move(in), program.avals[at], stream);
     } else {
-      Arrays out = infer ? apply_multi(step.op, std::move(in), stream)
-                         : apply_multi(step.op, std::move(in),
-                                       Avals(program.avals.begin() + step.first_output,
-                                             program.avals.begin() + step.first_output +
-                                                 step.output_count),
-                                       stream);
+      Arrays out =
+          infer ? apply_multi(step.op, std::move(in), stream)
+                : apply_multi(step.op, std::move(in),
+                              Avals(program.avals.begin() + step.first_output,
+                                    program.avals.begin() + step.first_output + step.output_count),
+                              stream);
       for (size_t k = 0; k < out.size(); k++) slots[at + k] = std::move(out[k]);
     }
   }

@@ -23,6 +23,10 @@ struct Program {
   std::vector<Aval> avals;  // of every slot, as captured
 
   int slot_count() const { return static_cast<int>(avals.size()); }
+
+  // Whether it means the same for inputs of any size. Constants made while tracing, by ops from sizes
+  // (an arange, zeros), are no more followers than ops with sizes in their attributes; data is.
+  bool follows_shapes() const;
 };
 
 // The program that computes `outputs` from `inputs`. What does not depend on an input is a constant.

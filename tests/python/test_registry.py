@@ -380,6 +380,52 @@ def test_compiled_equals_eager(sample):
     failures(sample, representative(sample), check)
 
 
+def grown(arrays):
+    """The same inputs at other sizes: one size after the other, wherever it stands, then all."""
+    sizes = sorted({size for array in arrays for size in array.shape if size > 1})
+    changes = [{size: size + 1} for size in sizes] + [{size: 2 * size for size in sizes}]
+    for change in changes:
+        larger = []
+        for array in arrays:
+            for axis, size in enumerate(array.shape):
+                wrapped = np.arange(change.get(size, size)) % max(size, 1)
+                array = np.take(array, wrapped, axis)
+            larger.append(array)
+        yield larger
+
+
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX keeps sizes of the trace, or cannot infer them")
+@each(lambda sample: sample.compiled and sample.shapeless and sample.arrays())
+def test_shapeless_at_other_sizes(sample):
+    """What is traced shapeless gives, at any size that the function takes, what the function gives;
+    its gradient too."""
+
+    def gradient(*arrays):
+        smooth = Smooth(sample, mx, dtypes[0])
+        smooth.arrays = list(arrays)
+        primals = [arrays[i] for i in smooth.chosen]
+        return mx.vjp(smooth, primals, [mx.ones_like(y) for y in smooth(*primals)])[1]
+
+    def check(dtype, function):
+        drawn = sample.draw(dtype)
+        compiled = mx.compile(function, shapeless=True)
+        checks.outcome(compiled, *sample.engine_arrays(mx, drawn))
+        for larger in grown(drawn):
+            arrays = sample.engine_arrays(mx, larger)
+            wanted, error = checks.outcome(function, *arrays)
+            if error is None:
+                problem = compare_leaves(sample, compiled(*arrays), wanted, exactly=True)
+                if problem:
+                    return f"{[array.shape for array in larger]}: {problem}"
+        return None
+
+    dtypes = representative(sample)[:1]
+    failures(sample, dtypes, lambda dtype: check(dtype, sample.function_of(mx)))
+    if differentiable(sample):
+        dtypes = smooth_dtypes(sample)[:1]
+        failures(sample, dtypes, lambda dtype: check(dtype, gradient))
+
+
 def traced_ops(function, cotangents) -> set[str]:
     """The ops of the function itself while it is transformed, which some await."""
     seen = set()
