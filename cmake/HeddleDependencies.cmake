@@ -3,7 +3,7 @@
 #   fmt::fmt, hwy::hwy, hwy::hwy_contrib   installed (Debian: libfmt-dev, libhwy-dev), else fetched at a pinned version, static
 #   DNNL::dnnl                             oneDNN 3, from the Python package onednn-devel-cpu-gomp
 #   heddle::json                           nlohmann-json 3, from the Python package nlohmann-json
-#   heddle::openblas                       OpenBLAS with LAPACK, from the Python package scipy-openblas32 (if there)
+#   heddle_install_openblas()              OpenBLAS with LAPACK, from the Python package scipy-openblas32
 # Tests and benchmarks call heddle_find_doctest() and heddle_find_benchmark().
 
 include(FetchContent)
@@ -108,17 +108,25 @@ add_library(heddle_json INTERFACE)
 target_include_directories(heddle_json SYSTEM INTERFACE "${heddle_json_include}")
 add_library(heddle::json ALIAS heddle_json)
 
-# --- OpenBLAS (LAPACK): whoever writes linear algebra links heddle::openblas to heddle_objects ----------------------
+# --- OpenBLAS (LAPACK): loaded when linear algebra is first asked for, so nothing links it ----------------------------
 
 heddle_locate_in_wheel(scipy-openblas32 "libscipy_openblas.so" heddle_openblas_library)
-if(heddle_openblas_library)
-  cmake_path(GET heddle_openblas_library PARENT_PATH heddle_openblas_lib)
-  cmake_path(GET heddle_openblas_lib PARENT_PATH heddle_openblas_root)
-  add_library(heddle::openblas SHARED IMPORTED)
-  set_target_properties(heddle::openblas PROPERTIES
-    IMPORTED_LOCATION "${heddle_openblas_library}"
-    INTERFACE_INCLUDE_DIRECTORIES "${heddle_openblas_root}/include")
+heddle_locate_in_wheel(scipy-openblas32 "LICENSE.txt" heddle_openblas_license)
+if(NOT heddle_openblas_library OR NOT heddle_openblas_license)
+  message(FATAL_ERROR
+    "OpenBLAS was not found. Install it beside the Python of this build (${Python_EXECUTABLE}):\n"
+    "  ${Python_EXECUTABLE} -m pip install scipy-openblas32")
 endif()
+# The run path of what is built here; what is installed looks where heddle_install_openblas() puts a copy.
+cmake_path(GET heddle_openblas_library PARENT_PATH heddle_openblas_folder)
+list(APPEND CMAKE_BUILD_RPATH "${heddle_openblas_folder}")
+
+# OpenBLAS asks not to be depended on at run time, so that its interface may change: a copy goes with heddle.
+function(heddle_install_openblas destination component)
+  install(FILES "${heddle_openblas_library}" DESTINATION "${destination}" COMPONENT "${component}")
+  install(FILES "${heddle_openblas_license}" RENAME LICENSE-OpenBLAS.txt
+    DESTINATION "${destination}" COMPONENT "${component}")
+endfunction()
 
 # --- for tests and benchmarks --------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ target_include_directories(heddle PUBLIC
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 target_link_options(heddle PRIVATE -Wl,--no-undefined)
-# oneDNN is looked for beside the library (as in a Python environment's lib/), then where the install below puts a copy.
+# oneDNN is looked for beside the library (as in a Python environment's lib/), then where the install below puts a copy;
+# OpenBLAS likewise.
 set_target_properties(heddle PROPERTIES
   LINKER_LANGUAGE CXX
   VERSION ${PROJECT_VERSION}
@@ -33,3 +34,4 @@ install(FILES "${PROJECT_BINARY_DIR}/heddle-config.cmake" "${PROJECT_BINARY_DIR}
 # Renamed to its soname, the only name the loader asks for.
 install(FILES "$<TARGET_FILE:DNNL::dnnl>" RENAME "$<TARGET_SONAME_FILE_NAME:DNNL::dnnl>"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/heddle" COMPONENT cpp)
+heddle_install_openblas("${CMAKE_INSTALL_LIBDIR}/heddle" cpp)

@@ -27,12 +27,12 @@ target_link_options(heddle_core PRIVATE "-Wl,--version-script=${heddle_core_expo
 set_target_properties(heddle_core PROPERTIES LINK_DEPENDS "${heddle_core_exports}")
 
 # oneDNN's wheel puts libdnnl.so into the lib/ of the environment. Seen from <lib>/pythonX.Y/site-packages/heddle that is
-# three folders up; the second path serves systems with lib64.
+# three folders up; the second path serves systems with lib64. OpenBLAS goes into the package itself.
 set(heddle_package_dir "${PROJECT_BINARY_DIR}/python/heddle")
 set_target_properties(heddle_core PROPERTIES
   OUTPUT_NAME core
   LIBRARY_OUTPUT_DIRECTORY "${heddle_package_dir}"
-  INSTALL_RPATH "$ORIGIN/../../..;$ORIGIN/../../../../lib")
+  INSTALL_RPATH "$ORIGIN/../../..;$ORIGIN/../../../../lib;$ORIGIN/lib")
 
 file(GLOB heddle_package_entries CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/python/heddle"
   "${PROJECT_SOURCE_DIR}/python/heddle/*")
@@ -43,6 +43,7 @@ foreach(entry IN LISTS heddle_package_entries)
 endforeach()
 
 install(TARGETS heddle_core LIBRARY DESTINATION heddle COMPONENT python)
+heddle_install_openblas(heddle/lib python)
 
 # Type stubs, made from the extension itself: core/__init__.pyi and one file for each submodule.
 set(heddle_stub_dir "${PROJECT_BINARY_DIR}/stubs")

@@ -1,5 +1,5 @@
-// What the binding files share. Each file binds one family and offers one `bind_...` function, which
-// module.cpp calls. Bindings convert arguments and results; they hold no engine logic.
+// What the binding files share. Each file binds one family and offers one `bind_...` function,
+// which module.cpp calls. Bindings convert arguments and results; they hold no engine logic.
 //
 // A family also attaches its array methods, beside the module functions:
 //   array_class().def("sum", [](const Array& a, ...) { ... }, ...);
@@ -37,8 +37,9 @@ using namespace nb::literals;
 // buffers, DLPack, objects with __mlx_array__. Throws ValueError or TypeError as mx.array does.
 Array to_array(nb::handle value, std::optional<Dtype> dtype = std::nullopt);
 
-// The same for an operand of an op. A Python scalar is weak and takes the dtype of the array `beside`
-// where it can (ValueError where the value does not fit), a numpy value is cast to it. Lists are refused.
+// The same for an operand of an op. A Python scalar is weak and takes the dtype of the array
+// `beside` where it can (ValueError where the value does not fit), a numpy value is cast to it.
+// Lists are refused.
 Array to_operand(nb::handle value, std::optional<Dtype> beside = std::nullopt);
 
 // The two operands of a binary op, each beside the other.
@@ -57,8 +58,8 @@ nb::object wrap(Array array);
 // True for `random.state`, which stands for the calling thread's key.
 bool is_random_state(nb::handle value);
 
-// Calls f(array) for every array in a tree of lists, tuples and dicts; other leaves are passed over.
-// `random.state` counts as a list of one array.
+// Calls f(array) for every array in a tree of lists, tuples and dicts; other leaves are passed
+// over. `random.state` counts as a list of one array.
 template <class F>
 void visit_arrays(nb::handle tree, F&& f) {
   if (is_array(tree)) {
@@ -107,10 +108,10 @@ struct ArrayAt {
 nb::class_<ArrayAt> array_at_class();
 
 // Slots that families fill. An empty one makes Python report the operation as unsupported.
-// They follow the C API: a new reference, or null with an error set; errors thrown in C++ become Python
-// errors through guarded().
+// They follow the C API: a new reference, or null with an error set; errors thrown in C++ become
+// Python errors through guarded().
 struct ArraySlots {
-  binaryfunc matmul = nullptr;   // either operand may be the array
+  binaryfunc matmul = nullptr;  // either operand may be the array
   binaryfunc getitem = nullptr;
   objobjargproc setitem = nullptr;
 };
@@ -159,6 +160,7 @@ void bind_custom_function(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_products(nb::module_& m);
 void bind_convolution(nb::module_& m);
+void bind_linalg(nb::module_& m);
 void bind_attention(nb::module_& fast);
 void bind_io(nb::module_& m);
 void bind_introspection(nb::module_& m);
@@ -183,11 +185,11 @@ struct type_caster<heddle::Dtype> {
 // The last parameter of nearly every op: None, Stream, ThreadLocalStream, Device or DeviceType.
 template <>
 struct type_caster<heddle::StreamOrDevice> {
-  NB_TYPE_CASTER(heddle::StreamOrDevice,
-                 make_caster<heddle::Stream>::Name + const_name(" | ") +
-                     make_caster<heddle::ThreadLocalStream>::Name + const_name(" | ") +
-                     make_caster<heddle::Device>::Name + const_name(" | ") +
-                     make_caster<heddle::Device::Type>::Name)
+  NB_TYPE_CASTER(heddle::StreamOrDevice, make_caster<heddle::Stream>::Name + const_name(" | ") +
+                                             make_caster<heddle::ThreadLocalStream>::Name +
+                                             const_name(" | ") + make_caster<heddle::Device>::Name +
+                                             const_name(" | ") +
+                                             make_caster<heddle::Device::Type>::Name)
   bool from_python(handle src, uint32_t flags, cleanup_list* cleanup) noexcept {
     return src.is_none() || take<heddle::Stream>(src, flags, cleanup) ||
            take<heddle::Device::Type>(src, flags, cleanup) ||

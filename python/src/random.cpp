@@ -112,6 +112,30 @@ Args:
   loc: the mean; 0 if None.
   scale: the standard deviation; 1 if None.)"));
   m.def(
+      "multivariate_normal",
+      [](const Array& mean, const Array& cov, const Numbers& shape, std::optional<Dtype> dtype,
+         const random::Key& key, const StreamOrDevice& s) {
+        return random::multivariate_normal(mean, cov, Shape(shape), dtype_or(dtype, float32), key,
+                                           s);
+      },
+      "mean"_a, "cov"_a, "shape"_a = Numbers{}, "dtype"_a.none() = float32, "key"_a = nb::none(),
+      "stream"_a = nb::none(),
+      nb::sig(signature("multivariate_normal",
+                        "mean: array, cov: array, shape: Sequence[int] = [], dtype: Dtype | None "
+                        "= float32, ")),
+      documentation(R"(Vectors of dependent, normally distributed numbers.
+
+Args:
+  mean: shape ``(..., n)``.
+  cov: the covariance, shape ``(..., n, n)``; symmetric and positive semi-definite, which is not checked.
+  shape: how many vectors; the leading dimensions of `mean` and `cov` broadcast to it. If empty, they
+    broadcast to each other.
+  dtype: float32.
+
+Raises:
+  ValueError: shapes that do not fit, another dtype.
+  RuntimeError: at evaluation, a covariance with NaN or infinite elements.)"));
+  m.def(
       "truncated_normal",
       [](nb::handle lower, nb::handle upper, const std::optional<Numbers>& shape,
          std::optional<Dtype> dtype, const random::Key& key, const StreamOrDevice& s) {

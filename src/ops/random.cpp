@@ -166,6 +166,31 @@ Array normal(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
   return scaled(multiply(deviation, x, s), loc, {}, s);
 }
 
+Array multivariate_normal(const Array& mean, const Array& covariance, const Shape& shape,
+                          Dtype dtype, const Key& key, StreamOrDevice s) {
+  auto require = [](bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(fmt::format("[multivariate_normal] {}", message));
+  };
+  require(dtype == float32, "dtype must be float32.");
+  require(mean.ndim() >= 1, "mean must have at least one dimension.");
+  require(covariance.ndim() >= 2, "cov must have at least two dimensions.");
+  require(covariance.shape(-1) == covariance.shape(-2),
+          "last two dimensions of cov must be equal.");
+  const int64_t n = mean.shape(-1);
+  require(n == covariance.shape(-1), "mean and cov must have compatible shapes.");
+  Shape batch = broadcast_shapes(
+      shape, broadcast_shapes(Shape(mean.shape().begin(), mean.shape().end() - 1),
+                              Shape(covariance.shape().begin(), covariance.shape().end() - 2)));
+  require(shape.empty() || batch == shape, "mean and cov do not broadcast to the shape.");
+
+  // The symmetric root of the covariance: the signs of singular vectors drop out of it.
+  const Arrays parts = linalg::svd(astype(covariance, float32, s), true, s);
+  Array root = matmul(multiply(parts[0], expand_dims(sqrt(parts[1], s), -2, s), s), parts[2], s);
+  batch.push_back(n);
+  Array x = normal(batch, float32, {}, {}, key, s);
+  return add(squeeze(matmul(expand_dims(x, -2, s), root, s), -2, s), astype(mean, float32, s), s);
+}
+
 Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dtype, const Key& key,
               StreamOrDevice s) {
   if (!is_integer(dtype) && !is_bool(dtype)) {

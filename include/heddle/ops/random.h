@@ -36,6 +36,12 @@ Array uniform(const Shape& shape, Dtype dtype = float32, const Key& key = {},
 Array normal(const Shape& shape, Dtype dtype = float32, const std::optional<Array>& loc = {},
              const std::optional<Array>& scale = {}, const Key& key = {}, StreamOrDevice s = {});
 
+// Vectors of dependent normal numbers: mean (..., n), covariance (..., n, n) positive
+// semi-definite, whose leading dimensions broadcast to `shape` or, if that is empty, to each other.
+// float32 only.
+Array multivariate_normal(const Array& mean, const Array& covariance, const Shape& shape = {},
+                          Dtype dtype = float32, const Key& key = {}, StreamOrDevice s = {});
+
 // Integers (or bool) in [low, high), drawn from float32 numbers: beyond 2^24 not every one is met.
 Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dtype = int32,
               const Key& key = {}, StreamOrDevice s = {});

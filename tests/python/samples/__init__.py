@@ -6,6 +6,7 @@ from . import (
     custom,
     fast,
     indexing,
+    linalg,
     pointwise,
     products,
     random,
@@ -27,6 +28,7 @@ FAMILIES = (
     random,
     fast,
     convolution,
+    linalg,
     custom,
 )
 SAMPLES = [sample for family in FAMILIES for sample in family.SAMPLES]
