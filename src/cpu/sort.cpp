@@ -13,7 +13,9 @@
 
 #include "core/threads.h"
 #include "cpu/lanes.h"
+#include "cpu/scratch.h"
 #include "cpu/sort_columns.h"
+#include "cpu/sort_parts.h"
 #include "cpu/tile/program.h"
 
 namespace heddle::cpu {
@@ -95,76 +97,68 @@ void sort_keys(const hwy::Sorter& sorter, K* keys, int64_t n) {
   }
 }
 
-// How many of the first `k` elements of the merge of a[0, n) and b[0, m) come from a.
+// Values that cut keys into parts of about the same size, from an evenly spread sample.
 template <class K>
-int64_t merge_split(const K* a, int64_t n, const K* b, int64_t m, int64_t k) {
-  int64_t low = std::max<int64_t>(0, k - m), high = std::min(k, n);
-  while (low < high) {
-    const int64_t i = (low + high) / 2;
-    if (less(b[k - i - 1], a[i])) {
-      high = i;
-    } else {
-      low = i + 1;
-    }
+std::vector<K> splitters_of(const K* keys, int64_t n, int64_t parts) {
+  constexpr int64_t per_part = 512;
+  const int64_t count = per_part * parts;
+  std::vector<K> sample(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) sample[static_cast<size_t>(i)] = keys[n * i / count];
+  hwy::Sorter()(sample.data(), static_cast<size_t>(count), hwy::SortAscending());
+  std::vector<K> splitters;
+  for (int64_t p = 1; p < parts; ++p) {
+    splitters.push_back(sample[static_cast<size_t>(p * per_part)]);
   }
-  return low;
+  return splitters;
 }
 
-template <class K>
-void merge(const K* a, const K* a_end, const K* b, const K* b_end, K* out) {
-  while (a < a_end && b < b_end) {
-    const bool from_b = less(*b, *a);
-    *out++ = from_b ? *b : *a;
-    b += from_b;
-    a += !from_b;
-  }
-  out = std::copy(a, a_end, out);
-  std::copy(b, b_end, out);
-}
-
-// Sorts a long row on all threads: pieces by vector quicksort, then rounds of merges, each of which
-// is cut into slices of equal length. Equal keys are the same bits, so no cut shows in the result.
+// Sorts a long row on all threads: its keys are moved to one part for each thread, by value, and
+// the parts sorted. Equal keys are the same bits, so the result does not show where the cuts were.
 template <class K>
 void sort_long(K* keys, int64_t n) {
-  int64_t pieces = 1;
-  while (pieces * 2 <= num_threads()) pieces *= 2;
-  if (pieces == 1) {
+  const int64_t parts = num_threads();
+  if (parts == 1) {
     hwy::Sorter()(keys, static_cast<size_t>(n), hwy::SortAscending());
     return;
   }
-  const auto border = [&](int64_t i) { return n * i / pieces; };
-  parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
-    const hwy::Sorter sorter;
-    for (int64_t i = begin; i < end; ++i) {
-      sorter(keys + border(i), static_cast<size_t>(border(i + 1) - border(i)),
-             hwy::SortAscending());
+  const PartKernels<K>& kernels = part_kernels<K>();
+  const std::vector<K> splitters = splitters_of(keys, n, parts);
+  const auto border = [&](int64_t slice) { return n * slice / parts; };
+  std::vector<int64_t> counts(static_cast<size_t>(parts * parts));  // by slice of keys, by part
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t s = begin; s < end; ++s) {
+      kernels.count(keys + border(s), border(s + 1) - border(s), splitters.data(), parts,
+                    counts.data() + s * parts);
     }
   });
-  const std::unique_ptr<K[]> buffer(new K[static_cast<size_t>(n)]);
-  K* from = keys;
-  K* to = buffer.get();
-  for (int64_t run = 1; run < pieces; run *= 2, std::swap(from, to)) {
-    parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {  // slice i % (2 * run) of a merge of two runs
-        const int64_t first = i / (2 * run) * (2 * run);
-        const K* a = from + border(first);
-        const K* b = from + border(first + run);
-        const int64_t a_size = b - a;
-        const int64_t b_size = border(first + 2 * run) - border(first + run);
-        const int64_t begin_at = (a_size + b_size) * (i - first) / (2 * run);
-        const int64_t end_at = (a_size + b_size) * (i - first + 1) / (2 * run);
-        const int64_t a_begin = merge_split(a, a_size, b, b_size, begin_at);
-        const int64_t a_end = merge_split(a, a_size, b, b_size, end_at);
-        merge(a + a_begin, a + a_end, b + (begin_at - a_begin), b + (end_at - a_end),
-              to + border(first) + begin_at);
-      }
-    });
+  Scratch buffer(static_cast<size_t>(n) * sizeof(K));
+  std::vector<K*> places(static_cast<size_t>(parts * parts));
+  std::vector<int64_t> starts;
+  int64_t total = 0;
+  for (int64_t p = 0; p < parts; ++p) {
+    starts.push_back(total);
+    for (int64_t s = 0; s < parts; ++s) {
+      places[static_cast<size_t>(s * parts + p)] = buffer.as<K>() + total;
+      total += counts[static_cast<size_t>(s * parts + p)];
+    }
   }
-  if (from != keys) {
-    parallel_for(n, parallel_grain, [&](int64_t begin, int64_t end) {
-      std::copy(from + begin, from + end, keys + begin);
-    });
-  }
+  starts.push_back(total);
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t s = begin; s < end; ++s) {
+      kernels.move(keys + border(s), border(s + 1) - border(s), splitters.data(), parts,
+                   places.data() + s * parts);
+    }
+  });
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    const hwy::Sorter sorter;
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t first = starts[static_cast<size_t>(p)];
+      const int64_t count = starts[static_cast<size_t>(p + 1)] - first;
+      K* part = buffer.as<K>() + first;
+      sorter(part, static_cast<size_t>(count), hwy::SortAscending());
+      std::copy_n(part, count, keys + first);
+    }
+  });
 }
 
 // Runs f(row, sort_row) for each row, where sort_row(keys, n) sorts: many rows in parallel, one by

@@ -106,6 +106,14 @@ TEST_CASE_TEMPLATE("sort and argsort: every dtype", T, bool, int8_t, uint8_t, in
   check_rows<T>(1, 200001, 1000);
 }
 
+TEST_CASE_TEMPLATE("sort and argsort: rows shared by five threads", T, uint8_t, int16_t, uint16_t,
+                   int32_t, uint32_t, int64_t, uint64_t, float16_t, float, double) {
+  const int threads = num_threads();
+  set_num_threads(5);
+  for (const uint64_t range : {0, 1, 3, 1000}) check_rows<T>(1, 70003, range);
+  set_num_threads(threads);
+}
+
 TEST_CASE("sort: from strided memory, in place, empty, a single element") {
   std::vector<float> x = {5, 1, 4, 2, 3, 0}, y(6);
   cpu::sort({x.data(), float32, {3, 2}, {1, 3}}, {y.data(), float32, {3, 2}, {2, 1}});
