@@ -1,6 +1,7 @@
 # Finds what heddle is built on and makes one imported target of each:
 #   OpenMP::OpenMP_CXX, Threads::Threads   the compiler's
 #   fmt::fmt, hwy::hwy, hwy::hwy_contrib   installed (Debian: libfmt-dev, libhwy-dev), else fetched at a pinned version, static
+#   ZLIB::ZLIB                             installed (Debian: zlib1g-dev), else fetched at a pinned version, static
 #   DNNL::dnnl                             oneDNN 3, from the Python package onednn-devel-cpu-gomp
 #   heddle::json                           nlohmann-json 3, from the Python package nlohmann-json
 #   heddle_install_openblas()              OpenBLAS with LAPACK, from the Python package scipy-openblas32
@@ -48,6 +49,18 @@ if(NOT TARGET hwy::hwy)
   heddle_fetch(highway https://github.com/google/highway.git 1.0.3)
   add_library(hwy::hwy ALIAS hwy)
   add_library(hwy::hwy_contrib ALIAS hwy_contrib)
+endif()
+
+# --- zlib ----------------------------------------------------------------------------------------------------------
+
+if(NOT HEDDLE_FETCH_DEPENDENCIES)
+  find_package(ZLIB 1.2.11 QUIET)
+endif()
+if(NOT TARGET ZLIB::ZLIB)
+  heddle_fetch(zlib https://github.com/madler/zlib.git v1.3.1)
+  target_include_directories(zlibstatic SYSTEM PUBLIC
+    "$<BUILD_INTERFACE:${zlib_SOURCE_DIR}>" "$<BUILD_INTERFACE:${zlib_BINARY_DIR}>")
+  add_library(ZLIB::ZLIB ALIAS zlibstatic)
 endif()
 
 # --- Python, which also knows where the oneDNN and OpenBLAS wheels are ---------------------------------------------

@@ -15,7 +15,7 @@ class AxisError : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
-// A file that lies about itself or could do harm. In Python a ValueError as well.
+// A file that lies about itself or could do harm. In Python both a ValueError and a RuntimeError.
 class UnsafeFileError : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;

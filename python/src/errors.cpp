@@ -63,8 +63,9 @@ void bind_errors(nb::module_& m) {
       m, "AxisError", "An axis that the array does not have. Both a ValueError and an IndexError.",
       nb::make_tuple(value_error, index_error));
   unsafe_file_error = new_error(m, "UnsafeFileError",
-                                "A file that lies about itself or could do harm. A ValueError.",
-                                nb::make_tuple(value_error));
+                                "A file that lies about itself or could do harm. Both a ValueError "
+                                "and a RuntimeError, which MLX raises for some.",
+                                nb::make_tuple(value_error, nb::handle(PyExc_RuntimeError)));
   nb::register_exception_translator(translate);
 }
 

@@ -1,28 +1,32 @@
 // Files as the readers and writers of all formats use them.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "core/buffer.h"
+#include "heddle/io.h"
 
 namespace heddle::io {
 
-// The whole file mapped read-only; unmapped when the last buffer on it dies.
-struct MappedFile {
-  BufferRef buffer;
-  const char* data;
-  size_t bytes;
+// A file's bytes in memory: mapped, or read. The owner keeps them; empty for memory of the caller.
+struct Bytes {
+  BufferRef owner;
+  const char* data = nullptr;
+  uint64_t size = 0;
 };
 
-// Throws std::runtime_error "[op] Failed to open file path: reason" for what is not a readable regular
-// file.
-MappedFile map_file(const char* op, const std::string& path);
+// The whole file mapped read-only, unmapped when the last owner dies. Throws std::runtime_error
+// "[op] Failed to open file path: reason" for what is not a readable regular file.
+Bytes map_file(const char* op, const std::string& path);
+
+// Exactly `n` bytes of a stream, or what there is before its end. Memory grows with what is read,
+// so that a false `n` costs nothing.
+Bytes read_bytes(const ReadFunction& read, uint64_t n);
 
 // Writes a temporary file beside `path` through the callback's sink, flushes it to the disk and
 // renames it over `path`. On any failure the temporary file is removed and `path` left as it was.
-using Sink = std::function<void(const void*, size_t)>;
+// Symbolic links are followed; a pipe or a device, which cannot be replaced, is written in place.
 void write_atomically(const char* op, const std::string& path,
-                      const std::function<void(const Sink&)>& produce);
+                      const std::function<void(const WriteFunction&)>& produce);
 
 }  // namespace heddle::io

@@ -246,7 +246,7 @@ HWY_INLINE V log_to_base(D d, V x, float factor, float e_high, float e_low) {
   auto [e, f] = split_exponent(d, normal);
   e = hn::Sub(e, hn::IfThenElseZero(subnormal, hn::Set(d, 25.0f)));
   const V rest = log1p_less_f(d, f);
-  const V y = [&] {
+  const V y = [&, e = e, f = f] {  // clang before 16 captures bindings only so
     if (factor == 1.0f) {
       return hn::Add(hn::Add(f, hn::MulAdd(e, hn::Set(d, e_low), rest)),
                      hn::Mul(e, hn::Set(d, e_high)));

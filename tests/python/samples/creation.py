@@ -1,5 +1,7 @@
 """Arrays from nothing but numbers."""
 
+from pathlib import Path
+
 import numpy as np
 
 from engines import DTYPES, FLOATS, NUMBERS, REALS
@@ -7,6 +9,7 @@ from engines import DTYPES, FLOATS, NUMBERS, REALS
 from .spec import Arr, Name, sample
 
 ONLY = {"dtypes": ("float32",), "grad": False, "vmap": False, "exact": True}
+FILES = Path(__file__).parent.parent / "data"
 WINDOWS = ("bartlett", "hanning", "hamming", "blackman")
 
 
@@ -37,6 +40,7 @@ def table():
         yield sample("tri", *args, kw=keywords, label=label, **ONLY)
     yield sample("identity", 3, **ONLY)
     yield sample("identity", 3, kw={"dtype": Name("bfloat16")}, label="dtype", **ONLY)
+    yield sample("load", str(FILES / "big-endian.npy"), **ONLY)  # converted when first needed
     yield from arange_table()
     for args, keywords in (
         ((0, 1), {}),
