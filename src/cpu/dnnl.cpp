@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <stdexcept>
@@ -34,8 +36,7 @@ const ::dnnl::engine& engine() {
 // oneDNN asks OpenMP how many threads it may use; heddle's limit holds for the length of a call.
 class ThreadLimit {
  public:
-  ThreadLimit() : before_(omp_get_max_threads()) {
-    int limit = num_threads();
+  explicit ThreadLimit(int limit = num_threads()) : before_(omp_get_max_threads()) {
     changed_ = limit != before_ && !omp_in_parallel();
     if (changed_) omp_set_num_threads(limit);
   }
@@ -418,8 +419,21 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, 
         "dnnl_sgemm");
 }
 
+int64_t elements_of(const Tensor& t) {
+  return std::accumulate(t.dims, t.dims + t.rank, int64_t{1}, std::multiplies<>());
+}
+
+// What a convolution computes and moves is too little to wake other threads for.
+bool is_small(const ConvRequest& r) {
+  int64_t moved = elements_of(r.src) + elements_of(r.weights) + elements_of(r.dst);
+  // Each element of the weights meets one element of dst per sample and position.
+  int64_t positions = r.dst.dims[0];
+  for (int64_t d = 2; d < r.dst.rank; d++) positions *= r.dst.dims[d];
+  return moved <= parallel_grain * 2 && elements_of(r.weights) * positions <= parallel_grain * 8;
+}
+
 void convolution(const ConvRequest& request, void* src, void* weights, void* dst) {
-  ThreadLimit limit;
+  ThreadLimit limit(is_small(request) ? 1 : num_threads());
   Kernel& k = cache().find(request, [&] { return make_convolution(request); });
   void* pointers[] = {src, weights, dst, nullptr};
   execute(k, pointers);
