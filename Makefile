@@ -15,7 +15,7 @@ say = @echo "heddle: $(1)"
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test test-cpp bench docs format lint asan install clean FORCE
+.PHONY: help demo test test-cpp bench docs format lint asan fuzz install clean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the steps share one build folder, and ninja already uses every core
 
@@ -48,6 +48,16 @@ asan: $(STAMPS)/build ## Run the C++ tests under the address and undefined-behav
 	@cmake --build build/asan -j $(JOBS)
 	$(call say,running the C++ tests with sanitizers)
 	@UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/asan --verbose --no-tests=error
+
+CLANG ?= $(or $(firstword $(foreach c,clang++ clang++-14 clang++-15 clang++-16,$(shell command -v $(c)))),clang++)
+FUZZ_SECONDS ?= 60
+
+fuzz: $(STAMPS)/build ## Fuzz the readers of files (clang, libclang-rt and libomp are wanted), FUZZ_SECONDS each
+	@command -v $(CLANG) >/dev/null || { echo "heddle: please install clang, libclang-rt-14-dev and libomp-14-dev" >&2; exit 1; }
+	$(call say,building the fuzzers in build/fuzz)
+	@cmake --preset fuzz -DCMAKE_CXX_COMPILER=$(CLANG) -DPython_EXECUTABLE=$(BIN)/python >build/fuzz.log 2>&1 || { cat build/fuzz.log; exit 1; }
+	@cmake --build build/fuzz -j $(JOBS)
+	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
 
 docs: install $(STAMPS)/docs ## Build the documentation into build/docs
 	$(call say,building the pages and the API reference in build/docs)

@@ -21,6 +21,22 @@ nb::dict dict_of(const Metadata& metadata) {
   return result;
 }
 
+nb::dict dict_of(const GgufMetadata& metadata) {
+  nb::dict result;
+  for (const auto& [key, value] : metadata) {
+    if (const auto* array = std::get_if<Array>(&value)) {
+      result[text(key)] = wrap(*array);
+    } else if (const auto* string = std::get_if<std::string>(&value)) {
+      result[text(key)] = text(*string);
+    } else {
+      nb::list texts;
+      for (const auto& t : std::get<std::vector<std::string>>(value)) texts.append(text(t));
+      result[text(key)] = texts;
+    }
+  }
+  return result;
+}
+
 std::string format_of(nb::handle file) {
   nb::object name = is_path(file) ? nb::borrow<nb::object>(file) : file.attr("name");
   std::string path = is_path(name) ? path_of(name) : "";
@@ -82,6 +98,11 @@ nb::object load(nb::handle file, std::optional<std::string> format, bool return_
   if (*format == "safetensors") {
     return result(
         with_source(file, [&](const auto&... from) { return load_safetensors(from..., s); }));
+  }
+  if (*format == "gguf") {
+    return result(as_value_error([&] {
+      return with_source(file, [&](const auto&... from) { return load_gguf(from..., s); });
+    }));
   }
   if (*format == "safetensors.index.json" && is_path(file)) {
     std::string path = path_of(file);
@@ -169,6 +190,28 @@ void save_tensors(nb::handle file, const nb::dict& arrays, std::optional<nb::dic
     }
   }
   with_sink("save_safetensors", file, [&](const auto& to) { save_safetensors(to, named, texts); });
+}
+
+GgufMetadata::mapped_type gguf_value(nb::handle value) {
+  if (is_array(value)) return array_of(value);
+  if (nb::isinstance<nb::str>(value)) return nb::cast<std::string>(value);
+  if (nb::isinstance<nb::list>(value)) {
+    std::vector<std::string> texts;
+    for (nb::handle item : nb::borrow<nb::list>(value)) texts.push_back(key_in("save_gguf", item));
+    return texts;
+  }
+  throw std::runtime_error(
+      "[save_gguf] Received unexpected type in metadata: arrays, strings and lists of strings are "
+      "wanted");
+}
+
+void save_model(nb::handle file, const nb::dict& arrays, std::optional<nb::dict> metadata) {
+  std::map<std::string, Array> named = named_arrays("save_gguf", arrays);
+  GgufMetadata values;
+  if (metadata) {
+    for (auto [key, value] : *metadata) values[key_in("save_gguf", key)] = gguf_value(value);
+  }
+  with_sink("save_gguf", file, [&](const auto& to) { save_gguf(to, named, values); });
 }
 
 }  // namespace
@@ -261,6 +304,21 @@ Args:
 
 Raises:
   RuntimeError: the file cannot be written.)");
+  m.def("save_gguf", &save_model, "file"_a, "arrays"_a, "metadata"_a = nb::none(),
+        nb::sig("def save_gguf(file: Union[file, str, pathlib.Path], arrays: dict[str, array], "
+                "metadata: Optional[dict[str, Union[array, str, list[str]]]] = None)"),
+        R"(Writes arrays and metadata to a GGUF file, version 3.
+
+A path is written atomically. The suffix ``.gguf`` is added where it is missing.
+
+Args:
+  file: a path, or a file object opened in binary mode.
+  arrays: by name; signed integers, float16, bfloat16, float32 and float64 of at most 4 dimensions.
+  metadata: by key; scalars and one-dimensional arrays, strings, lists of strings.
+
+Raises:
+  RuntimeError: the file cannot be written, or it cannot hold the arrays.
+  ValueError: it cannot hold the metadata.)");
 }
 
 }  // namespace heddle::python
