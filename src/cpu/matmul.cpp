@@ -227,12 +227,18 @@ int64_t small_limit(Dtype t) {
   return t == Dtype::bfloat16 ? 1 << 15 : 1 << 12;
 }
 
-// dnnl_sgemm takes no post-ops. On AVX2 it is ahead of the primitive at nearly every size, on
-// AVX-512 only for a few rows: (4, 768) x (768, 768) takes 87 us against 110 on one core, (8, 768)
-// as long.
-bool sgemm_is_faster(int64_t M) {
-  constexpr int64_t few_rows = 4;
-  return !onednn::has_avx512() || M <= few_rows;
+// Whether dnnl_sgemm is ahead of the primitive although it takes no post-ops, so that an addend has
+// to be copied to the result before. On AVX2 it is at nearly every size. On AVX-512 it is for a few
+// rows, (8, 768) x (768, 768) in 28 us against 33 on two cores, and, since it packs its operands,
+// for large products: with a row as addend on one core (1024, 384) x (384, 1536) takes 7.1 ms
+// against 7.9, (1024, 1536) x (1536, 384) 7.3 against 8.0, 2048^3 97 against 110, and with b
+// stored by columns 7.2 against 7.5, 7.5 against 7.6, 102 against 106. With a stored by columns it
+// is ahead or behind depending on the shape, by up to a seventh.
+bool sgemm_is_faster(const Stack& s) {
+  constexpr int64_t few_rows = 8, many_rows = 256, deep = 256, large = int64_t{1} << 24;
+  if (!onednn::has_avx512() || s.M <= few_rows) return true;
+  return s.sides[operand_a].column_stride == 1 && s.K >= deep && s.M * s.N * s.K >= large &&
+         (s.sides[operand_b].column_stride == 1 || s.M >= many_rows);
 }
 
 void multiply_by_onednn(Stack& s, const Epilogue& e) {
@@ -243,7 +249,8 @@ void multiply_by_onednn(Stack& s, const Epilogue& e) {
   if (!dense_in_one(s.K, s.N, b.row_stride, b.column_stride)) b_copy.make(s, operand_b, s.K, s.N);
 
   bool has_addend = s.sides[operand_addend].data != nullptr;
-  bool into_out = has_addend && !suits_post_op(s);
+  bool by_sgemm = s.dtype == Dtype::float32 && sgemm_is_faster(s) && e.tail == onednn::Tail::none;
+  bool into_out = has_addend && (by_sgemm || !suits_post_op(s));
   if (into_out) {
     const auto& c = s.sides[operand_addend];
     View from{const_cast<char*>(c.data), s.dtype, s.batch, c.batch};
@@ -254,8 +261,6 @@ void multiply_by_onednn(Stack& s, const Epilogue& e) {
     tile::copy(from, {s.out, s.dtype, from.shape, row_major_strides(from.shape)});
   }
 
-  bool by_sgemm = s.dtype == Dtype::float32 && sgemm_is_faster(s.M) &&
-                  e.tail == onednn::Tail::none && (!has_addend || into_out);
   constexpr size_t most_batch = 2;
   size_t first = by_sgemm ? s.batch.size() : s.batch.size() - std::min(s.batch.size(), most_batch);
   // oneDNN takes no dimension that only the result has.

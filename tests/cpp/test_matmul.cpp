@@ -166,6 +166,40 @@ TEST_CASE("matmul with an addend, factors and tails") {
   }
 }
 
+TEST_CASE("large float32 products with addends agree with heddle's own kernel") {
+  const int64_t M = 260, N = 257, K = 264;
+  for (int layout = 0; layout < 4; layout++) {  // either operand stored by columns
+    auto make = [&](int64_t rows, int64_t columns, bool turned) {
+      return Tensor(float32, {rows, columns}, turned ? std::vector<int>{1, 0} : std::vector<int>{});
+    };
+    Tensor a = make(M, K, layout & 1), b = make(K, N, layout & 2);
+    a.fill(1), b.fill(2);
+    auto matrix = [](const Tensor& t) {
+      return cpu::Matrix{t.view.data, float32, t.view.strides[0], t.view.strides[1]};
+    };
+    // dense, row, column, scalar, transposed, none
+    for (int kind = 0; kind < 6; kind++) {
+      std::vector<int> order = kind == 4 ? std::vector<int>{1, 0} : std::vector<int>{};
+      std::vector<int> shared[] = {{}, {0}, {1}, {0, 1}, {}, {}};
+      Tensor c(float32, {M, N}, order, 1, shared[kind]);
+      c.fill(3);
+      Epilogue e{0.5, -2.0, kind == 5 ? nullptr : &c.view};
+      Tensor out(float32, {M, N}), wanted(float32, {M, N});
+      cpu::matmul(a.view, b.view, out.view, e);
+      cpu::Finish finish{wanted.view.data, float32, N, e.alpha, e.beta};
+      if (kind != 5) finish.addend = matrix(c);
+      cpu::gemm(M, N, K, matrix(a), matrix(b), finish);
+      float worst = 0;
+      for (int64_t i = 0; i < M * N; i++) {
+        worst = std::max(worst, std::abs(out.view.as<float>()[i] - wanted.view.as<float>()[i]));
+      }
+      CAPTURE(layout);
+      CAPTURE(kind);
+      CHECK(worst <= 3 * tolerance(float32, K));
+    }
+  }
+}
+
 TEST_CASE("matmul of empty operands") {
   for (Dtype t : dtypes) {
     Tensor a(t, {3, 4, 0}), b(t, {3, 0, 5}), out(t, {3, 4, 5}), c(t, {3, 4, 5}, {}, 1, {0, 1});
