@@ -86,52 +86,217 @@ int asked_for(const T& first) {
   return static_cast<int>(size * (sizeof(Real<T>) == 4 ? 1.000001 : 1)) + 1;
 }
 
+// Runs f(work, &size, &info) twice: to learn the size of the workspace, and with one.
+template <class T, class F>
+int with_workspace(F&& f) {
+  int size = -1, info = 0;
+  T first{};
+  f(&first, &size, &info);
+  size = asked_for(first);
+  f(workspace<T>(size).get(), &size, &info);
+  return info;
+}
+
 }  // namespace
 
 Threads::Threads() { set_threads(num_threads()); }
 Threads::~Threads() { set_threads(1); }
 
 template <class T>
-int svd(int64_t rows, int64_t columns, T* a, Real<T>* s, T* u, T* vt, bool vectors) {
+int svd(int64_t rows, int64_t columns, T* a, Real<T>* s, T* u, T* vt, Vectors vectors) {
   const int m = static_cast<int>(rows), n = static_cast<int>(columns);
   const int k = std::min(m, n), larger = std::max(m, n);
-  const char job = vectors ? 'A' : 'N';
-  const int ldu = vectors ? m : 1, ldvt = vectors ? n : 1;
+  const char job = vectors == Vectors::none ? 'N' : vectors == Vectors::thin ? 'S' : 'A';
+  const int ldu = vectors == Vectors::none ? 1 : m;
+  const int ldvt = vectors == Vectors::none ? 1 : vectors == Vectors::thin ? k : n;
   require_small("svd", 6.0 * k * k + 200.0 * larger);
   auto integers = workspace<int>(8 * int64_t{k});
-  int lwork = -1, info = 0;
-  T first{};
   if constexpr (std::is_same_v<T, complex64_t>) {
     static const Routine<T, const char*, const int*, const int*, T*, const int*, float*, T*,
                          const int*, T*, const int*, T*, const int*, float*, int*, int*, size_t>
         gesdd("gesdd");
-    auto reals =
-        workspace<float>(vectors ? std::max(5 * int64_t{k} * k + 5 * k,
-                                            2 * int64_t{larger} * k + 2 * int64_t{k} * k + k)
-                                 : 7 * int64_t{k});
-    auto run = [&](T* work) {
-      gesdd(&job, &m, &n, a, &m, s, u, &ldu, vt, &ldvt, work, &lwork, reals.get(), integers.get(),
-            &info, 1);
-    };
-    run(&first);
-    lwork = asked_for(first);
-    run(workspace<T>(lwork).get());
+    const int64_t of_vectors =
+        std::max(5 * int64_t{k} * k + 5 * k, 2 * int64_t{larger} * k + 2 * int64_t{k} * k + k);
+    auto reals = workspace<float>(vectors == Vectors::none ? 7 * int64_t{k} : of_vectors);
+    return with_workspace<T>([&](T* work, const int* size, int* info) {
+      gesdd(&job, &m, &n, a, &m, s, u, &ldu, vt, &ldvt, work, size, reals.get(), integers.get(),
+            info, 1);
+    });
   } else {
     static const Routine<T, const char*, const int*, const int*, T*, const int*, T*, T*, const int*,
                          T*, const int*, T*, const int*, int*, int*, size_t>
         gesdd("gesdd");
-    auto run = [&](T* work) {
-      gesdd(&job, &m, &n, a, &m, s, u, &ldu, vt, &ldvt, work, &lwork, integers.get(), &info, 1);
-    };
-    run(&first);
-    lwork = asked_for(first);
-    run(workspace<T>(lwork).get());
+    return with_workspace<T>([&](T* work, const int* size, int* info) {
+      gesdd(&job, &m, &n, a, &m, s, u, &ldu, vt, &ldvt, work, size, integers.get(), info, 1);
+    });
   }
+}
+
+template <class T>
+int lu(int64_t rows, int64_t columns, T* a, int* pivots) {
+  static const Routine<T, const int*, const int*, T*, const int*, int*, int*> getrf("getrf");
+  const int m = static_cast<int>(rows), n = static_cast<int>(columns);
+  int info = 0;
+  getrf(&m, &n, a, &m, pivots, &info);
   return info;
 }
 
-template int svd(int64_t, int64_t, float*, float*, float*, float*, bool);
-template int svd(int64_t, int64_t, double*, double*, double*, double*, bool);
-template int svd(int64_t, int64_t, complex64_t*, float*, complex64_t*, complex64_t*, bool);
+template <class T>
+int invert(int64_t size, T* a) {
+  static const Routine<T, const int*, T*, const int*, const int*, T*, const int*, int*> getri(
+      "getri");
+  const int n = static_cast<int>(size);
+  auto pivots = workspace<int>(n);
+  if (const int info = lu(size, size, a, pivots.get())) return info;
+  return with_workspace<T>([&](T* work, const int* lwork, int* info) {
+    getri(&n, a, &n, pivots.get(), work, lwork, info);
+  });
+}
+
+template <class T>
+int solve(int64_t size, int64_t columns, T* a, T* b) {
+  static const Routine<T, const int*, const int*, T*, const int*, int*, T*, const int*, int*> gesv(
+      "gesv");
+  const int n = static_cast<int>(size), k = static_cast<int>(columns);
+  auto pivots = workspace<int>(n);
+  int info = 0;
+  gesv(&n, &k, a, &n, pivots.get(), b, &n, &info);
+  return info;
+}
+
+template <class T>
+int solve_triangular(bool upper, bool transpose, int64_t size, int64_t columns, const T* a, T* b) {
+  static const Routine<T, const char*, const char*, const char*, const int*, const int*, const T*,
+                       const int*, T*, const int*, int*, size_t, size_t, size_t>
+      trtrs("trtrs");
+  const int n = static_cast<int>(size), k = static_cast<int>(columns);
+  const char triangle = upper ? 'U' : 'L', form = transpose ? 'T' : 'N', diagonal = 'N';
+  int info = 0;
+  trtrs(&triangle, &form, &diagonal, &n, &k, a, &n, b, &n, &info, 1, 1, 1);
+  return info;
+}
+
+template <class T>
+int cholesky(bool upper, int64_t size, T* a) {
+  static const Routine<T, const char*, const int*, T*, const int*, int*, size_t> potrf("potrf");
+  const int n = static_cast<int>(size);
+  const char triangle = upper ? 'U' : 'L';
+  int info = 0;
+  potrf(&triangle, &n, a, &n, &info, 1);
+  return info;
+}
+
+template <class T>
+void qr(int64_t rows, int64_t columns, T* a, T* tau) {
+  static const Routine<T, const int*, const int*, T*, const int*, T*, T*, const int*, int*> geqrf(
+      "geqrf");
+  const int m = static_cast<int>(rows), n = static_cast<int>(columns);
+  with_workspace<T>(
+      [&](T* work, const int* size, int* info) { geqrf(&m, &n, a, &m, tau, work, size, info); });
+}
+
+template <class T>
+void qr_columns(int64_t rows, int64_t columns, T* a, const T* tau) {
+  static const Routine<T, const int*, const int*, const int*, T*, const int*, const T*, T*,
+                       const int*, int*>
+      orgqr("orgqr");
+  const int m = static_cast<int>(rows), k = static_cast<int>(columns);
+  with_workspace<T>([&](T* work, const int* size, int* info) {
+    orgqr(&m, &k, &k, a, &m, tau, work, size, info);
+  });
+}
+
+template <class T>
+int eigh(bool upper, int64_t size, T* a, Real<T>* w, bool vectors) {
+  const int n = static_cast<int>(size);
+  const char job = vectors ? 'V' : 'N', triangle = upper ? 'U' : 'L';
+  require_small("eigh", 2.0 * n * n + 200.0 * n);
+  auto integers = workspace<int>(5 * int64_t{n} + 3);
+  const int integer_size = 5 * n + 3;
+  if constexpr (std::is_same_v<T, complex64_t>) {
+    static const Routine<T, const char*, const char*, const int*, T*, const int*, float*, T*,
+                         const int*, float*, const int*, int*, const int*, int*, size_t, size_t>
+        heevd("heevd");
+    const int real_size = 2 * n * n + 5 * n + 1;
+    auto reals = workspace<float>(real_size);
+    return with_workspace<T>([&](T* work, const int* lwork, int* info) {
+      heevd(&job, &triangle, &n, a, &n, w, work, lwork, reals.get(), &real_size, integers.get(),
+            &integer_size, info, 1, 1);
+    });
+  } else {
+    static const Routine<T, const char*, const char*, const int*, T*, const int*, T*, T*,
+                         const int*, int*, const int*, int*, size_t, size_t>
+        syevd("syevd");
+    return with_workspace<T>([&](T* work, const int* lwork, int* info) {
+      syevd(&job, &triangle, &n, a, &n, w, work, lwork, integers.get(), &integer_size, info, 1, 1);
+    });
+  }
+}
+
+template <class T>
+int eig(int64_t size, T* a, T* w, T* imaginary, T* v) {
+  const int n = static_cast<int>(size), one = 1;
+  const char none = 'N', right = v ? 'V' : 'N';
+  const int ldv = v ? n : 1;
+  if constexpr (std::is_same_v<T, complex64_t>) {
+    static const Routine<T, const char*, const char*, const int*, T*, const int*, T*, T*,
+                         const int*, T*, const int*, T*, const int*, float*, int*, size_t, size_t>
+        geev("geev");
+    auto reals = workspace<float>(2 * int64_t{n});
+    return with_workspace<T>([&](T* work, const int* lwork, int* info) {
+      geev(&none, &right, &n, a, &n, w, nullptr, &one, v, &ldv, work, lwork, reals.get(), info, 1,
+           1);
+    });
+  } else {
+    static const Routine<T, const char*, const char*, const int*, T*, const int*, T*, T*, T*,
+                         const int*, T*, const int*, T*, const int*, int*, size_t, size_t>
+        geev("geev");
+    return with_workspace<T>([&](T* work, const int* lwork, int* info) {
+      geev(&none, &right, &n, a, &n, w, imaginary, nullptr, &one, v, &ldv, work, lwork, info, 1, 1);
+    });
+  }
+}
+
+template <class T>
+void multiply(bool transpose_a, bool transpose_b, int64_t rows, int64_t columns, int64_t inner,
+              const T* a, const T* b, T* c) {
+  static const Routine<T, const char*, const char*, const int*, const int*, const int*, const T*,
+                       const T*, const int*, const T*, const int*, const T*, T*, const int*, size_t,
+                       size_t>
+      gemm("gemm");
+  const int m = static_cast<int>(rows), n = static_cast<int>(columns), k = static_cast<int>(inner);
+  const char form_a = transpose_a ? 'T' : 'N', form_b = transpose_b ? 'T' : 'N';
+  const int lda = transpose_a ? k : m, ldb = transpose_b ? n : k;
+  const T one(1), zero(0);
+  gemm(&form_a, &form_b, &m, &n, &k, &one, a, &lda, b, &ldb, &zero, c, &m, 1, 1);
+}
+
+template int svd(int64_t, int64_t, float*, float*, float*, float*, Vectors);
+template int svd(int64_t, int64_t, double*, double*, double*, double*, Vectors);
+template int svd(int64_t, int64_t, complex64_t*, float*, complex64_t*, complex64_t*, Vectors);
+template int lu(int64_t, int64_t, float*, int*);
+template int lu(int64_t, int64_t, double*, int*);
+template int invert(int64_t, float*);
+template int invert(int64_t, double*);
+template int solve(int64_t, int64_t, float*, float*);
+template int solve(int64_t, int64_t, double*, double*);
+template int solve(int64_t, int64_t, complex64_t*, complex64_t*);
+template int solve_triangular(bool, bool, int64_t, int64_t, const float*, float*);
+template int solve_triangular(bool, bool, int64_t, int64_t, const double*, double*);
+template int cholesky(bool, int64_t, float*);
+template int cholesky(bool, int64_t, double*);
+template void qr(int64_t, int64_t, float*, float*);
+template void qr(int64_t, int64_t, double*, double*);
+template void qr_columns(int64_t, int64_t, float*, const float*);
+template void qr_columns(int64_t, int64_t, double*, const double*);
+template int eigh(bool, int64_t, float*, float*, bool);
+template int eigh(bool, int64_t, double*, double*, bool);
+template int eigh(bool, int64_t, complex64_t*, float*, bool);
+template int eig(int64_t, float*, float*, float*, float*);
+template int eig(int64_t, double*, double*, double*, double*);
+template int eig(int64_t, complex64_t*, complex64_t*, complex64_t*, complex64_t*);
+template void multiply(bool, bool, int64_t, int64_t, int64_t, const float*, const float*, float*);
+template void multiply(bool, bool, int64_t, int64_t, int64_t, const double*, const double*,
+                       double*);
 
 }  // namespace heddle::cpu::lapack

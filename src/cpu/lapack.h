@@ -20,11 +20,60 @@ namespace heddle::cpu::lapack {
 template <class T>
 using Real = std::conditional_t<std::is_same_v<T, complex64_t>, float, T>;
 
-// a (m, n) = u diag(s) vt with s descending; u is (m, m), vt (n, n). Without `vectors` only s is
-// written. a is overwritten. Divide and conquer; positive if that did not converge. The elements
-// must be finite.
+enum class Vectors { none, thin, all };
+
+// a (m, n) = u diag(s) vt with the k = min(m, n) values s descending; u is (m, m), vt (n, n), or
+// thin: (m, k) and (k, n). a is overwritten. Divide and conquer; positive if that did not converge.
+// The elements must be finite.
 template <class T>
-int svd(int64_t m, int64_t n, T* a, Real<T>* s, T* u, T* vt, bool vectors);
+int svd(int64_t m, int64_t n, T* a, Real<T>* s, T* u, T* vt, Vectors vectors);
+
+// a (m, n) = P L U in place, L with a unit diagonal; row i was exchanged with row pivots[i] - 1,
+// for i from 0. Positive: the 1-based place of a zero on the diagonal of U.
+template <class T>
+int lu(int64_t m, int64_t n, T* a, int* pivots);
+
+// a (n, n) by its inverse. Positive: it is singular.
+template <class T>
+int invert(int64_t n, T* a);
+
+// b (n, k) by the solution of a x = b; a by its LU factors. Positive: a is singular.
+template <class T>
+int solve(int64_t n, int64_t k, T* a, T* b);
+
+// b (n, k) by the solution of a x = b, or of the transpose of a, where only one triangle of a is
+// looked at. Positive: the 1-based place of a zero on the diagonal.
+template <class T>
+int solve_triangular(bool upper, bool transpose, int64_t n, int64_t k, const T* a, T* b);
+
+// One triangle of a (n, n) by its factor, U^T U or L L^T; the other one is not looked at. Positive:
+// the 1-based place where it turned out not to be positive definite. For real T.
+template <class T>
+int cholesky(bool upper, int64_t n, T* a);
+
+// a (m, n) by R in its upper triangle and reflections, scaled by tau (k = min(m, n)), below. Then
+// the first k columns of a by those of Q. For real T.
+template <class T>
+void qr(int64_t m, int64_t n, T* a, T* tau);
+template <class T>
+void qr_columns(int64_t m, int64_t k, T* a, const T* tau);
+
+// Eigenvalues in ascending order of a symmetric or Hermitian matrix, of which one triangle is
+// looked at; a by its eigenvectors if they are asked for. The elements must be finite.
+template <class T>
+int eigh(bool upper, int64_t n, T* a, Real<T>* w, bool vectors);
+
+// Eigenvalues and (unless null) right eigenvectors of norm 1; a is overwritten. A real matrix has
+// its values in w and imaginary; of a complex pair v holds the real and the imaginary part of the
+// first vector as neighbouring columns. A complex one does without `imaginary`. Elements must be
+// finite.
+template <class T>
+int eig(int64_t n, T* a, T* w, T* imaginary, T* v);
+
+// c (m, n) = op(a) op(b) over an inner dimension k.
+template <class T>
+void multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a,
+              const T* b, T* c);
 
 // Lets OpenBLAS use as many threads as heddle does while it lives.
 class Threads {

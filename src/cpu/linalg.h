@@ -1,7 +1,11 @@
 // What the kernels of linear algebra share: stacks of matrices as LAPACK wants them.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
+#include <utility>
 
 #include "cpu/kernel.h"
 #include "cpu/lapack.h"
@@ -47,12 +51,39 @@ class MatrixStack {
   BufferRef memory_;
 };
 
+// Strides of matrices of `shape` stored column by column.
+inline Strides column_major_strides(Shape shape) {
+  std::swap(shape[shape.size() - 2], shape.back());
+  Strides strides = row_major_strides(shape);
+  std::swap(strides[strides.size() - 2], strides.back());
+  return strides;
+}
+
+// Room for what a factorization leaves beside the matrix.
+template <class T>
+std::unique_ptr<T[]> array_of(int64_t n) {
+  return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(n));
+}
+
 template <class T>
 bool all_finite(const T* values, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
     if (!std::isfinite(std::real(values[i])) || !std::isfinite(std::imag(values[i]))) return false;
   }
   return true;
+}
+
+template <class T>
+bool any_nan(const T* values, int64_t n) {
+  return std::any_of(values, values + n, [](const T& x) { return x != x; });
+}
+
+template <class T>
+void fill_nan(T* values, int64_t n) {
+  using R = lapack::Real<T>;
+  T nan(std::numeric_limits<R>::quiet_NaN());
+  if constexpr (!std::is_same_v<T, R>) nan = T(nan.real(), nan.real());
+  std::fill_n(values, n, nan);
 }
 
 }  // namespace heddle::cpu

@@ -37,7 +37,8 @@ void decompose(const Work& w, bool vectors) {
       throw std::runtime_error("[svd] The matrix has an element that is NaN or infinite.");
     }
     const int info = lapack::svd(n, m, matrix, s + i * k, vectors ? vt + i * n * n : nullptr,
-                                 vectors ? u + i * m * m : nullptr, vectors);
+                                 vectors ? u + i * m * m : nullptr,
+                                 vectors ? lapack::Vectors::all : lapack::Vectors::none);
     if (info != 0) {
       throw std::runtime_error(
           fmt::format("[svd] The decomposition did not converge (LAPACK's code {}).", info));

@@ -452,9 +452,6 @@ def test_initializers(initializer):
     assert_same(f"nn.init.{initializer}", tolerance=tolerance)
 
 
-@pytest.mark.skipif(
-    not hasattr(getattr(mx, "linalg", None), "qr"), reason="linear algebra is not there yet"
-)
 def test_orthogonal_initializer():
     assert_same("nn.init.orthogonal(2.0)(mx.zeros((5, 7)))", tolerance=1e-5)
 

@@ -479,6 +479,7 @@ def test_every_public_function_has_a_sample():
         *public_functions(reference),
         *public_functions(reference.random, "random."),
         *public_functions(reference.fast, "fast."),
+        *public_functions(reference.linalg, "linalg."),
     }
     sampled = {sample.function for sample in SAMPLES}
     missing = names - sampled - set(OUT_OF_SCOPE)

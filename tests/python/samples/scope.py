@@ -33,7 +33,6 @@ _LATER = {
         "block_masked_mm gather_mm segmented_mm"
     ),
     "transforms": "fft hadamard_transform",
-    "linear algebra": "linalg matrix_norm ",
     "recurrent attention": "fast.gated_delta_update",
     "kernels for a GPU": "fast.cuda_kernel fast.metal_kernel fast.precompiled_cuda_kernel",
 }

@@ -1,0 +1,169 @@
+// Norms and the cross product: compositions.
+#include <cmath>
+#include <numeric>
+
+#include "heddle/ops.h"
+#include "ops/linalg_util.h"
+#include "ops/util.h"
+
+namespace heddle::linalg {
+namespace {
+
+Dtype norm_dtype(const Array& a) { return at_least_float(a.dtype()); }
+
+std::vector<int> all_axes(const Array& a) {
+  std::vector<int> axes(static_cast<size_t>(a.ndim()));
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
+// Before anything is squared or summed: integers would overflow.
+Array as_inexact(const Array& a, StreamOrDevice s) { return astype(a, norm_dtype(a), s); }
+
+Array root_of_squares(const Array& a, const std::vector<int>& axes, bool keepdims,
+                      StreamOrDevice s) {
+  const Array x = as_inexact(a, s);
+  return sqrt(sum(square(is_complex(x.dtype()) ? abs(x, s) : x, s), axes, keepdims, s), s);
+}
+
+Array vector_norm(const Array& a, double ord, const std::vector<int>& axes, bool keepdims,
+                  StreamOrDevice s) {
+  const Dtype t = norm_dtype(a);
+  if (ord == 2.0) return root_of_squares(a, axes, keepdims, s);
+  if (ord == 0.0) {
+    return sum(astype(not_equal(a, Array(0, a.dtype()), s), t, s), axes, keepdims, s);
+  }
+  const Array x = abs(as_inexact(a, s), s);
+  if (ord == 1.0) return astype(sum(x, axes, keepdims, s), t, s);
+  if (std::isinf(ord)) {
+    return astype(ord > 0 ? max(x, axes, keepdims, s) : min(x, axes, keepdims, s), t, s);
+  }
+  const Array total = sum(power(x, Array(ord, x.dtype()), s), axes, keepdims, s);
+  return astype(power(total, Array(1.0 / ord, x.dtype()), s), t, s);
+}
+
+// The singular values of the matrices that two axes hold, along a last axis.
+Array values_of(const Array& a, int rows, int columns, StreamOrDevice s) {
+  const int n = a.ndim();
+  auto from_front = [n](int axis) { return normalize_axis("norm", axis, n); };
+  rows = from_front(rows);
+  columns = from_front(columns);
+  if (rows == columns) throw std::invalid_argument("[linalg::norm] Received duplicate axes.");
+  std::vector<int> order;
+  for (int i = 0; i < n; i++) {
+    if (i != rows && i != columns) order.push_back(i);
+  }
+  order.push_back(rows);
+  order.push_back(columns);
+  return svd(transpose(a, order, s), false, s)[0];
+}
+
+// `reduced`, whose last axes are gone, with axes of size one where those of the matrices were.
+Array keeping(const Array& reduced, const Array& a, const std::vector<int>& axes, bool keepdims,
+              StreamOrDevice s) {
+  if (!keepdims) return reduced;
+  Shape shape = a.shape();
+  for (int axis : axes) shape[static_cast<size_t>(normalize_axis("norm", axis, a.ndim()))] = 1;
+  return reshape(reduced, shape, s);
+}
+
+Array matrix_norm(const Array& a, double ord, const std::vector<int>& axes, bool keepdims,
+                  StreamOrDevice s) {
+  const Dtype t = norm_dtype(a);
+  const bool largest = ord > 0;
+  auto extreme = [&](const Array& x, const std::vector<int>& over, bool keep) {
+    return largest ? max(x, over, keep, s) : min(x, over, keep, s);
+  };
+  if (std::abs(ord) == 1.0 || std::isinf(ord)) {
+    int summed = axes[0], kept = axes[1];
+    if (std::isinf(ord)) std::swap(summed, kept);
+    const Array x = sum(abs(as_inexact(a, s), s), {summed}, true, s);
+    const Array found = extreme(x, {kept}, true);
+    return astype(keepdims ? found : squeeze(found, axes, s), t, s);
+  }
+  if (std::abs(ord) == 2.0) {
+    const Array found = extreme(values_of(a, axes[0], axes[1], s), {-1}, false);
+    return astype(keeping(found, a, axes, keepdims, s), t, s);
+  }
+  throw std::invalid_argument(fmt::format("[linalg::norm] Invalid ord {} for matrix norm.", ord));
+}
+
+std::vector<int> axes_or_all(const Array& a, const Axes& axes) {
+  return axes ? *axes : all_axes(a);
+}
+
+}  // namespace
+
+Array norm(const Array& a, const Axes& axes, bool keepdims, StreamOrDevice s) {
+  if (!axes) {
+    const Array flat = root_of_squares(flatten(a, 0, -1, s), {0}, false, s);
+    return keepdims ? reshape(flat, Shape(a.shape().size(), 1), s) : flat;
+  }
+  if (axes->size() > 2) {
+    throw std::invalid_argument("[linalg::norm] Received too many axes for norm.");
+  }
+  return root_of_squares(a, *axes, keepdims, s);
+}
+
+Array norm(const Array& a, double ord, const Axes& axes, bool keepdims, StreamOrDevice s) {
+  const std::vector<int> over = axes_or_all(a, axes);
+  if (over.size() == 1) return vector_norm(a, ord, over, keepdims, s);
+  if (over.size() == 2) return matrix_norm(a, ord, over, keepdims, s);
+  throw std::invalid_argument("[linalg::norm] Received too many axes for norm.");
+}
+
+Array norm(const Array& a, const std::string& ord, const Axes& axes, bool keepdims,
+           StreamOrDevice s) {
+  const std::vector<int> over = axes_or_all(a, axes);
+  if (over.size() != 2) {
+    throw std::invalid_argument(
+        fmt::format("[linalg::norm] Norm '{}' only supported for matrices, but received {} "
+                    "axis/axes.",
+                    ord, over.size()));
+  }
+  if (ord == "f" || ord == "fro") return root_of_squares(a, over, keepdims, s);
+  if (ord == "nuc") {
+    const Array total = sum(values_of(a, over[0], over[1], s), -1, false, s);
+    return keeping(total, a, over, keepdims, s);  // real for complex matrices, too
+  }
+  throw std::invalid_argument(
+      fmt::format("[linalg::norm] Invalid ord value '{}' for matrix norm.", ord));
+}
+
+Array cross(const Array& a, const Array& b, int axis, StreamOrDevice s) {
+  auto axis_of = [axis](const Array& x) {
+    if (axis < -x.ndim() || axis >= x.ndim()) {
+      throw AxisError(
+          fmt::format("[linalg::cross] Axis {} is out of bounds for array with {} dimensions.",
+                      axis, x.ndim()));
+    }
+    return axis < 0 ? axis + x.ndim() : axis;
+  };
+  const int at_a = axis_of(a), at_b = axis_of(b);
+  const int64_t na = a.shape(at_a), nb = b.shape(at_b);
+  if (na < 2 || na > 3 || nb < 2 || nb > 3) {
+    throw std::invalid_argument("[linalg::cross] The specified axis must have size 2 or 3.");
+  }
+  // The other dimensions broadcast, the axis stays where it is.
+  Shape shape_a = a.shape(), shape_b = b.shape();
+  shape_a[static_cast<size_t>(at_a)] = shape_b[static_cast<size_t>(at_b)] = 1;
+  const Shape common = broadcast_shapes(shape_a, shape_b);
+  const int place = normalize_axis("cross", axis, static_cast<int>(common.size()));
+  const Dtype t = promote_types(a.dtype(), b.dtype());
+  auto parts = [&](const Array& x, int64_t n) {
+    Shape whole = common;
+    whole[static_cast<size_t>(place)] = n;
+    Arrays out = split(broadcast_to(astype(x, t, s), whole, s), static_cast<int>(n), place, s);
+    if (n == 2) out.push_back(zeros(common, t, s));
+    return out;
+  };
+  const Arrays x = parts(a, na), y = parts(b, nb);
+  auto minor = [&](size_t i, size_t j) {
+    const Array ahead = multiply(x[i], y[j], s), behind = multiply(x[j], y[i], s);
+    // Of bools the difference is whether they differ.
+    return is_bool(t) ? not_equal(ahead, behind, s) : subtract(ahead, behind, s);
+  };
+  return concatenate({minor(1, 2), minor(2, 0), minor(0, 1)}, place, s);
+}
+
+}  // namespace heddle::linalg

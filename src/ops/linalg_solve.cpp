@@ -1,0 +1,149 @@
+// Systems of linear equations a x = b: dx = a^-1 (db - da x).
+#include <algorithm>
+
+#include "heddle/ops.h"
+#include "ops/linalg.h"
+#include "ops/linalg_util.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+Array solved(const OpRef& op, const Array& a, const Array& b) {
+  return apply(op, {a, b}, to_stream({}));
+}
+
+// The right-hand side of the tangent, where `da` is what a moves by.
+Array moved_side(const Arrays& t, const std::vector<int>& argnums, const Array& da,
+                 const Array& x) {
+  Array side;
+  for (size_t k = 0; k < argnums.size(); k++) {
+    const Array term = argnums[k] == 0 ? negative(matmul(da, x)) : t[k];
+    side = side ? add(side, term) : term;
+  }
+  return side;
+}
+
+// The tangent of input 0, if it has one.
+Array matrix_tangent(const Arrays& t, const std::vector<int>& argnums) {
+  const auto found = std::find(argnums.begin(), argnums.end(), 0);
+  return found == argnums.end() ? Array() : t[static_cast<size_t>(found - argnums.begin())];
+}
+
+Array triangle(const Array& a, bool upper) { return upper ? triu(a) : tril(a); }
+
+// Cotangents from that of b; `of_matrix` takes the cotangent of a full matrix to that of a.
+template <class F>
+Arrays cotangents(const Array& side, const Array& x, const std::vector<int>& argnums,
+                  F&& of_matrix) {
+  Arrays result;
+  for (int i : argnums) {
+    result.push_back(i == 0 ? of_matrix(negative(matmul(side, adjoint(x)))) : side);
+  }
+  return result;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// General matrices
+
+Avals Solve::infer(const Arrays& in) const { return {{in[1].shape(), in[1].dtype()}}; }
+
+std::optional<Arrays> Solve::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
+                                 const Arrays& out) const {
+  const Array side = solved(OpRef(this), adjoint(in[0]), g[0]);
+  return cotangents(side, out[0], argnums, [](const Array& full) { return full; });
+}
+std::optional<Arrays> Solve::jvp(const Arrays& in, const Arrays& t, const std::vector<int>& argnums,
+                                 const Arrays& out) const {
+  const Array side = moved_side(t, argnums, matrix_tangent(t, argnums), out[0]);
+  return Arrays{solved(OpRef(this), in[0], side)};
+}
+std::optional<Op::Batched> Solve::vmap(const Arrays& in, const std::vector<int>& axes,
+                                       const Stream& s) const {
+  return Batched{{apply(OpRef(this), all_batched(in, axes, s), s)}, {0}};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Triangular matrices
+
+Avals SolveTriangular::infer(const Arrays& in) const { return {{in[1].shape(), in[1].dtype()}}; }
+
+std::optional<Arrays> SolveTriangular::vjp(const Arrays& in, const Arrays& g,
+                                           const std::vector<int>& argnums,
+                                           const Arrays& out) const {
+  const Array side = solved(make_op<SolveTriangular>(!upper), adjoint(in[0]), g[0]);
+  return cotangents(side, out[0], argnums,
+                    [this](const Array& full) { return triangle(full, upper); });
+}
+std::optional<Arrays> SolveTriangular::jvp(const Arrays& in, const Arrays& t,
+                                           const std::vector<int>& argnums,
+                                           const Arrays& out) const {
+  const Array da = matrix_tangent(t, argnums);
+  const Array side = moved_side(t, argnums, da ? triangle(da, upper) : da, out[0]);
+  return Arrays{solved(OpRef(this), in[0], side)};
+}
+std::optional<Op::Batched> SolveTriangular::vmap(const Arrays& in, const std::vector<int>& axes,
+                                                 const Stream& s) const {
+  return Batched{{apply(OpRef(this), all_batched(in, axes, s), s)}, {0}};
+}
+
+namespace linalg {
+namespace {
+
+// Checks and broadcasts the operands, applies the op and undoes what was added to a vector.
+Array solve_with(const char* name, const OpRef& op, const Array& a, const Array& b,
+                 StreamOrDevice s) {
+  auto refuse = [name](const std::string& what) {
+    throw std::invalid_argument(fmt::format("[linalg::{}] {}", name, what));
+  };
+  if (a.ndim() < 2) {
+    refuse(fmt::format("First input must have >= 2 dimensions. Received array with {} dimensions.",
+                       a.ndim()));
+  }
+  if (b.ndim() < 1) {
+    refuse("Second input must have >= 1 dimensions. Received array with 0 dimensions.");
+  }
+  if (a.shape(-1) != a.shape(-2)) {
+    refuse(fmt::format("First input must be a square matrix. Received array with shape {}.",
+                       to_string(a.shape())));
+  }
+  const bool vector = b.ndim() == 1;
+  if (a.shape(-1) != b.shape(vector ? -1 : -2)) {
+    refuse(
+        fmt::format("Last dimension of first input with shape {} must match second to last "
+                    "dimension of second input with shape {}.",
+                    to_string(a.shape()), to_string(b.shape())));
+  }
+  const Dtype t = promote_types(a.dtype(), b.dtype());
+  if (t != float32 && t != float64) {
+    refuse(
+        fmt::format("Input arrays must promote to float32 or float64. Received arrays with type "
+                    "{} and {}.",
+                    name_of(a.dtype()), name_of(b.dtype())));
+  }
+  const Array columns = vector ? expand_dims(b, -1, s) : b;
+  auto batch = [](const Array& x) { return Shape(x.shape().begin(), x.shape().end() - 2); };
+  const Shape common = broadcast_shapes(batch(a), batch(columns));
+  auto stretched = [&](const Array& x) {
+    Shape shape = common;
+    shape.push_back(x.shape(-2));
+    shape.push_back(x.shape(-1));
+    return broadcast_to(astype(x, t, s), shape, s);
+  };
+  const Array x = apply(op, {stretched(a), stretched(columns)}, to_stream(s));
+  return vector ? squeeze(x, -1, s) : x;
+}
+
+}  // namespace
+
+Array solve(const Array& a, const Array& b, StreamOrDevice s) {
+  return solve_with("solve", make_op<Solve>(), a, b, s);
+}
+Array solve_triangular(const Array& a, const Array& b, bool upper, StreamOrDevice s) {
+  return solve_with("solve_triangular", make_op<SolveTriangular>(upper), a, b, s);
+}
+
+}  // namespace linalg
+}  // namespace heddle
