@@ -7,6 +7,7 @@
 #include "heddle/ops/attention.h"
 #include "heddle/ops/conv.h"
 #include "heddle/ops/creation.h"
+#include "heddle/ops/fft.h"
 #include "heddle/ops/index.h"
 #include "heddle/ops/linalg.h"
 #include "heddle/ops/norm.h"

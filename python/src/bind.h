@@ -161,6 +161,7 @@ void bind_compile(nb::module_& m);
 void bind_products(nb::module_& m);
 void bind_convolution(nb::module_& m);
 void bind_linalg(nb::module_& m);
+void bind_fft(nb::module_& m);
 void bind_attention(nb::module_& fast);
 void bind_io(nb::module_& m);
 void bind_introspection(nb::module_& m);

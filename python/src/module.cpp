@@ -40,6 +40,7 @@ NB_MODULE(core, m) {
   bind_products(m);
   bind_convolution(m);
   bind_linalg(m);
+  bind_fft(m);
   bind_io(m);
   bind_introspection(m);
 }

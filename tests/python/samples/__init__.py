@@ -5,6 +5,7 @@ from . import (
     creation,
     custom,
     fast,
+    fft,
     indexing,
     linalg,
     pointwise,
@@ -29,6 +30,7 @@ FAMILIES = (
     fast,
     convolution,
     linalg,
+    fft,
     custom,
 )
 SAMPLES = [sample for family in FAMILIES for sample in family.SAMPLES]

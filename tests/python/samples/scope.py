@@ -32,7 +32,7 @@ _LATER = {
     "products of blocks, segments and gathered matrices": (
         "block_masked_mm gather_mm segmented_mm"
     ),
-    "transforms": "fft hadamard_transform",
+    "transforms": "hadamard_transform",
     "recurrent attention": "fast.gated_delta_update",
     "kernels for a GPU": "fast.cuda_kernel fast.metal_kernel fast.precompiled_cuda_kernel",
 }
