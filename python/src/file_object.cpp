@@ -76,7 +76,7 @@ WriteFunction writer_of(nb::handle file) {
 }
 
 void rewind_at_end(nb::handle file) {
-  if (!nb::hasattr(file, "seek") || !nb::hasattr(file, "tell")) return;
+  if (!nb::hasattr(file, "seekable") || !nb::cast<bool>(file.attr("seekable")())) return;
   nb::object position = file.attr("tell")();
   nb::object end = file.attr("seek")(0, 2);
   file.attr("seek")(position.equal(end) ? nb::int_(0) : position);

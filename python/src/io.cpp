@@ -91,8 +91,9 @@ nb::object load(nb::handle file, std::optional<std::string> format, bool return_
   }
   if (*format == "npz") {
     if (!is_path(file)) rewind_at_end(file);
-    NamedArrays arrays =
-        with_source(file, [&](const auto&... from) { return load_npz(from..., s); });
+    NamedArrays arrays = as_value_error([&] {
+      return with_source(file, [&](const auto&... from) { return load_npz(from..., s); });
+    });
     return dict_of(arrays);
   }
   if (*format == "safetensors") {

@@ -71,7 +71,7 @@ Bytes map_file(const char* op, const std::string& path) {
   Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail(op, "open", path, std::strerror(errno));
   uint64_t bytes = size_of_regular_file(op, path, file.fd);
-  if (bytes == 0) return {};
+  if (bytes == 0) return {};  // no page can be mapped
   void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file.fd, 0);
   if (address == MAP_FAILED) fail(op, "map", path, std::strerror(errno));
   auto* mapping = new Mapping{address, bytes};

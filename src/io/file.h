@@ -11,7 +11,7 @@ namespace heddle::io {
 // A file's bytes in memory: mapped, or read. The owner keeps them; empty for memory of the caller.
 struct Bytes {
   BufferRef owner;
-  const char* data = nullptr;
+  const char* data = "";  // never null
   uint64_t size = 0;
 };
 

@@ -238,7 +238,8 @@ NpyContent npy_content(const Array& given) {
   given.eval();
   Array columns = transpose(given);
   columns.eval();
-  bool column_major = !given.node()->row_contiguous() && columns.node()->row_contiguous();
+  bool column_major =
+      given.size() > 0 && !given.node()->row_contiguous() && columns.node()->row_contiguous();
   return {npy_header(given.dtype(), given.shape(), column_major),
           column_major ? columns : dense(given)};
 }
