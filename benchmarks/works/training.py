@@ -129,21 +129,26 @@ def adam(parameters, gradients, first, second, step, sqrt):
 
 
 class Trainer:
-    """Holds the state, makes one step; the first run makes the steps whose losses are checked."""
+    """Holds the state, makes one step; the first run makes the steps whose losses are checked.
+
+    A step gets the only hold on the state, so that its memory can be used again: what a program
+    that replaces its parameters by new ones gives every engine, and what donate_argnums asks of jax.
+    """
 
     def __init__(self, advance, state):
-        self.advance, self.state, self.started = advance, state, False
+        self.advance, self.held, self.started = advance, [state], False
+
+    def step(self):
+        state, loss = self.advance(self.held.pop())
+        self.held.append(state)
+        return loss
 
     def run(self):
         if self.started:
-            self.state, _ = self.advance(self.state)
+            self.step()
             return None
         self.started = True
-        losses = []
-        for _ in range(STEPS_CHECKED):
-            self.state, loss = self.advance(self.state)
-            losses.append(float(loss))
-        return losses
+        return [float(self.step()) for _ in range(STEPS_CHECKED)]
 
 
 def array_step(model, kit, value_and_grad, sqrt):

@@ -24,7 +24,10 @@ struct Entry {
   Node* node;
   int uses = 0;         // edges from nodes of this evaluation
   int group = none;     // pointwise nodes, and heads that take a prologue
-  int consumer = none;  // the one group that reads it, or conflict
+  int consumer = none;  // the group that reads it first, or conflict if a single op does
+  int read_at = 0;      // when that runs
+  int reads = 0;        // edges from there
+  bool shared = false;  // others read it later
   bool wanted = false;  // by the caller of eval
 };
 
@@ -116,8 +119,9 @@ class Evaluation {
     }
   }
 
-  // Backwards over the order: a pointwise node joins the group of its consumers if all of them are
-  // in one group of its shape. No cycle can arise, since nothing outside reads it.
+  // Backwards over the order: a pointwise node joins the group that reads it before anything else
+  // does, if that has its shape. No cycle can arise: a group runs in the place of its last node, and
+  // what else reads the node runs later.
   void group() {
     Backend& backend = cpu_backend();
     for (int i = static_cast<int>(entries_.size()) - 1; i >= 0; i--) {
@@ -133,27 +137,40 @@ class Evaluation {
       bool first = true;
       for (const Array& in : n->inputs) {
         if (uint32_t mark = in.node()->mark) {
-          Entry& source = entries_[mark - 1];
           int reader = pointwise || first ? e.group : conflict;
           if (reader == none) reader = conflict;
-          source.consumer = source.consumer == none || source.consumer == reader ? reader : conflict;
+          read(entries_[mark - 1], reader, reader < 0 ? i : groups_[static_cast<size_t>(reader)].head);
         }
         first = false;
       }
     }
   }
 
+  static void read(Entry& source, int reader, int at) {
+    if (source.consumer == reader && reader >= 0) {
+      source.reads++;
+      return;
+    }
+    source.shared |= source.consumer != none;
+    // An op that reads it in its prologue and besides wants it in memory when it starts.
+    if (source.consumer == none || at < source.read_at || (at == source.read_at && reader < 0)) {
+      source.consumer = reader;
+      source.read_at = at;
+      source.reads = 1;
+    }
+  }
+
   static bool lazily_pointwise(Node* n) { return n->mark && n->op->is_pointwise(); }
 
   bool kept(const Entry& e) const {
-    return e.wanted || e.node->references.load(std::memory_order_acquire) > e.uses;
+    return e.wanted || e.shared || e.node->references.load(std::memory_order_acquire) > e.uses;
   }
 
   void join(int i) {
     Entry& e = entries_[static_cast<size_t>(i)];
     if (e.consumer >= 0) {
       Group& g = groups_[static_cast<size_t>(e.consumer)];
-      int edges = g.edges - e.uses + static_cast<int>(e.node->inputs.size());
+      int edges = g.edges - e.reads + static_cast<int>(e.node->inputs.size());
       if (g.nodes < max_group_nodes && edges <= max_group_inputs && *g.shape == e.node->shape &&
           !(g.prologue && kept(e))) {
         e.group = e.consumer;

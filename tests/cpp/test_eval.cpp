@@ -66,6 +66,25 @@ TEST_CASE("fused equals unfused bit for bit") {
   }
 }
 
+TEST_CASE("a node that several pieces of work read joins the first of them") {
+  Array x = random::normal({40, 40}), w = random::normal({40, 40});
+  auto pieces = [&](bool step) {
+    auto done = [&](Array a) {
+      if (step) a.eval();
+      return a;
+    };
+    Array before = done(x + Array(0.5f));                      // read by all that follows
+    Array after = done(maximum(before, Array(0.0f)));          // fused with it
+    Array product = done(matmul(after, w));
+    Array later = done(where(before > Array(0.0f), product, before));
+    Array rows = done(sum(before * later, 0));                 // fused into a reduction
+    return done(rows + sum(softmax(before, -1) * before, 0));  // read twice by one piece
+  };
+  Array fused = pieces(false), single = pieces(true);
+  fused.eval();
+  CHECK(std::memcmp(fused.raw_data(), single.raw_data(), fused.nbytes()) == 0);
+}
+
 TEST_CASE("a node in the middle that someone holds keeps its value") {
   Array x(3.0f);
   Array middle = x * x;

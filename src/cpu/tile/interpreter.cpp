@@ -34,6 +34,15 @@ bool last_gives_result(const Program& program) {
          program.code.back().dst == result.source && fills_lane(result.dtype);
 }
 
+// Tiles so small that the registers of a program stay in the first-level cache: an optimizer's step
+// over 17 registers takes 1.05 ns an element in tiles of 512, 1.18 in tiles of 1024.
+int tile_limit(const Executable& e) {
+  constexpr int cache_bytes = 40 << 10, smallest = 256;
+  int limit = tile_size;
+  while (limit > smallest && e.registers * e.slot_bytes * limit > cache_bytes) limit /= 2;
+  return limit;
+}
+
 // The work of one thread: a range of tiles.
 class Runner {
  public:
@@ -190,8 +199,9 @@ void run(const Program& program, const Shape& shape, const View* inputs, const V
   if (n == 0) return;
   const Kernels& k = kernels();
   if (n <= tile_size && run_small(program, static_cast<int>(n), inputs, outputs, k)) return;
-  const Plan plan(shape, inputs, static_cast<int>(program.inputs.size()), outputs, output_count);
   const Executable executable(program, k, output_count > 1);
+  const Plan plan(shape, inputs, static_cast<int>(program.inputs.size()), outputs, output_count,
+                  tile_limit(executable));
   const bool stream = should_stream(program, inputs, outputs, n);
   const int64_t grain = std::max<int64_t>(1, parallel_grain / plan.tile_elements());
   parallel_for(plan.tiles(), grain, [&](int64_t begin, int64_t end) {
