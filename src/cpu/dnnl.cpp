@@ -285,20 +285,19 @@ struct Window {
   memory::dims strides, dilation, low, high;
 };
 
-template <class Request>
-Window window_of(const Request& r, const int64_t* dilation) {
+Window window_of(const ConvRequest& r) {
   int64_t n = r.src.rank - 2;
   Window w;
   w.strides.assign(r.strides, r.strides + n);
   w.low.assign(r.low, r.low + n);
   w.high.assign(r.high, r.high + n);
-  for (int64_t i = 0; i < n; i++) w.dilation.push_back(dilation ? dilation[i] - 1 : 0);
+  for (int64_t i = 0; i < n; i++) w.dilation.push_back(r.dilation[i] - 1);
   return w;
 }
 
 // `any` lets oneDNN choose the layout of the activations too, at the price of two reorders.
 std::optional<Kernel> make_convolution(const ConvRequest& r, bool any) {
-  Window w = window_of(r, r.dilation);
+  Window w = window_of(r);
   auto algorithm = ::dnnl::algorithm::convolution_direct;
   auto activation = [&](const Tensor& t) { return any ? any_layout(t) : desc_of(t); };
   memory::desc src = activation(r.src), dst = activation(r.dst);
@@ -352,24 +351,6 @@ Kernel make_convolution(const ConvRequest& r) {
   if (chosen && (!plain || !chosen->reference)) return std::move(*chosen);
   if (plain) return std::move(*plain);
   throw std::runtime_error("[conv] oneDNN has no implementation for these shapes.");
-}
-
-Kernel make_pool(const PoolRequest& r) {
-  Window w = window_of(r, nullptr);
-  memory::dims window(r.window, r.window + r.src.rank - 2);
-  auto algorithm = r.pooling == Pooling::max ? ::dnnl::algorithm::pooling_max
-                   : r.pooling == Pooling::average_with_padding
-                       ? ::dnnl::algorithm::pooling_avg_include_padding
-                       : ::dnnl::algorithm::pooling_avg_exclude_padding;
-  ::dnnl::pooling_forward::primitive_desc d(
-      engine(), ::dnnl::prop_kind::forward_inference, algorithm, desc_of(r.src), desc_of(r.dst),
-      w.strides, window, w.dilation, w.low, w.high, with_user_scratchpad());
-  Kernel k;
-  k.primitive = ::dnnl::pooling_forward(d);
-  k.add(DNNL_ARG_SRC, d.src_desc());
-  k.add(DNNL_ARG_DST, d.dst_desc());
-  add_scratchpad(k, d);
-  return k;
 }
 
 }  // namespace
@@ -436,13 +417,6 @@ void convolution(const ConvRequest& request, void* src, void* weights, void* dst
   ThreadLimit limit(is_small(request) ? 1 : num_threads());
   Kernel& k = cache().find(request, [&] { return make_convolution(request); });
   void* pointers[] = {src, weights, dst, nullptr};
-  execute(k, pointers);
-}
-
-void pool(const PoolRequest& request, const void* src, void* dst) {
-  ThreadLimit limit;
-  Kernel& k = cache().find(request, [&] { return make_pool(request); });
-  void* pointers[] = {const_cast<void*>(src), dst, nullptr};
   execute(k, pointers);
 }
 

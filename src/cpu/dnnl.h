@@ -67,17 +67,4 @@ struct ConvRequest {
 };
 void convolution(const ConvRequest& request, void* src, void* weights, void* dst);
 
-enum class Pooling : int64_t { max, average_with_padding, average_without_padding };
-
-// src (N, C, spatial...), dst likewise, channels-last memory.
-struct PoolRequest {
-  int64_t kind = 3;
-  Pooling pooling = Pooling::max;
-  Tensor src, dst;
-  int64_t window[3] = {1, 1, 1};
-  int64_t strides[3] = {1, 1, 1};
-  int64_t low[3] = {}, high[3] = {};
-};
-void pool(const PoolRequest& request, const void* src, void* dst);
-
 }  // namespace heddle::cpu::onednn

@@ -47,14 +47,18 @@ struct Walk {
   InlineVector<int64_t, 8> sizes, strides;  // innermost first
   int64_t count = 1;
 
+  Walk() = default;
   Walk(const Dims& dims, size_t leading, bool reduced) {
     int64_t step = 1;
     for (size_t i = dims.size(); i-- > 0; step *= dims[i].size) {
       if (i >= leading || dims[i].reduced != reduced) continue;
-      sizes.push_back(dims[i].size);
-      strides.push_back(step);
-      count *= dims[i].size;
+      add(dims[i].size, step);
     }
+  }
+  void add(int64_t size, int64_t stride) {
+    sizes.push_back(size);
+    strides.push_back(stride);
+    count *= size;
   }
   int64_t offset(int64_t index) const {
     int64_t at = 0;
@@ -216,8 +220,8 @@ class Run {
                      const int64_t base = outer.offset(item / batches) + first * taps * m;
                      for (int64_t row = 0; row < rows.count; ++row) {
                        kernels_.windows(results,
-                                        reader.at(base + rows.offset(row), count * taps * m), count,
-                                        taps, m, row == 0);
+                                        reader.at(base + rows.offset(row), count * taps * m),
+                                        {count, taps * m, taps, m, m}, row == 0);
                      }
                      store(results, (item / batches * units + first) * m, count * m);
                    }
@@ -360,6 +364,60 @@ class Run {
   const int64_t last_;
 };
 
+// Windows of any strides, read where they lie: those of pooling overlap. False, with nothing done,
+// where something else is wanted.
+bool reduce_windows(Reduction reduction, const View& in, const Axes& axes, const View& out) {
+  const size_t last = in.shape.size() - 1;
+  const ReduceKernels& kernels = reduce_kernels(reduction, tile::lane_of(in.dtype));
+  const bool logical = reduction == Reduction::all || reduction == Reduction::any;
+  const int item = static_cast<int>(size_of(in.dtype));
+  if (in.shape.size() < 3 || in.row_contiguous() || !out.row_contiguous() || logical ||
+      item != kernels.width || size_of(out.dtype) != size_of(in.dtype) || in.strides[last] != 1 ||
+      in.shape[last] > tile::tile_size) {
+    return false;
+  }
+  Walk outer, rows;
+  ReduceKernels::Windows w{0, 0, 0, 0, in.shape[last]};
+  for (size_t i = last + 1; i-- > 0;) {
+    const int64_t size = in.shape[i], stride = in.strides[i];
+    if (std::find(axes.begin(), axes.end(), static_cast<int>(i)) != axes.end()) {
+      if (i == last) return false;
+      if (w.taps == 0) {
+        w.taps = size;
+        w.tap_step = stride;
+      } else {
+        rows.add(size, stride);
+      }
+    } else if (i != last) {
+      if (w.units == 0) {
+        w.units = size;
+        w.unit_step = stride;
+      } else {
+        outer.add(size, stride);
+      }
+    }
+  }
+  if (w.units == 0 || w.taps == 0 || w.taps * rows.count > column_rows) return false;
+  const int64_t units = w.units, work = w.taps * rows.count * w.m;
+  const int64_t batch = std::clamp<int64_t>(column_block / work, 1, units);
+  const int64_t batches = (units + batch - 1) / batch;
+  parallel_for(outer.count * batches, std::max<int64_t>(1, parallel_grain / (batch * work)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t first = i % batches * batch;
+                   const int64_t from = outer.offset(i / batches) + first * w.unit_step;
+                   ReduceKernels::Windows part = w;
+                   part.units = std::min(batch, units - first);
+                   char* to = out.as<char>() + (i / batches * units + first) * w.m * item;
+                   for (int64_t row = 0; row < rows.count; ++row) {
+                     kernels.windows(to, in.as<char>() + (from + rows.offset(row)) * item, part,
+                                     row == 0);
+                   }
+                 }
+               });
+  return true;
+}
+
 // out = the value that nothing reduces to.
 void fill_with_identity(Reduction reduction, Dtype dtype, const View& out) {
   alignas(8) uint64_t identity = reduce_kernels(reduction, tile::lane_of(dtype)).identity;
@@ -412,6 +470,7 @@ void reduce(Reduction reduction, const View& in, const Axes& axes, const View& o
     result.shape.push_back(out.shape[kept]);
     result.strides.push_back(out.strides[kept]);
   }
+  if (out.size() > 0 && in.size() > 0 && reduce_windows(reduction, source, reduced, result)) return;
   reduce(reduction, tile::Source(source), reduced, result);
 }
 

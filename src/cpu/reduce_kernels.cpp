@@ -244,7 +244,8 @@ void columns(void* acc, const void* in, int64_t stride, int64_t count, int64_t m
 }
 
 template <class Op, class T>
-void windows(void* acc, const void* in, int64_t units, int64_t taps, int64_t m, bool first) {
+void windows(void* acc, const void* in, const ReduceKernels::Windows& w, bool first) {
+  const int64_t m = w.m;
   T* a = static_cast<T*>(acc);
   const T* x = static_cast<const T*>(in);
   int64_t whole = 0;
@@ -252,23 +253,24 @@ void windows(void* acc, const void* in, int64_t units, int64_t taps, int64_t m, 
     const hn::ScalableTag<T> d;
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
     whole = m / lanes * lanes;
-    for (int64_t u = 0; u < units; ++u) {
-      const T* unit = x + u * taps * m;
+    for (int64_t u = 0; u < w.units; ++u) {
+      const T* unit = x + u * w.unit_step;
       for (int64_t j = 0; j < whole; j += lanes) {
         auto v = Op::load(d, unit + j);
         if (!first) v = Op::combine(d, hn::LoadU(d, a + u * m + j), v);
-        for (int64_t t = 1; t < taps; ++t) v = Op::combine(d, v, Op::load(d, unit + t * m + j));
+        for (int64_t t = 1; t < w.taps; ++t)
+          v = Op::combine(d, v, Op::load(d, unit + t * w.tap_step + j));
         hn::StoreU(v, d, a + u * m + j);
       }
     }
   }
   if (whole == m) return;
-  for (int64_t u = 0; u < units; ++u) {
-    const T* unit = x + u * taps * m;
+  for (int64_t u = 0; u < w.units; ++u) {
+    const T* unit = x + u * w.unit_step;
     for (int64_t j = whole; j < m; ++j) {
       T v = Op::load_one(unit[j]);
       if (!first) v = Op::one(a[u * m + j], v);
-      for (int64_t t = 1; t < taps; ++t) v = Op::one(v, Op::load_one(unit[t * m + j]));
+      for (int64_t t = 1; t < w.taps; ++t) v = Op::one(v, Op::load_one(unit[t * w.tap_step + j]));
       a[u * m + j] = v;
     }
   }

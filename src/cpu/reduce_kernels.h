@@ -1,4 +1,4 @@
-// The inner loops of reductions, compiled for every instruction set: private to reduce.cpp.
+// The inner loops of reductions, compiled for every instruction set.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,12 @@ struct ReduceKernels {
   void (*rows)(const void* in, int64_t count, int64_t n, void* out);
   // acc[j] = acc[j] with in[i * stride + j] for i = 0, 1, ... < count in order, for j < m.
   void (*columns)(void* acc, const void* in, int64_t stride, int64_t count, int64_t m);
-  // acc[u * m + j] = the reduction of in[(u * taps + t) * m + j] for t < taps in order, for
-  // u < units, j < m; after what acc holds unless `first`.
-  void (*windows)(void* acc, const void* in, int64_t units, int64_t taps, int64_t m, bool first);
+  // acc[u * m + j] = the reduction of in[u * unit_step + t * tap_step + j] for t < taps in order,
+  // for u < units, j < m; after what acc holds unless `first`.
+  struct Windows {
+    int64_t units, unit_step, taps, tap_step, m;
+  };
+  void (*windows)(void* acc, const void* in, const Windows& windows, bool first);
   // values[0] = the n >= 1 partial results combined pairwise; overwrites the rest.
   void (*fold)(void* values, int64_t n);
 };

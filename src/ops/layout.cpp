@@ -11,7 +11,10 @@ namespace heddle {
 // ---------------------------------------------------------------------------------------------
 // as_strided
 
-Avals AsStrided::infer(const Arrays& in) const {
+namespace {
+
+// Throws unless the view stays within an array of `size` elements.
+void check_view(const Shape& shape, const Strides& strides, int64_t offset, int64_t size) {
   // Lowest and highest element that the view touches; __int128 since strides are anyone's.
   __int128 low = offset, high = offset;
   bool empty = false;
@@ -20,33 +23,53 @@ Avals AsStrided::infer(const Arrays& in) const {
     __int128 reach = static_cast<__int128>(shape[i] - 1) * strides[i];
     (reach < 0 ? low : high) += reach;
   }
-  if (!empty && (low < 0 || high >= in[0].size())) {
+  if (!empty && (low < 0 || high >= size)) {
     throw std::invalid_argument(
         fmt::format("[as_strided] A view of shape {}, strides {} and offset {} leaves an array of {} "
                     "elements.",
-                    to_string(shape), to_string(strides), offset, in[0].size()));
+                    to_string(shape), to_string(strides), offset, size));
   }
+}
+
+// The shape or strides of a batch from those of an example.
+Shape with_batch(const Shape& example, int64_t outermost) {
+  Shape all = example;
+  all.insert(all.begin(), outermost);
+  return all;
+}
+
+}  // namespace
+
+Avals AsStrided::infer(const Arrays& in) const {
+  check_view(shape, strides, offset, in[0].size());
   return {{shape, in[0].dtype()}};
 }
 std::optional<Arrays> AsStrided::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                      const Arrays&) const {
-  // Where each element of the view comes from; elements seen twice add up.
-  Array positions = as_strided(arange(0, static_cast<double>(in[0].size()), 1, int64), shape,
-                               strides, offset);
-  int64_t n = element_count(shape);
-  Array flat = scatter_add(zeros({in[0].size()}, in[0].dtype()), {reshape(positions, {n})},
-                           reshape(g[0], {n, 1}), {0});
-  return Arrays{reshape(flat, in[0].shape())};
+  return Arrays{
+      apply(make_op<AsStridedAdjoint>(in[0].shape(), strides, offset), {g[0]}, to_stream({}))};
 }
 std::optional<Op::Batched> AsStrided::vmap(const Arrays& in, const std::vector<int>& axes,
                                            const Stream& s) const {
   Array x = batch_to_front(in[0], axes[0]);
-  int64_t batch = x.shape()[0];
-  Shape to = shape;
-  to.insert(to.begin(), batch);
-  Strides steps = strides;
-  steps.insert(steps.begin(), batch == 0 ? 0 : x.size() / batch);
-  return Batched{{as_strided(x, to, steps, offset, s)}, {0}};
+  int64_t batch = x.shape(0), step = batch == 0 ? 0 : x.size() / batch;
+  return Batched{{as_strided(x, with_batch(shape, batch), with_batch(strides, step), offset, s)}, {0}};
+}
+
+Avals AsStridedAdjoint::infer(const Arrays& in) const {
+  check_view(in[0].shape(), strides, offset, element_count(target));
+  return {{target, in[0].dtype()}};
+}
+std::optional<Arrays> AsStridedAdjoint::vjp(const Arrays& in, const Arrays& g,
+                                            const std::vector<int>&, const Arrays&) const {
+  return Arrays{as_strided(g[0], in[0].shape(), strides, offset)};
+}
+std::optional<Op::Batched> AsStridedAdjoint::vmap(const Arrays& in, const std::vector<int>& axes,
+                                                  const Stream& s) const {
+  Array x = batch_to_front(in[0], axes[0]);
+  OpRef op = make_op<AsStridedAdjoint>(with_batch(target, x.shape(0)),
+                                       with_batch(strides, element_count(target)), offset);
+  return Batched{{apply(op, {x}, s)}, {0}};
 }
 
 Array as_strided(const Array& a, const Shape& shape, const std::optional<Strides>& strides,

@@ -27,13 +27,38 @@ class AsStrided final : public OpClass<AsStrided> {
   bool is_linear() const override { return true; }
 };
 
+// Its adjoint: an array of shape `target` with the elements of the input added where a view of
+// these strides shows them.
+class AsStridedAdjoint final : public OpClass<AsStridedAdjoint> {
+ public:
+  static constexpr const char* name = "AsStridedAdjoint";
+  Shape target;
+  Strides strides;
+  int64_t offset;
+  AsStridedAdjoint(Shape to, Strides t, int64_t o)
+      : target(std::move(to)), strides(std::move(t)), offset(o) {}
+  template <class V>
+  void attributes(V& v) const {
+    v("target", target);
+    v("strides", strides);
+    v("offset", offset);
+  }
+  Avals infer(const Arrays& in) const override;
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool is_linear() const override { return true; }
+};
+
 class Contiguous final : public OpClass<Contiguous> {
  public:
   static constexpr const char* name = "Contiguous";
   bool allow_col_major;
   explicit Contiguous(bool c) : allow_col_major(c) {}
   template <class V>
-  void attributes(V& v) const { v("allow_col_major", allow_col_major); }
+  void attributes(V& v) const {
+    v("allow_col_major", allow_col_major);
+  }
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
                             const Arrays&) const override {
@@ -51,7 +76,9 @@ class ViewAs final : public OpClass<ViewAs> {
   Dtype dtype;
   explicit ViewAs(Dtype t) : dtype(t) {}
   template <class V>
-  void attributes(V& v) const { v("dtype", dtype); }
+  void attributes(V& v) const {
+    v("dtype", dtype);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool follows_shapes() const override { return true; }
@@ -64,7 +91,9 @@ class Depends final : public OpClass<Depends> {
   int count;
   explicit Depends(int n) : count(n) {}
   template <class V>
-  void attributes(V& v) const { v("count", count); }
+  void attributes(V& v) const {
+    v("count", count);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -102,8 +131,7 @@ class BorderPad final : public OpClass<BorderPad> {
   Shape before;  // one per axis
   Shape after;
   BorderMode mode;
-  BorderPad(Shape b, Shape a, BorderMode m)
-      : before(std::move(b)), after(std::move(a)), mode(m) {}
+  BorderPad(Shape b, Shape a, BorderMode m) : before(std::move(b)), after(std::move(a)), mode(m) {}
   template <class V>
   void attributes(V& v) const {
     v("before", before);

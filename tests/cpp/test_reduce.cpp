@@ -260,6 +260,26 @@ TEST_CASE("reduce: views of any strides, outputs of any strides") {
     const auto got = run<float, float>(Reduction::max, transposed, axes);
     CHECK(got == run<float, float>(Reduction::max, dense(copy, {50, 30, 40}), axes));
   }
+  // Windows that overlap, of few and of many channels; the last of a width that fills no vector.
+  for (int64_t channels : {1, 3, 16, 37}) {
+    const int64_t row = 20 * channels;
+    const View windows{values.data(),
+                       float32,
+                       {3, 5, 9, 3, 3, channels},
+                       {12 * row, 2 * row, 2 * channels, row, channels, 1}};
+    std::vector<float> copied(static_cast<size_t>(windows.size()));
+    cpu::tile::copy(windows, dense(copied, windows.shape));
+    for (Reduction reduction : {Reduction::sum, Reduction::max}) {
+      for (const Axes& axes : {Axes{3, 4}, Axes{3}, Axes{4}, Axes{0, 4}, Axes{1, 2}}) {
+        const auto got = run<float, float>(reduction, windows, axes);
+        const auto wanted = run<float, float>(reduction, dense(copied, windows.shape), axes);
+        REQUIRE(got.size() == wanted.size());
+        for (size_t i = 0; i < got.size(); ++i) {
+          CHECK(std::abs(got[i] - wanted[i]) <= (reduction == Reduction::sum ? 1e-4f : 0.0f));
+        }
+      }
+    }
+  }
   const View backwards{values.data() + 999, float32, {10, 100}, {-100, -1}};
   std::vector<float> out(20, 5.0f);
   cpu::reduce(Reduction::max, backwards, {1}, {out.data(), float32, {10}, {2}});

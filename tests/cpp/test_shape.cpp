@@ -42,7 +42,8 @@ TEST_CASE("shapes change, elements keep their order") {
 TEST_CASE("joining and splitting") {
   Array a = reshape(arange(6), {2, 3});
   CHECK(values(concatenate({a, a}, 1)) == V{0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5});
-  CHECK(values(concatenate({transpose(a), transpose(a)}, 0)) == V{0, 3, 1, 4, 2, 5, 0, 3, 1, 4, 2, 5});
+  CHECK(values(concatenate({transpose(a), transpose(a)}, 0)) ==
+        V{0, 3, 1, 4, 2, 5, 0, 3, 1, 4, 2, 5});
   CHECK(concatenate({a, Array{1.5f}}).dtype() == float32);
   CHECK(values(stack({arange(2), arange(2)}, -1)) == V{0, 0, 1, 1});
   CHECK_THROWS_AS(concatenate(Arrays{}, 0), std::invalid_argument);
@@ -93,6 +94,52 @@ TEST_CASE("strided views stay within the array") {
   CHECK_THROWS_AS(as_strided(a, {2}, Strides{INT64_MAX}), std::invalid_argument);
   CHECK_THROWS_AS(as_strided(a, {1}, Strides{1}, -1), std::invalid_argument);
   CHECK_THROWS_AS(as_strided(a, {1}, Strides{1}, 6), std::invalid_argument);
+}
+
+TEST_CASE("what a strided view shows goes back to where it came from") {
+  struct Case {
+    int64_t size;
+    Shape shape;
+    Strides strides;
+    int64_t offset;
+  };
+  const Case cases[] = {
+      {12, {5, 3}, {1, 1}, 0},   // overlapping
+      {12, {3, 4}, {4, -1}, 3},  // backwards
+      {6, {4, 3}, {0, 2}, 1},    // one row, several times
+      {5, {}, {}, 2},            // one element
+      {5, {0, 2}, {1, 1}, 0},    // none
+      {40 * 9 * 11 * 20, {40, 4, 5, 3, 3, 20}, {1980, 440, 40, 220, 20, 1}, 0},  // pooling
+      {40 * 30 * 20, {581, 40, 20}, {1, 600, 1}, 0},                             // nothing disjoint
+  };
+  for (const Case& c : cases) {
+    for (Dtype t : {float32, float16, bfloat16, float64, complex64}) {
+      int64_t n = element_count(c.shape);
+      Array seen = astype(remainder(reshape(arange(n), c.shape), Array(7)), t);
+      Function view = [&](const Arrays& x) {
+        return Arrays{as_strided(x[0], c.shape, c.strides, c.offset)};
+      };
+      V expected(static_cast<size_t>(c.size));
+      for (int64_t i = 0; i < n; i++) {
+        int64_t rest = i, at = c.offset;
+        for (size_t d = c.shape.size(); d-- > 0; rest /= c.shape[d]) {
+          at += rest % c.shape[d] * c.strides[d];
+        }
+        expected[static_cast<size_t>(at)] += static_cast<double>(i % 7);
+      }
+      Array back = vjp(view, {zeros({c.size}, t)}, {seen}).second[0];
+      if (t != bfloat16 || c.size < 1000) CHECK(values(real(back)) == expected);
+      if (t != float32 || n == 0) continue;
+      // Batches, and the derivative of the derivative.
+      Function backward = [&](const Arrays& g) { return vjp(view, {zeros({c.size})}, g).second; };
+      Array two = vmap(backward)({stack({seen, seen * Array(2.0f)}, 0)})[0];
+      CHECK(values(take(two, Array(0), 0)) == expected);
+      CHECK(values(take(two, Array(1), 0)) == values(back * Array(2.0f)));
+      Array x = astype(arange(c.size), t);
+      Array again = vjp(backward, {seen}, {x}).second[0];
+      CHECK(values(again) == values(view({x})[0]));
+    }
+  }
 }
 
 TEST_CASE("other dtypes over the same bytes") {

@@ -218,6 +218,8 @@ OUTPUTS = [
         for size in ("2", "3, 2", "3, 2, 1", "(2, 3), (1, 2), (1, 0)", "2, 2, 1", "3, 5")
     ),
     ("MaxPool1d(3, 1)", [(2, 9, 3)]),
+    ("MaxPool2d(3, 2, 1)", [(2, 11, 10, 35)]),
+    ("AvgPool2d(3, 1, 1)", [(2, 11, 10, 64)]),
     ("AvgPool3d(2, 1, 1)", [(1, 4, 5, 4, 2)]),
     *(
         (f"Upsample({scale}, {mode!r}, {corners})", [(2, 7, 9, 3)])
@@ -263,6 +265,19 @@ def test_gradients(layer, shapes):
         else f"mx.grad(lambda x, *a: (nn.{layer}(x, *a) ** 2).sum())(*inputs)",
         inputs(shapes),
         tolerance=2e-4,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("pool", ["2", "3, 2, 1", "3, 1"])
+def test_equal_maxima_share_the_gradient(pool, dtype):
+    # After an activation most windows hold several zeros.
+    def names(side):
+        x = np.maximum(np.random.default_rng(2).integers(-6, 3, (2, 9, 8, 20)), 0)
+        return {"x": side.mx.array(x.astype(np.float32)).astype(getattr(side.mx, dtype))}
+
+    assert_same(
+        f"mx.grad(lambda x: (nn.MaxPool2d({pool})(x) * 12).sum())(x)", names, HALF_TOLERANCE
     )
 
 

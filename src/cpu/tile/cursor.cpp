@@ -58,11 +58,15 @@ class LinearOperand {
       return own;
     }
     loaded_ = nullptr;
-    // Several rows: the start of every element.
+    // Several rows: the start of every row if they are whole and long enough, else of every
+    // element.
+    const bool whole = position[last] == 0 && n % extents_[last] == 0 && extents_[last] >= block;
     int64_t starts[tile_size];
+    int filled = 0;
     for (int i = 0; i < n;) {
       const int64_t run = std::min<int64_t>(n - i, extents_[last] - position[last]);
-      for (int64_t j = 0; j < run; j++) starts[i + j] = offset + j * strides_[last];
+      for (int64_t j = 0; j < (whole ? 1 : run); j++)
+        starts[filled++] = offset + j * strides_[last];
       i += static_cast<int>(run);
       offset += (run - 1) * strides_[last];
       position[last] += run - 1;
@@ -73,7 +77,9 @@ class LinearOperand {
         position[d] = 0;
       }
     }
-    read(k, data_, dtype_, Pattern{.run = 1, .count = n, .starts = starts}, own);
+    const int run = whole ? static_cast<int>(extents_[last]) : 1;
+    read(k, data_, dtype_,
+         Pattern{.stride = strides_[last], .run = run, .count = filled, .starts = starts}, own);
     return own;
   }
 
