@@ -1,8 +1,11 @@
-"""One Adam step, forward, backward and update: an MLP and a small convnet.
+"""One Adam step, forward, backward and update: an MLP and a small convnet; and the update alone.
 
 The array engines run one compiled function of (parameters, moments, step) -> the same and the
-loss; torch runs eagerly with its own fused Adam, as its users would.
+loss; torch runs eagerly with its own fused Adam, as its users would. The update alone is that of
+each package's own optimizer; jax has none.
 """
+
+import importlib
 
 import numpy as np
 from harness.work import Step, Target, Work
@@ -132,7 +135,7 @@ class Trainer:
     """Holds the state, makes one step; the first run makes the steps whose losses are checked.
 
     A step gets the only hold on the state, so that its memory can be used again: what a program
-    that replaces its parameters by new ones gives every engine, and what donate_argnums asks of jax.
+    that replaces its parameters gives every engine, and what donate_argnums asks of jax.
     """
 
     def __init__(self, advance, state):
@@ -217,6 +220,44 @@ def torch_trainer(model):
     return prepare
 
 
+LARGE = [(2048, 2048), (2048, 2048), (2048,), (1024, 1024), (1024,), (512, 1024), (512,)]
+COUNT = sum(int(np.prod(shape)) for shape in LARGE)
+
+
+def update_inputs(rng):
+    """Parameters, then their gradients."""
+    return [rng.standard_normal(s, dtype=np.float32) * f for f in (1, 0.01) for s in LARGE]
+
+
+def mlx_update(dialect, inputs):
+    mx = dialect.core
+    package = dialect.module.partition(".")[0]
+    optimizers = importlib.import_module(f"{package}.optimizers")
+    names = [str(i) for i in range(len(LARGE))]
+    held = dict(zip(names, map(mx.array, inputs[: len(LARGE)]), strict=True))
+    gradients = dict(zip(names, map(mx.array, inputs[len(LARGE) :]), strict=True))
+    optimizer = optimizers.Adam(RATE, [BETA1, BETA2], EPSILON, bias_correction=True)
+    optimizer.init(held)
+    mx.eval(held, gradients, optimizer.state)
+
+    def run():
+        # Nobody holds the old values then, as after Optimizer.update of a model.
+        held.update(optimizer.apply_gradients(gradients, held))
+        mx.eval(held, optimizer.state)
+
+    return Step(run, lambda _: [np.array(value) for value in held.values()])
+
+
+def torch_update(dialect, inputs):
+    torch = dialect.library
+    values = [torch.from_numpy(value) for value in inputs]
+    parameters = [torch.nn.Parameter(value) for value in values[: len(LARGE)]]
+    for parameter, gradient in zip(parameters, values[len(LARGE) :], strict=True):
+        parameter.grad = gradient
+    optimizer = torch.optim.Adam(parameters, lr=RATE, betas=(BETA1, BETA2), eps=EPSILON, fused=True)
+    return Step(optimizer.step, lambda _: [p.detach().numpy() for p in parameters])
+
+
 def make_step(trainer) -> Step:
     return Step(trainer.run, lambda losses: [np.array(losses)])
 
@@ -239,6 +280,16 @@ def training(name, title, inputs, model, flops) -> Work:
 
 
 WORKS = [
+    Work(
+        name="adam_update",
+        title="Adam update of 10 M parameters",
+        target=Target(1.0, "torch", share=0.6),
+        inputs=update_inputs,
+        prepare={"mlx": mlx_update, "torch": torch_update},
+        # Reads parameters, gradients and two moments, writes all but the gradients.
+        bytes=28.0 * COUNT,
+        tolerance=1e-3,
+    ),
     training(
         "adam_mlp",
         "Adam step, MLP 784-512-512-10, batch 128",

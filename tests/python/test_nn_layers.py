@@ -7,6 +7,7 @@ import inspect
 
 import heddle.core as mx
 import mlx.nn
+import numpy as np
 import pytest
 
 import heddle.nn as nn
