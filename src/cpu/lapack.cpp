@@ -82,8 +82,8 @@ void require_small(const char* op, double elements) {
 // been rounded down.
 template <class T>
 int asked_for(const T& first) {
-  const auto size = static_cast<double>(std::real(first));
-  return static_cast<int>(size * (sizeof(Real<T>) == 4 ? 1.000001 : 1)) + 1;
+  const double size = std::real(first) * (sizeof(Real<T>) == 4 ? 1.000001 : 1.0) + 1;
+  return static_cast<int>(std::min<double>(size, std::numeric_limits<int>::max()));
 }
 
 // Runs f(work, &size, &info) twice: to learn the size of the workspace, and with one.

@@ -265,6 +265,21 @@ def test_gradients_of_first_and_second_order_like_torch(name):
         assert np.abs(np.array(mine) - theirs).max() <= 1e-8 * max(np.abs(theirs).max(), 1)
 
 
+def test_gradients_of_general_eigenvectors_like_torch():
+    def loss(module, x, weights):
+        w, v = module.linalg.eig(x)
+        sizes = module.abs(v) ** 2
+        return module.real((w * w).sum()) + (sizes * module.real(w)[None, :] * weights).sum()
+
+    for _ in range(3):
+        x, weights = RNG.standard_normal((5, 5)), RNG.standard_normal((5, 1))
+        mine = mx.grad(loss, argnums=1)(mx, mx.array(x), mx.array(weights))
+        given = torch.tensor(x, requires_grad=True)
+        loss(torch, given, torch.tensor(weights)).backward()
+        right = given.grad.numpy()
+        assert np.abs(np.array(mine) - right).max() < 1e-3 * np.abs(right).max()
+
+
 def test_gradient_of_a_determinant_of_a_singular_matrix():
     a = mx.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]], dtype=mx.float64)
     cofactors = [[4.0, 4.0, -4.0], [-2.0, -2.0, 2.0], [0.0, 0.0, 0.0]]
