@@ -57,6 +57,8 @@ if(NOT HEDDLE_FETCH_DEPENDENCIES)
   find_package(ZLIB 1.2.11 QUIET)
 endif()
 if(NOT TARGET ZLIB::ZLIB)
+  set(ZLIB_BUILD_EXAMPLES OFF CACHE BOOL "" FORCE)
+  set(SKIP_INSTALL_ALL ON)
   heddle_fetch(zlib https://github.com/madler/zlib.git v1.3.1)
   target_include_directories(zlibstatic SYSTEM PUBLIC
     "$<BUILD_INTERFACE:${zlib_SOURCE_DIR}>" "$<BUILD_INTERFACE:${zlib_BINARY_DIR}>")

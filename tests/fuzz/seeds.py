@@ -66,7 +66,7 @@ seed("npz", "mlx", by_mlx("npz", lambda p: mx.savez(p, mx.ones((2,)), b=bfloat))
 streamed = io.BytesIO()
 streamed.seekable = lambda: False  # sizes behind the data
 with zipfile.ZipFile(streamed, "w", zipfile.ZIP_DEFLATED) as archive:
-    archive.writestr("x.npy", npy(np.zeros(100)))
+    archive.writestr(zipfile.ZipInfo("x.npy"), npy(np.zeros(100)), zipfile.ZIP_DEFLATED)
 seed("npz", "streamed", streamed.getvalue())
 seed("npz", "empty", b"PK\5\6" + bytes(18))
 
