@@ -278,8 +278,9 @@ bool is_one_distribution(const Array& logits, int axis) {
 }  // namespace
 
 Array categorical(const Array& logits, int axis, const Key& key, StreamOrDevice s) {
-  int at = categorical_axis(logits, axis);
-  return largest_with_noise(logits, logits.shape(), at, key, s);
+  Shape shape = logits.shape();
+  shape.erase(shape.begin() + categorical_axis(logits, axis));
+  return categorical(logits, axis, shape, key, s);
 }
 
 Array categorical(const Array& logits, int axis, int num_samples, const Key& key,
@@ -307,7 +308,10 @@ Array categorical(const Array& logits, int axis, const Shape& shape, const Key& 
                     "logits shape{}.",
                     to_string(shape), to_string(reduced)));
   }
-  if (is_one_distribution(logits, at)) return among_cumulated(logits, shape, key, s);
+  // MLX draws a scalar with noise even so; equal seeds have to give equal draws.
+  if (is_one_distribution(logits, at) && !shape.empty()) {
+    return among_cumulated(logits, shape, key, s);
+  }
   int place = at + static_cast<int>(shape.size() - reduced.size());
   Shape noise = shape;
   noise.insert(noise.begin() + place, logits.shape(at));

@@ -73,6 +73,15 @@ def table():
         "axis": {"axis": 0},
     }.items():
         yield sample("random.categorical", logits, kw=keywords | {"key": KEY}, label=label, **DRAW)
+    # One distribution is drawn from in another way, but for a scalar.
+    for label, shape, keywords in (
+        ("one", (1, 9), {}),
+        ("one-scalar", (9,), {"shape": ()}),
+        ("one-samples", (9,), {"num_samples": 6}),
+    ):
+        yield sample(
+            "random.categorical", Arr(shape), kw=keywords | {"key": KEY}, label=label, **DRAW
+        )
     for label, argument in {"number": 9, "array": Arr((6, 2))}.items():
         yield sample("random.permutation", argument, kw={"key": KEY}, label=label, **DRAW)
     yield sample(

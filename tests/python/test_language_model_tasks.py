@@ -1,0 +1,119 @@
+"""mlx-lm at work on a small model under heddle and under MLX: see programs/tasks.py.
+
+Generation with samplers and caches, training of adapters, conversion, saving and loading. Tokens,
+texts, names and packed weights have to be equal, logits, losses and trained weights near.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
+sys.path.insert(0, str(PROGRAMS))
+import tiny_model  # noqa: E402
+from both_engines import run_both  # noqa: E402
+
+TOLERANCE = 1e-5
+TRAINING_TOLERANCE = 5e-4  # six steps of Adam divide by the root of small gradients
+GROUPS = {
+    "generation": (
+        "generate_text",
+        "samplers",
+        "logits_processors",
+        "rotating_cache",
+        "quantized_cache",
+        "prompt_caches",
+        "batches",
+        "speculative",
+        "perplexity",
+        "modules",
+    ),
+    "training": (
+        "lora",
+        "lora_with_dropout_and_schedule",
+        "dora",
+        "lora_on_quantized",
+        "full_training",
+        "full_training_with_muon",
+        "divergences",
+    ),
+    "conversion": (
+        "shards",
+        "half_precision",
+        "convert_affine",
+        "convert_floating",
+        "convert_mixed",
+        "gptq",
+        "awq",
+        "sensitivities",
+    ),
+}
+# Parts of MLX that heddle does not have yet; tasks that need them wait.
+WAITED_FOR = (
+    "'quantize'",
+    "'to_quantized'",
+    "'cholesky'",
+    "average_gradients",
+    "'distributed'",
+    "layers.distributed",
+    "at least one argument",
+)
+
+
+@pytest.fixture(scope="module", params=GROUPS)
+def runs(request, tmp_path_factory):
+    """The tasks of a group, and the folders of what both engines made of them."""
+    tasks = GROUPS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    tiny_model.write(folder / "model")
+    program = PROGRAMS / "tasks.py"
+    return tasks, run_both(folder, program, lambda out: [folder / "model", out, *tasks])
+
+
+def results(folder: Path, task: str):
+    """What has to be equal and what has to be near, or the last line of an error."""
+    error = folder / f"{task}.txt"
+    if error.exists():
+        return error.read_text().strip().splitlines()[-1]
+    with np.load(folder / f"{task}.npz") as near:
+        return json.loads((folder / f"{task}.json").read_text()), dict(near)
+
+
+def distance(x: np.ndarray, y: np.ndarray) -> float:
+    finite = np.isfinite(y)
+    if x.shape != y.shape or not np.array_equal(finite, np.isfinite(x)):
+        return np.inf
+    return float(np.linalg.norm((x - y)[finite]) / max(np.linalg.norm(y[finite]), 1e-30))
+
+
+def complaints(task: str, folders: dict[str, Path], tolerance: float) -> list[str]:
+    ours, theirs = results(folders["heddle"], task), results(folders["mlx"], task)
+    if isinstance(ours, str) and any(name in ours for name in WAITED_FOR):
+        return []
+    if isinstance(ours, str) or isinstance(theirs, str):
+        return [f"{task}: {ours if isinstance(ours, str) else f'MLX: {theirs}'}"]
+    found = []
+    for name, theirs_equal in theirs[0].items():
+        if ours[0].get(name) != theirs_equal:
+            found.append(f"{task}.{name}: {ours[0].get(name)}, not {theirs_equal}"[:400])
+    for name, theirs_near in theirs[1].items():
+        far = distance(ours[1][name], theirs_near) if name in ours[1] else np.inf
+        if far > tolerance:
+            found.append(f"{task}.{name}: differs by {far:.2g}, at most {tolerance:.2g} is allowed")
+    return found
+
+
+def test_results_agree(runs):
+    tasks, folders = runs
+    tolerance = TRAINING_TOLERANCE if tasks == GROUPS["training"] else TOLERANCE
+    assert [text for task in tasks for text in complaints(task, folders, tolerance)] == []
+
+
+def test_every_task_is_run():
+    lines = (PROGRAMS / "tasks.py").read_text().splitlines()
+    after = [line for before, line in zip(lines, lines[1:], strict=False) if before == "@task"]
+    written = [line.removeprefix("def ").partition("(")[0] for line in after]
+    assert sorted(written) == sorted(task for tasks in GROUPS.values() for task in tasks)
