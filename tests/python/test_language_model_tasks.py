@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import heddle.nn
+
 PROGRAMS = Path(__file__).parent / "programs"
 sys.path.insert(0, str(PROGRAMS))
 import tiny_model  # noqa: E402
@@ -55,10 +57,6 @@ GROUPS = {
 WAITED_FOR = (
     "'quantize'",
     "'to_quantized'",
-    "'cholesky'",
-    "average_gradients",
-    "'distributed'",
-    "layers.distributed",
     "at least one argument",
 )
 
@@ -66,6 +64,8 @@ WAITED_FOR = (
 @pytest.fixture(scope="module", params=GROUPS)
 def runs(request, tmp_path_factory):
     """The tasks of a group, and the folders of what both engines made of them."""
+    if not hasattr(heddle.nn, "average_gradients"):
+        pytest.skip("heddle does not have what the trainer imports yet")
     tasks = GROUPS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     tiny_model.write(folder / "model")
