@@ -124,10 +124,25 @@ void write_atomically(const char* op, const std::string& given,
   Descriptor file{replaceable ? create_beside(path, &temporary)
                               : open(path.c_str(), O_WRONLY | O_CLOEXEC)};
   if (file.fd < 0) fail(op, "write", given, std::strerror(errno));
-  auto sink = [&](const void* data, size_t bytes) { write_all(op, given, file.fd, data, bytes); };
-  if (!replaceable) return produce(sink);
+  // Small pieces are gathered: a file of many small arrays is not as many calls of the system.
+  constexpr size_t gathered_bytes = size_t{1} << 18;
+  std::string gathered;
+  auto flush = [&] {
+    write_all(op, given, file.fd, gathered.data(), gathered.size());
+    gathered.clear();
+  };
+  auto sink = [&](const void* data, size_t bytes) {
+    if (gathered.size() + bytes > gathered_bytes) flush();
+    if (bytes > gathered_bytes) return write_all(op, given, file.fd, data, bytes);
+    gathered.append(static_cast<const char*>(data), bytes);
+  };
+  if (!replaceable) {
+    produce(sink);
+    return flush();
+  }
   try {
     produce(sink);
+    flush();
     // A file that others could read before stays readable for them.
     if ((exists && fchmod(file.fd, old.st_mode & 0777) != 0) || fsync(file.fd) != 0 ||
         rename(temporary.c_str(), path.c_str()) != 0) {

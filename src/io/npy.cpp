@@ -177,7 +177,7 @@ std::string read_text(const ReadFunction& read, const Origin& origin, uint64_t o
 
 std::string type_text(Dtype dtype) {
   for (const auto& type : stored_types) {
-    if (type.dtype == dtype) return (size_of(dtype) == 1 ? "|" : "<") + std::string(type.kind);
+    if (type.dtype == dtype) return fmt::format("{}{}", size_of(dtype) == 1 ? '|' : '<', type.kind);
   }
   return {};
 }

@@ -20,7 +20,7 @@ _REASONS = {
         "get_peak_memory reset_peak_memory set_cache_limit set_memory_limit set_wired_limit"
     ),
     "printing: tested in test_printing.py": "get_printoptions printoptions set_printoptions",
-    "files: tested in test_files.py, test_files_gguf.py and test_safetensors.py": (
+    "files: tested in test_files*.py and test_safetensors.py": (
         "save save_gguf save_safetensors savez savez_compressed"
     ),
 }
