@@ -12,7 +12,8 @@ namespace {
 // Slots are found in depth-first order; a node's mark holds its slot + 1 during the walk.
 class Capture {
  public:
-  Capture(const Arrays& inputs, const Arrays& outputs) : default_stream_(to_stream({}).index) {
+  Capture(const Arrays& inputs, const Arrays& outputs, Capturing what)
+      : default_stream_(to_stream({}).index), what_(what) {
     program_.input_count = static_cast<int>(inputs.size());
     for (const Array& in : inputs) {
       add(in);
@@ -65,6 +66,7 @@ class Capture {
     Node* n = a.node();
     bool depends = false;
     for (const Array& in : n->inputs) depends |= depends_[static_cast<size_t>(slot(in))];
+    if (what_ == Capturing::everything) depends = !n->available() && n->op;
     if (!depends) {
       // Nothing of this part of the graph need be known.
       program_.constants.emplace_back(add(a), a);
@@ -89,14 +91,15 @@ class Capture {
   }
 
   int default_stream_;
+  Capturing what_;
   std::vector<bool> depends_;
 };
 
 }  // namespace
 
-Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values) {
+Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values, Capturing what) {
   GraphLock lock;
-  Capture c(inputs, outputs);
+  Capture c(inputs, outputs, what);
   if (values) {
     *values = std::move(c.values_);
     return std::move(c.program_);

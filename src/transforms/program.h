@@ -29,9 +29,12 @@ struct Program {
   bool follows_shapes() const;
 };
 
-// The program that computes `outputs` from `inputs`. What does not depend on an input is a constant.
+// The program that computes `outputs` from `inputs`. What does not depend on an input is a constant,
+// or, with `everything`, only what is evaluated already: then the rest is captured as well.
 // `values` receives the arrays of all slots.
-Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = nullptr);
+enum class Capturing : uint8_t { dependents, everything };
+Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = nullptr,
+                Capturing what = Capturing::dependents);
 
 // Builds the program's graph on other inputs. With `infer`, shapes are derived anew from those of the
 // inputs; else they must be as captured.

@@ -1,0 +1,130 @@
+// Fused operations. MLX records them on a GPU only; .mlxfn files that heddle writes hold their parts.
+#include "heddle/ops.h"
+#include "heddle/transforms.h"
+#include "io/primitives.h"
+#include "io/recorder.h"
+#include "ops/attention.h"
+#include "ops/norm.h"
+
+namespace heddle::io {
+namespace {
+
+using Values = std::vector<ExportValue>;
+
+template <class T>
+const T& op_of(const Writing& w) {
+  return static_cast<const T&>(w.op);
+}
+
+// MLX records a scalar, 1 or 0, in the place of a weight or bias that is not there.
+std::optional<Array> row_of(const Reading& r, size_t i) {
+  if (i >= r.in.size() || r.in[i].ndim() == 0) return {};
+  return r.in[i];
+}
+
+Spelling composed_for_mlx(const char* op) {
+  Spelling s{op, op};
+  s.native = false;
+  return s;
+}
+
+Arrays read_attention(const Reading& r) {
+  const bool causal = r.state.flag(1), has_sinks = r.state.flag(2);
+  if (r.state.flag(3)) throw std::invalid_argument("the logarithms of the sums are not computed here");
+  const size_t sinks = has_sinks ? 1 : 0;
+  if (r.in.size() < 3 + sinks || r.in.size() > 4 + sinks) {
+    throw std::invalid_argument(fmt::format("it has {} inputs", r.in.size()));
+  }
+  std::optional<Array> mask, last;
+  if (r.in.size() == 4 + sinks) mask = r.in[3];
+  if (has_sinks) last = r.in.back();
+  return {fast::scaled_dot_product_attention(r.in[0], r.in[1], r.in[2],
+                                             static_cast<float>(r.state.real(0)), causal ? "causal" : "",
+                                             mask, last, false, r.stream)};
+}
+
+}  // namespace
+
+Rows fast_rows() {
+  Rows rows;
+  auto& p = rows.primitives;
+  auto& s = rows.spellings;
+
+  p.push_back({"RMSNorm", {{"eps", Kind::real32}}, 1, 2, [](const Reading& r) {
+                 return Arrays{fast::rms_norm(r.in[0], row_of(r, 1), static_cast<float>(r.state.real(0)),
+                                              r.stream)};
+               }});
+  Spelling rms = composed_for_mlx("RMSNorm");
+  rms.state = [](const Writing& w) { return Values{double{op_of<RMSNorm>(w).eps}}; };
+  s.push_back(rms);
+
+  p.push_back({"LayerNorm", {{"eps", Kind::real32}}, 1, 3, [](const Reading& r) {
+                 return Arrays{fast::layer_norm(r.in[0], row_of(r, 1), row_of(r, 2),
+                                                static_cast<float>(r.state.real(0)), r.stream)};
+               }});
+  Spelling layer = composed_for_mlx("LayerNorm");
+  layer.write = [](const Writing& w) {
+    const auto& op = op_of<LayerNorm>(w);
+    std::vector<int> in{w.in[0]};
+    const Dtype t = w.out[0].dtype;
+    in.push_back(op.has_weight ? w.in[1] : w.to.constant(Array(1, t)));
+    in.push_back(op.has_bias ? w.in.back() : w.to.constant(Array(0, t)));
+    return w.to.emit("LayerNorm", {double{op.eps}}, in, w.out);
+  };
+  s.push_back(layer);
+
+  // Of the inputs (x, weight[, bias], cotangent), the cotangents of the first ones.
+  p.push_back({"RMSNormVJP", {{"eps", Kind::real32}}, 3, 3, [](const Reading& r) {
+                 Function f = [&](const Arrays& x) {
+                   return Arrays{fast::rms_norm(x[0], x[1], static_cast<float>(r.state.real(0)))};
+                 };
+                 return vjp(f, {r.in[0], r.in[1]}, {r.in[2]}).second;
+               }});
+  p.back().several = true;
+  p.push_back({"LayerNormVJP", {{"eps", Kind::real32}}, 4, 4, [](const Reading& r) {
+                 Function f = [&](const Arrays& x) {
+                   return Arrays{fast::layer_norm(x[0], x[1], x[2], static_cast<float>(r.state.real(0)))};
+                 };
+                 return vjp(f, {r.in[0], r.in[1], r.in[2]}, {r.in[3]}).second;
+               }});
+  p.back().several = true;
+
+  p.push_back({"RoPE",
+               {{"dims", Kind::integer}, {"traditional", Kind::boolean}, {"base", Kind::real32},
+                {"scale", Kind::real32}, {"forward", Kind::boolean}}, 2, 3,
+               [](const Reading& r) {
+                 std::optional<Array> freqs;
+                 std::optional<float> base;
+                 if (r.in.size() == 3) {
+                   freqs = r.in[2];
+                 } else {
+                   base = static_cast<float>(r.state.real(2));
+                 }
+                 // Turning back is turning by the negative angle.
+                 float scale = static_cast<float>(r.state.flag(4) ? r.state.real(3) : -r.state.real(3));
+                 return Arrays{fast::rope(r.in[0], r.state.integer(0), r.state.flag(1), base, scale, r.in[1],
+                                          freqs, r.stream)};
+               }});
+  Spelling turn = composed_for_mlx("RoPE");
+  turn.state = [](const Writing& w) {
+    const auto& op = op_of<RoPE>(w);
+    return Values{int64_t{op.dims}, op.traditional, double{op.base}, double{op.scale}, !op.inverse};
+  };
+  turn.pins_sizes = true;
+  s.push_back(turn);
+
+  Field forced{"force_fused", Kind::boolean, 0, {0, 32, 2}};
+  p.push_back({"ScaledDotProductAttention",
+               {{"scale", Kind::real32}, {"causal", Kind::boolean}, {"sinks", Kind::boolean},
+                {"logsumexp", Kind::boolean}, forced}, 3, 5, read_attention});
+  Spelling attention = composed_for_mlx("ScaledDotProductAttention");
+  attention.state = [](const Writing& w) {
+    const auto& op = op_of<ScaledDotProductAttention>(w);
+    return Values{double{op.scale}, op.causal, op.has_sinks, false, false};
+  };
+  attention.pins_sizes = true;
+  s.push_back(attention);
+  return rows;
+}
+
+}  // namespace heddle::io

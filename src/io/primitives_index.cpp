@@ -1,0 +1,198 @@
+#include <limits>
+
+#include "heddle/ops.h"
+#include "io/primitives.h"
+#include "io/recorder.h"
+#include "ops/index.h"
+
+namespace heddle::io {
+namespace {
+
+using Values = std::vector<ExportValue>;
+
+std::vector<int64_t> list(const std::vector<int>& v) { return {v.begin(), v.end()}; }
+
+template <class T>
+const T& op_of(const Writing& w) {
+  return static_cast<const T&>(w.op);
+}
+
+// MLX's numbers for the ways to combine.
+constexpr Combine combines[] = {Combine::max, Combine::min, Combine::sum, Combine::prod,
+                                Combine::assign};
+int64_t number_of(Combine c) {
+  int64_t i = 0;
+  while (combines[i] != c) i++;
+  return i;
+}
+
+struct Bounds {
+  Shape start, stop, step;
+};
+
+// In .mlxfn files a missing end is one that no array reaches, and a start that counts from the end, or
+// is missing, is that of the traced size, as MLX has it.
+Bounds written_bounds(const Writing& w, const Shape& start, const Shape& stop, const Shape& step) {
+  if (!w.to.for_mlx()) return {start, stop, step};
+  constexpr int64_t far = std::numeric_limits<int32_t>::max();
+  const Shape& from = w.to.aval(w.in[0]).shape;
+  Bounds out;
+  for (size_t i = 0; i < start.size(); i++) {
+    SliceRange range = resolve_slice(start[i], stop[i], step[i], from[i]);
+    bool forward = step[i] > 0;
+    int64_t last = range.first + range.step * range.count;
+    int64_t end = forward ? std::max<int64_t>(last, 0) : (last < 0 ? -from[i] - 1 : last);
+    if (w.to.shapeless()) {
+      end = stop[i] == slice_end ? (forward ? far : -far) : std::clamp(stop[i], -far, far);
+    }
+    out.start.push_back(std::max<int64_t>(range.first, 0));
+    out.stop.push_back(end);
+    out.step.push_back(range.step);
+  }
+  return out;
+}
+
+// .heddle files hold a missing bound as the same number as the op does, which JSON keeps exactly.
+Bounds read_bounds(const Reading& r, size_t first) {
+  return {r.state.shape(first), r.state.shape(first + 1), r.state.shape(first + 2)};
+}
+
+// Index arrays of one shape and dtype, as MLX's kernels want them.
+std::vector<int> prepared_indices(const Writing& w, size_t count) {
+  std::vector<int> in = w.in;
+  if (!w.to.for_mlx()) return in;
+  std::vector<Shape> shapes;
+  bool mixed = false;
+  for (size_t k = 1; k <= count; k++) {
+    shapes.push_back(w.to.aval(in[k]).shape);
+    mixed |= w.to.aval(in[k]).dtype != w.to.aval(in[1]).dtype;
+  }
+  if (shapes.empty()) return in;
+  Shape shape = broadcast_shapes(shapes);
+  for (size_t k = 1; k <= count; k++) {
+    std::vector<int> others(w.in.begin() + 1, w.in.begin() + 1 + static_cast<long>(count));
+    others.erase(others.begin() + static_cast<long>(k) - 1);
+    if (mixed) in[k] = w.to.cast(in[k], int64);
+    in[k] = w.to.broadcast(in[k], shape, others);
+  }
+  return in;
+}
+
+// MLX's masked scatter: inputs (batch, ...), a mask of that shape, and (batch, values), of which each
+// true element takes the next of its batch.
+Array masked_scatter_by_batch(const Reading& r) {
+  const Array &a = r.in[0], &mask = r.in[1], &values = r.in[2];
+  if (!is_bool(mask.dtype()) || !(mask.shape() == a.shape()) || a.ndim() < 1 || values.ndim() < 1 ||
+      values.shape(0) != a.shape(0)) {
+    throw std::invalid_argument(
+        fmt::format("inputs of shapes {}, {} and {} do not fit", to_string(a.shape()),
+                    to_string(mask.shape()), to_string(values.shape())));
+  }
+  if (a.size() == 0 || values.size() == 0) return a;
+  const Stream& s = r.stream;
+  if (a.shape(0) == 1) {
+    return masked_scatter(a, mask, flatten(values, 0, -1, s), s);
+  }
+  const Shape rows{a.shape(0), a.size() / a.shape(0)};
+  Array flat_mask = reshape(mask, rows, s);
+  Array flat_values = reshape(astype(values, a.dtype(), s), {rows[0], values.size() / rows[0]}, s);
+  Array position = subtract(cumsum(astype(flat_mask, int64, s), 1, false, true, s), Array(1, int64), s);
+  Array taken = take_along_axis(flat_values, maximum(position, Array(0, int64), s), 1, s);
+  return reshape(where(flat_mask, taken, reshape(a, rows, s), s), a.shape(), s);
+}
+
+}  // namespace
+
+Rows index_rows() {
+  Rows rows;
+  auto& p = rows.primitives;
+  auto& s = rows.spellings;
+
+  const std::vector<Field> bounds{
+      {"start", Kind::shape}, {"stop", Kind::shape}, {"step", Kind::shape}};
+  p.push_back({"Slice", bounds, 1, 1, [](const Reading& r) {
+                 Bounds b = read_bounds(r, 0);
+                 return Arrays{slice(r.in[0], b.start, b.stop, b.step, r.stream)};
+               }});
+  s.push_back({"Slice", "Slice", [](const Writing& w) {
+                 const auto& op = op_of<Slice>(w);
+                 Bounds b = written_bounds(w, op.start, op.stop, op.step);
+                 return Values{b.start, b.stop, b.step};
+               }});
+
+  Field combine{"combine", Kind::choice, 5, {0, 31, 2}};
+  combine.missing = number_of(Combine::assign);
+  std::vector<Field> update{combine};
+  update.insert(update.end(), bounds.begin(), bounds.end());
+  p.push_back({"SliceUpdate", update, 2, 2, [](const Reading& r) {
+                 Bounds b = read_bounds(r, 1);
+                 return Arrays{slice_update(r.in[0], r.in[1], b.start, b.stop, b.step,
+                                            combines[r.state.integer(0)], r.stream)};
+               }});
+  s.push_back({"SliceUpdate", "SliceUpdate", [](const Writing& w) {
+                 const auto& op = op_of<SliceUpdate>(w);
+                 Bounds b = written_bounds(w, op.start, op.stop, op.step);
+                 return Values{number_of(op.combine), b.start, b.stop, b.step};
+               }});
+
+  p.push_back({"DynamicSlice", {{"axes", Kind::axes}, {"slice_sizes", Kind::shape}}, 2, 2,
+               [](const Reading& r) {
+                 return Arrays{dynamic_slice(r.in[0], r.in[1], r.state.axes(0), r.state.shape(1), r.stream)};
+               }});
+  p.push_back({"DynamicSliceUpdate", {{"axes", Kind::axes}}, 3, 3, [](const Reading& r) {
+                 return Arrays{dynamic_slice_update(r.in[0], r.in[1], r.in[2], r.state.axes(0), r.stream)};
+               }});
+
+  p.push_back({"Gather", {{"axes", Kind::axes}, {"slice_sizes", Kind::shape}}, 1, -1,
+               [](const Reading& r) {
+                 return Arrays{gather(r.in[0], Arrays(r.in.begin() + 1, r.in.end()), r.state.axes(0),
+                                      r.state.shape(1), r.stream)};
+               }});
+  Spelling gather_spelling{"Gather", "Gather"};
+  gather_spelling.write = [](const Writing& w) {
+    const auto& op = op_of<Gather>(w);
+    return w.to.emit("Gather", {list(op.axes), op.slice_sizes}, prepared_indices(w, op.axes.size()), w.out);
+  };
+  s.push_back(gather_spelling);
+
+  p.push_back({"Scatter", {{"combine", Kind::choice, 5}, {"axes", Kind::axes}}, 2, -1,
+               [](const Reading& r) {
+                 return Arrays{scatter(r.in[0], Arrays(r.in.begin() + 1, r.in.end() - 1), r.in.back(),
+                                       r.state.axes(1), combines[r.state.integer(0)], r.stream)};
+               }});
+  Spelling scatter_spelling{"Scatter", "Scatter"};
+  scatter_spelling.write = [](const Writing& w) {
+    const auto& op = op_of<Scatter>(w);
+    return w.to.emit("Scatter", {number_of(op.combine), list(op.axes)},
+                     prepared_indices(w, op.axes.size()), w.out);
+  };
+  s.push_back(scatter_spelling);
+
+  p.push_back({"GatherAxis", {{"axis", Kind::integer}}, 2, 2, [](const Reading& r) {
+                 return Arrays{take_along_axis(r.in[0], r.in[1], r.state.integer(0), r.stream)};
+               }});
+  s.push_back({"GatherAxis", "GatherAxis",
+               [](const Writing& w) { return Values{int64_t{op_of<GatherAxis>(w).axis}}; }});
+
+  p.push_back({"ScatterAxis", {{"combine", Kind::choice, 2}, {"axis", Kind::integer}}, 3, 3,
+               [](const Reading& r) {
+                 auto f = r.state.integer(0) == 0 ? scatter_add_axis : put_along_axis;
+                 return Arrays{f(r.in[0], r.in[1], r.in[2], r.state.integer(1), r.stream)};
+               }});
+  s.push_back({"ScatterAxis", "ScatterAxis", [](const Writing& w) {
+                 const auto& op = op_of<ScatterAxis>(w);
+                 return Values{int64_t{op.combine == Combine::sum ? 0 : 1}, int64_t{op.axis}};
+               }});
+
+  // heddle's own form has rows of elements and a mask of one axis, which .mlxfn files hold composed.
+  p.push_back({"MaskedScatter", {}, 3, 3, [](const Reading& r) {
+                 if (r.in[1].ndim() == r.in[0].ndim()) return Arrays{masked_scatter_by_batch(r)};
+                 return Arrays{masked_scatter(r.in[0], r.in[1], r.in[2], r.stream)};
+               }});
+  Spelling masked{"MaskedScatter", "MaskedScatter"};
+  masked.native = false;
+  s.push_back(masked);
+  return rows;
+}
+
+}  // namespace heddle::io

@@ -1,0 +1,51 @@
+#include "io/traced_function.h"
+
+namespace heddle::io {
+namespace {
+
+bool agrees(const Array& a, const Aval& recorded) {
+  return a.dtype() == recorded.dtype && a.shape() == recorded.shape;
+}
+
+}  // namespace
+
+Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const Refuse& refuse) {
+  Arrays slots(f.slots.size());
+  for (size_t i = 0; i < inputs.size(); i++) slots[i] = inputs[i];
+  for (const auto& [slot, array] : f.constants) slots[static_cast<size_t>(slot)] = array;
+  const Stream stream = to_stream({});
+  for (const Record& r : f.records) {
+    Arrays in;
+    in.reserve(r.inputs.size());
+    for (int i : r.inputs) in.push_back(slots[static_cast<size_t>(i)]);
+    auto first = f.slots.begin() + r.first_output;
+    const Avals recorded(first, first + r.output_count);
+    Arrays out;
+    try {
+      out = r.primitive->read(Reading{r.state, in, recorded, stream});
+    } catch (const std::logic_error& e) {  // what the public functions throw for bad arguments
+      refuse(r, e.what());
+      throw;
+    } catch (const std::overflow_error& e) {
+      refuse(r, e.what());
+      throw;
+    }
+    if (static_cast<int>(out.size()) != r.output_count) {
+      refuse(r, fmt::format("it has {} results, {} are recorded", out.size(), r.output_count));
+    }
+    for (size_t k = 0; k < out.size(); k++) {
+      if (verify && !agrees(out[k], recorded[k])) {
+        refuse(r, fmt::format("result {} is {} of shape {}, recorded is {} of shape {}", k,
+                              name_of(out[k].dtype()), to_string(out[k].shape()),
+                              name_of(recorded[k].dtype), to_string(recorded[k].shape)));
+      }
+      slots[static_cast<size_t>(r.first_output) + k] = std::move(out[k]);
+    }
+  }
+  Arrays outputs;
+  outputs.reserve(f.outputs.size());
+  for (int o : f.outputs) outputs.push_back(slots[static_cast<size_t>(o)]);
+  return outputs;
+}
+
+}  // namespace heddle::io

@@ -1,0 +1,47 @@
+// A function as program files hold it: inputs, constants, and primitives in an order in which each value
+// comes before its use. Readers make it, writers store it.
+#pragma once
+
+#include "io/primitives.h"
+
+namespace heddle::io {
+
+struct Record {
+  const Primitive* primitive;
+  State state;
+  std::vector<int> inputs;  // slots
+  int first_output;         // results take consecutive slots
+  int output_count;
+  size_t offset = 0;  // in the file that it was read from
+};
+
+struct TracedFunction {
+  std::vector<std::string> keywords;  // sorted; they name the last inputs
+  int input_count = 0;                // slots 0 ..< input_count
+  std::vector<Aval> slots;            // of every value, as traced
+  std::vector<std::pair<int, Array>> constants;
+  std::vector<Record> records;
+  std::vector<int> outputs;
+  std::string structure;  // of the results, for .heddle files
+
+  int add_slot(Aval a) {
+    slots.push_back(std::move(a));
+    return static_cast<int>(slots.size()) - 1;
+  }
+  size_t positional_count() const { return static_cast<size_t>(input_count) - keywords.size(); }
+};
+
+// A whole file.
+struct FunctionFile {
+  std::string version;  // as the file states it
+  bool shapeless = false;
+  std::string metadata;
+  std::vector<TracedFunction> functions;
+};
+
+// Builds the function's graph on these inputs. What a record's reader refuses is passed to `refuse` with
+// the record, which throws; so are, with `verify`, results that differ from what is recorded.
+using Refuse = std::function<void(const Record&, const std::string& problem)>;
+Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const Refuse& refuse);
+
+}  // namespace heddle::io
