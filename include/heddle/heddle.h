@@ -5,6 +5,7 @@
 #include "heddle/device.h"
 #include "heddle/dtype.h"
 #include "heddle/errors.h"
+#include "heddle/export.h"
 #include "heddle/io.h"
 #include "heddle/memory.h"
 #include "heddle/ops.h"

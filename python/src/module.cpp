@@ -42,5 +42,6 @@ NB_MODULE(core, m) {
   bind_linalg(m);
   bind_fft(m);
   bind_io(m);
+  bind_export(m);
   bind_introspection(m);
 }

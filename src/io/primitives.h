@@ -122,6 +122,7 @@ Rows index_rows();
 Rows reduce_rows();
 Rows product_rows();
 Rows fast_rows();
+Rows linalg_rows();
 
 // Null for what no row knows.
 const Primitive* find_primitive(const std::string& name);

@@ -68,11 +68,10 @@ Rows pointwise_rows() {
   auto& s = rows.spellings;
 
   for (auto [name, f] : std::initializer_list<std::pair<const char*, Unary>>{
-           {"Abs", abs},           {"ArcCos", arccos},     {"ArcCosh", arccosh},
-           {"ArcSin", arcsin},     {"ArcSinh", arcsinh},   {"ArcTan", arctan},
+           {"ArcCos", arccos},     {"ArcCosh", arccosh},   {"ArcSin", arcsin},     {"ArcSinh", arcsinh},   {"ArcTan", arctan},
            {"ArcTanh", arctanh},   {"Ceil", ceil},         {"Conjugate", conjugate},
            {"Cos", cos},           {"Cosh", cosh},         {"Erf", erf},
-           {"ErfInv", erfinv},     {"Exp", exp},           {"Expm1", expm1},
+           {"ErfInv", erfinv},     {"Exp", exp},
            {"Floor", floor},       {"Imag", imag},         {"Log1p", log1p},
            {"LogicalNot", logical_not}, {"Negative", negative}, {"Real", real},
            {"Sigmoid", sigmoid},   {"Sign", sign},         {"Sin", sin},
@@ -81,6 +80,27 @@ Rows pointwise_rows() {
     p.push_back(unary(name, f));
     s.push_back(same(name));
   }
+  // MLX's absolute value of a complex number is complex; a conversion follows.
+  p.push_back(unary("Abs", [](const Array& a, StreamOrDevice st) { return abs(a, st); }));
+  p.back().read = [](const Reading& r) {
+    return Arrays{astype(abs(r.in[0], r.stream), r.recorded[0].dtype, r.stream)};
+  };
+  Spelling absolute{"Abs"};
+  absolute.write = [](const Writing& w) -> std::vector<int> {
+    const Aval x = w.to.aval(w.in[0]);
+    if (!w.to.for_mlx() || !is_complex(x.dtype)) return w.to.emit("Abs", {}, w.in, w.out);
+    return {w.to.cast(w.to.emit_one("Abs", {}, w.in, x), w.out[0].dtype)};
+  };
+  s.push_back(absolute);
+  p.push_back(unary("Expm1", expm1));
+  Spelling minus_one{"Expm1"};
+  minus_one.write = [](const Writing& w) -> std::vector<int> {
+    if (!w.to.for_mlx() || !is_complex(w.out[0].dtype)) return w.to.emit("Expm1", {}, w.in, w.out);
+    return w.to.compose(w.in, [](const Arrays& in) {
+      return Arrays{subtract(exp(in[0]), Array(1, in[0].dtype()))};
+    });
+  };
+  s.push_back(minus_one);
   p.push_back(unary("Round", [](const Array& a, StreamOrDevice st) { return round(a, 0, st); }));
   s.push_back(same("Round"));
   // Already broadcast to the shape that is to be filled.

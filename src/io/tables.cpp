@@ -9,7 +9,8 @@ struct Tables {
   std::unordered_map<std::string, const Spelling*> spellings;
 
   Tables() {
-    for (auto* rows : {pointwise_rows, shape_rows, index_rows, reduce_rows, product_rows, fast_rows}) {
+    for (auto* rows : {pointwise_rows, shape_rows, index_rows, reduce_rows, product_rows, fast_rows,
+                       linalg_rows}) {
       families.push_back(rows());
     }
     for (const Rows& rows : families) {

@@ -31,7 +31,10 @@ Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const R
       throw;
     }
     if (static_cast<int>(out.size()) != r.output_count) {
-      refuse(r, fmt::format("it has {} results, {} are recorded", out.size(), r.output_count));
+      std::string problem =
+          fmt::format("it has {} results, {} are recorded", out.size(), r.output_count);
+      refuse(r, problem);
+      throw std::invalid_argument("[import_function] " + r.primitive->name + ": " + problem);
     }
     for (size_t k = 0; k < out.size(); k++) {
       if (verify && !agrees(out[k], recorded[k])) {

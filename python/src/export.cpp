@@ -1,0 +1,431 @@
+// export_function, import_function, exporter, export_to_dot.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "bind.h"
+#include "tree.h"
+
+namespace heddle::python {
+namespace {
+
+constexpr const char* input_forms =
+    "Inputs can either be a variable number of positional and keyword arrays or a single tuple and/or "
+    "dictionary of arrays.";
+
+struct Inputs {
+  Arrays args;
+  NamedArguments named;
+};
+
+// Arrays as f(a, b, x=c) or f((a, b), {"x": c}).
+Inputs inputs_of(const char* op, const nb::args& args, const nb::kwargs& kwargs) {
+  Inputs out;
+  auto refuse = [&] { throw std::invalid_argument(fmt::format("[{}] {}", op, input_forms)); };
+  auto add = [&](nb::handle h) {
+    if (!is_array(h)) refuse();
+    out.args.push_back(array_of(h));
+  };
+  auto add_named = [&](nb::handle name, nb::handle h) {
+    if (!is_array(h) || !nb::isinstance<nb::str>(name)) refuse();
+    out.named[nb::cast<std::string>(name)] = array_of(h);
+  };
+  size_t n = args.size();
+  auto is_sequence = [&](size_t i) {
+    return PyTuple_Check(args[i].ptr()) || PyList_Check(args[i].ptr());
+  };
+  if (n == 0 || is_array(args[0])) {
+    for (nb::handle a : args) add(a);
+    for (auto [name, a] : kwargs) add_named(name, a);
+    return out;
+  }
+  bool sequence_first = is_sequence(0), dict_last = PyDict_Check(args[n - 1].ptr());
+  if (n > 2 || kwargs.size() > 0 || (n == 2 && !(sequence_first && dict_last)) ||
+      !(sequence_first || dict_last)) {
+    refuse();
+  }
+  if (sequence_first) {
+    for (nb::handle a : nb::borrow<nb::object>(args[0])) add(a);
+  }
+  if (dict_last) {
+    for (auto [name, a] : nb::borrow<nb::dict>(args[n - 1])) add_named(name, a);
+  }
+  return out;
+}
+
+std::optional<std::string> path_of(nb::handle file) {
+  if (!nb::isinstance<nb::str>(file) && !nb::hasattr(file, "__fspath__")) return {};
+  return nb::cast<std::string>(nb::module_::import_("os").attr("fsdecode")(file));
+}
+
+bool keeps_structure(const std::string& path) { return path.ends_with(".heddle"); }
+
+// Python's json speaks of the structure of results: a number is the number of a result, a container
+// {"list" | "tuple": [...]} or {"dict": {...}}, anything else {"value": ...}.
+constexpr int deepest_structure = 100;
+
+nb::object describe(nb::handle tree, size_t& next, int depth = 0) {
+  if (depth > deepest_structure) {
+    throw std::invalid_argument("[export_function] The outputs are nested too deeply.");
+  }
+  auto single = [](const char* key, nb::object value) {
+    nb::dict out;
+    out[key] = value;
+    return nb::object(out);
+  };
+  if (is_array(tree)) return nb::int_(next++);
+  if (PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr())) {
+    nb::list items;
+    for (nb::handle item : nb::borrow<nb::object>(tree)) items.append(describe(item, next, depth + 1));
+    return single(PyList_Check(tree.ptr()) ? "list" : "tuple", items);
+  }
+  if (PyDict_Check(tree.ptr())) {
+    nb::dict items;
+    for (auto [key, value] : nb::borrow<nb::dict>(tree)) {
+      if (!nb::isinstance<nb::str>(key)) {
+        throw std::invalid_argument("[export_function] Keys of dictionaries in outputs must be strings.");
+      }
+      items[key] = describe(value, next, depth + 1);
+    }
+    return single("dict", items);
+  }
+  bool plain = tree.is_none() || PyBool_Check(tree.ptr()) || PyLong_Check(tree.ptr()) ||
+               PyFloat_Check(tree.ptr()) || PyUnicode_Check(tree.ptr());
+  if (!plain) {
+    throw std::invalid_argument(fmt::format("[export_function] Outputs cannot hold a {}.",
+                                            nb::type_name(tree.type()).c_str()));
+  }
+  return single("value", nb::borrow(tree));
+}
+
+nb::object rebuild(nb::handle structure, const Arrays& arrays) {
+  auto refuse = [] {
+    throw UnsafeFileError("[import_function] The structure of the results contradicts itself.");
+  };
+  if (PyLong_Check(structure.ptr()) && !PyBool_Check(structure.ptr())) {
+    int64_t k = -1;
+    if (!nb::try_cast(structure, k) || k < 0 || k >= static_cast<int64_t>(arrays.size())) refuse();
+    return wrap(arrays[static_cast<size_t>(k)]);
+  }
+  if (!PyDict_Check(structure.ptr()) || nb::len(structure) != 1) refuse();
+  auto [kind, content] = *nb::borrow<nb::dict>(structure).begin();
+  std::string name = nb::cast<std::string>(kind);
+  if (name == "value") return nb::borrow(content);
+  if (name == "dict") {
+    if (!PyDict_Check(content.ptr())) refuse();
+    nb::dict out;
+    for (auto [key, value] : nb::borrow<nb::dict>(content)) out[key] = rebuild(value, arrays);
+    return out;
+  }
+  if ((name != "list" && name != "tuple") || !PyList_Check(content.ptr())) refuse();
+  nb::list out;
+  for (nb::handle item : nb::borrow<nb::list>(content)) out.append(rebuild(item, arrays));
+  if (name == "list") return out;
+  return nb::tuple(out);
+}
+
+nb::tuple tuple_of(const Arrays& arrays) {
+  nb::list out;
+  for (const Array& a : arrays) out.append(wrap(a));
+  return nb::tuple(out);
+}
+
+// A Python function as the engine calls it, without the GIL; the structure of what it returned last.
+class Traced {
+ public:
+  Traced(nb::object fun, bool keep) : fun_(std::move(fun)), keep_(keep) {}
+
+  ExportedFunction function() {
+    return [this](const Arrays& args, const NamedArguments& named) {
+      nb::gil_scoped_acquire gil;
+      nb::dict keywords;
+      for (const auto& [name, array] : named) keywords[nb::str(name.c_str())] = wrap(array);
+      nb::object result = fun_(*tuple_of(args), **keywords);
+      return arrays_of(result);
+    };
+  }
+  const std::string& structure() const { return structure_; }
+
+ private:
+  Arrays arrays_of(nb::handle result) {
+    if (keep_) {
+      size_t count = 0;
+      structure_ = nb::cast<std::string>(
+          nb::module_::import_("json").attr("dumps")(describe(result, count), "allow_nan"_a = false));
+      return arrays_of_tree(result);
+    }
+    Arrays out;
+    auto add = [&](nb::handle h) {
+      if (!is_array(h)) {
+        throw std::invalid_argument(
+            "[export_function] Outputs can be either a single array, a tuple, or a list of arrays.");
+      }
+      out.push_back(array_of(h));
+    };
+    if (PyTuple_Check(result.ptr()) || PyList_Check(result.ptr())) {
+      for (nb::handle item : nb::borrow<nb::object>(result)) add(item);
+    } else {
+      add(result);
+    }
+    return out;
+  }
+
+  nb::object fun_;
+  bool keep_;
+  std::string structure_;
+};
+
+class Exporter {
+ public:
+  Exporter(std::string path, nb::object fun, bool shapeless, std::string metadata)
+      : keep_(keeps_structure(path)),
+        fun_(std::move(fun)),
+        exporter_(std::move(path), nullptr, {shapeless, std::move(metadata)}) {}
+
+  void add(const nb::args& args, const nb::kwargs& kwargs) {
+    Inputs inputs = inputs_of("export_function", args, kwargs);
+    Traced traced(fun_, keep_);
+    nb::gil_scoped_release release;
+    exporter_.add(traced.function(), inputs.args, inputs.named, [&] { return traced.structure(); });
+  }
+  void close() {
+    nb::gil_scoped_release release;
+    exporter_.close();
+  }
+  nb::handle fun() const { return fun_; }
+  void clear() { fun_ = nb::none(); }
+
+ private:
+  bool keep_;
+  nb::object fun_;
+  FunctionExporter exporter_;
+};
+
+// The garbage collector looks for cycles through the function.
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (nb::inst_ready(self)) {
+    nb::handle fun = nb::inst_ptr<Exporter>(self)->fun();
+    Py_VISIT(fun.ptr());
+  }
+  return 0;
+}
+int clear(PyObject* self) {
+  nb::inst_ptr<Exporter>(self)->clear();
+  return 0;
+}
+PyType_Slot exporter_slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(&traverse)},
+                                {Py_tp_clear, reinterpret_cast<void*>(&clear)},
+                                {0, nullptr}};
+
+nb::object to_python(const ExportValue& value) {
+  return std::visit(
+      [](const auto& v) -> nb::object {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, Shape>) {
+          return from_shape(v);
+        } else {
+          return nb::cast(v);
+        }
+      },
+      value);
+}
+
+nb::dict to_python(const ExportRecord& r) {
+  nb::dict out;
+  auto named = [](const std::vector<ExportRecord::Named>& values) {
+    nb::list list;
+    for (const auto& v : values) list.append(nb::make_tuple(v.name, from_shape(v.shape), v.dtype));
+    return list;
+  };
+  auto pairs = [](const auto& values) {
+    nb::list list;
+    for (const auto& [name, value] : values) list.append(nb::make_tuple(name, value));
+    return list;
+  };
+  out["type"] = r.type;
+  if (r.type == "inputs") out["inputs"] = named(r.inputs);
+  if (r.type == "keyword_inputs") out["keywords"] = pairs(r.keywords);
+  if (r.type == "outputs") out["outputs"] = named(r.outputs);
+  if (r.type == "constants") out["constants"] = pairs(r.constants);
+  if (r.type == "primitive") {
+    out["name"] = r.name;
+    out["inputs"] = named(r.inputs);
+    out["outputs"] = named(r.outputs);
+    nb::list arguments;
+    for (const ExportValue& v : r.arguments) arguments.append(to_python(v));
+    out["arguments"] = arguments;
+  }
+  return out;
+}
+
+void export_with_callback(nb::object callback, nb::object fun, const Inputs& inputs, bool shapeless) {
+  Traced traced(std::move(fun), false);
+  ExportCallback call = [&](const ExportRecord& r) {
+    nb::gil_scoped_acquire gil;
+    callback(to_python(r));
+  };
+  nb::gil_scoped_release release;
+  export_function(call, traced.function(), inputs.args, inputs.named, shapeless);
+}
+
+nb::object import_from(nb::handle file, bool return_metadata) {
+  std::optional<std::string> path = path_of(file);
+  if (!path) throw nb::type_error("[import_function] The file must be a path.");
+  ImportedFunction imported = [&] {
+    nb::gil_scoped_release release;
+    return import_function(*path);
+  }();
+  auto structures = std::make_shared<std::map<std::string, nb::object>>();
+  nb::object call = nb::cpp_function(
+      [imported, structures](nb::args args, nb::kwargs kwargs) -> nb::object {
+        Inputs inputs = inputs_of("import_function::call", args, kwargs);
+        ImportedFunction::Result result = imported.call(inputs.args, inputs.named);
+        if (result.structure.empty()) return tuple_of(result.arrays);
+        nb::object& structure = (*structures)[result.structure];
+        if (!structure) {
+          structure = nb::module_::import_("json").attr("loads")(
+              nb::str(result.structure.data(), result.structure.size()));
+        }
+        return rebuild(structure, result.arrays);
+      },
+      nb::sig("def imported_function(*args, **kwargs)"), "A function read from a file.");
+  if (!return_metadata) return call;
+  const std::string& metadata = imported.metadata();
+  return nb::make_tuple(call, nb::str(metadata.data(), metadata.size()));
+}
+
+void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) {
+  std::optional<std::string> path = path_of(file);
+  if (!path && !nb::hasattr(file, "write")) {
+    throw std::invalid_argument(
+        "[export_to_dot] Accepts file-like objects or strings to be used as filenames.");
+  }
+  std::vector<std::pair<std::string, Array>> names;
+  for (auto [name, value] : kwargs) {
+    if (!is_array(value)) {
+      throw std::invalid_argument("[tree_flatten] The argument should contain only arrays");
+    }
+    names.emplace_back(nb::cast<std::string>(name), array_of(value));
+  }
+  std::string text = export_to_dot(arrays_of_tree(args, true), names);
+  nb::str content(text.data(), text.size());
+  if (!path) {
+    file.attr("write")(content);
+    return;
+  }
+  nb::object opened = nb::module_::import_("builtins").attr("open")(*path, "w", "encoding"_a = "utf-8");
+  opened.attr("write")(content);
+  opened.attr("close")();
+}
+
+}  // namespace
+
+void bind_export(nb::module_& m) {
+  nb::class_<Exporter>(m, "FunctionExporter", nb::type_slots(exporter_slots),
+                       "Writes several traces of one function to a file; made by :func:`exporter`.")
+      .def("__call__", &Exporter::add, nb::sig("def __call__(self, *args, **kwargs) -> None"),
+           "Traces the function for one more kind of arguments.")
+      .def("close", &Exporter::close, "Writes the file.")
+      .def("__enter__", [](nb::object self) { return self; },
+           nb::sig("def __enter__(self) -> FunctionExporter"))
+      .def(
+          "__exit__", [](Exporter& e, nb::handle, nb::handle, nb::handle) { e.close(); },
+          "exc_type"_a = nb::none(), "exc_value"_a = nb::none(), "traceback"_a = nb::none());
+
+  m.def(
+      "export_function",
+      [](nb::object file, nb::object fun, nb::args args, bool shapeless, std::optional<std::string> metadata,
+         nb::kwargs kwargs) {
+        if (!PyCallable_Check(fun.ptr())) {
+          throw nb::type_error("[export_function] The second argument must be a function.");
+        }
+        std::optional<std::string> path = path_of(file);
+        if (!path && !PyCallable_Check(file.ptr())) {
+          throw nb::type_error("[export_function] The first argument must be a path or a callback.");
+        }
+        if (path) {
+          Exporter e(*path, fun, shapeless, metadata.value_or(""));
+          e.add(args, kwargs);
+          e.close();
+          return;
+        }
+        if (metadata) {
+          throw std::invalid_argument(
+              "[export_function] The metadata argument is only supported when exporting to a file, not when "
+              "using a callback.");
+        }
+        export_with_callback(file, fun, inputs_of("export_function", args, kwargs), shapeless);
+      },
+      "file_or_callback"_a, "fun"_a, "args"_a, "shapeless"_a = false, "metadata"_a = nb::none(), "kwargs"_a,
+      nb::sig("def export_function(file_or_callback: str | Callable, fun: Callable, *args, shapeless: bool = "
+              "False, metadata: str | None = None, **kwargs) -> None"),
+      R"(Writes a function to a file.
+
+The function is traced with the example arrays, and its graph is written: ``.mlxfn`` files, which MLX reads
+as well, or with the suffix ``.heddle`` heddle's own files, which hold every operation as it is and the
+structure of the results (dicts, nested lists) beside them.
+
+Args:
+  file_or_callback: a path, or a function that is called with a dict for each part of the graph: inputs,
+    keyword inputs, outputs, constants, then every primitive.
+  fun: takes arrays and returns an array, or a tuple or list of arrays.
+  args: example arrays, or one tuple or list of them, which a dict of named arrays may follow.
+  shapeless: the function may be called with other sizes.
+  metadata: a text to keep in the file.
+  kwargs: named example arrays.
+
+Raises:
+  ValueError: an operation that the file cannot hold, outputs of another kind, or an example that the
+    function reads by another way than its arguments.
+  RuntimeError: the file cannot be written.)");
+  m.def(
+      "exporter",
+      [](nb::object file, nb::object fun, bool shapeless, std::optional<std::string> metadata) {
+        std::optional<std::string> path = path_of(file);
+        if (!path || !PyCallable_Check(fun.ptr())) {
+          throw nb::type_error("[exporter] The arguments must be a path and a function.");
+        }
+        return new Exporter(*path, fun, shapeless, metadata.value_or(""));
+      },
+      "file"_a, "fun"_a, nb::kw_only(), "shapeless"_a = false, "metadata"_a = nb::none(),
+      nb::rv_policy::take_ownership,
+      nb::sig("def exporter(file: str, fun: Callable, *, shapeless: bool = False, metadata: str | None = None) "
+              "-> FunctionExporter"),
+      R"(Writes several traces of a function to one file.
+
+Call the result with example arrays for each kind of arguments; the file is written when it is closed, or
+when the ``with`` block that it opens ends.
+
+Args:
+  file: a path, as for :func:`export_function`.
+  fun: the function.
+  shapeless: the function may be called with other sizes.
+  metadata: a text to keep in the file.)");
+  m.def("import_function", &import_from, "file"_a, "return_metadata"_a = false,
+        nb::sig("def import_function(file: str, return_metadata: bool = False) -> Callable | tuple[Callable, "
+                "str]"),
+        R"(Reads a function from a ``.mlxfn`` or ``.heddle`` file.
+
+The result is called as the function was traced: ``f(a, b, x=c)`` or ``f((a, b), {"x": c})``. It returns a
+tuple of arrays, from ``.heddle`` files what the function returned. Constants stay in the file, which is
+mapped, as far as their alignment allows. Work recorded for a GPU runs on the CPU.
+
+Args:
+  file: the path.
+  return_metadata: also return the text that was kept in the file.
+
+Raises:
+  RuntimeError: the file cannot be opened.
+  ValueError: an unknown operation, or (as ``heddle.UnsafeFileError``) a file that contradicts itself; the
+    message names file, offset and field.)");
+  m.def("export_to_dot", &write_dot, "file"_a, "args"_a, "kwargs"_a,
+        nb::sig("def export_to_dot(file: object, *args, **kwargs) -> None"),
+        R"(Draws the graph that leads to arrays, as far as it is not evaluated, in Graphviz's language.
+
+Args:
+  file: a path, or a file object opened for text.
+  args: the arrays.
+  kwargs: arrays of the graph that are to have a name of their own.)");
+}
+
+}  // namespace heddle::python

@@ -1,0 +1,110 @@
+// Graphs as pictures: the language of Graphviz, in MLX's words.
+#include <set>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "core/node.h"
+#include "eval/eval.h"
+#include "heddle/export.h"
+
+namespace heddle {
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+// What makes a node: the op of one result, or the siblings that share it.
+const void* maker(const Node* n) {
+  return n->siblings ? static_cast<const void*>(n->siblings) : static_cast<const void*>(n);
+}
+
+class Picture {
+ public:
+  Picture(const Arrays& outputs, const std::vector<std::pair<std::string, Array>>& names) {
+    for (const auto& [name, array] : names) names_[array.node()] = name;
+    for (const Array& a : outputs) outputs_.insert(a.node());
+    for (const Array& a : outputs) order(a);
+  }
+
+  std::string text() {
+    // Sources get their letters first, as they are drawn first.
+    for (const Array& a : order_) {
+      if (is_source(a.node())) {
+        out_ += fmt::format("{{ rank=source; {}; }}\n", quoted(name(a.node())));
+      }
+    }
+    std::set<const void*> drawn;
+    for (const Array& a : order_) {
+      const Node* n = a.node();
+      if (is_source(n) || !drawn.insert(maker(n)).second) continue;
+      draw(n, drawn.size());
+    }
+    return "digraph {\n" + out_ + "}\n";
+  }
+
+ private:
+  static bool is_source(const Node* n) { return n->available() || !n->op; }
+
+  const std::string& name(const Node* n) {
+    std::string& name = names_[n];
+    if (!name.empty()) return name;
+    size_t k = ++letters_;
+    for (; k > 0; k = (k - 1) / 26) name.insert(name.begin(), static_cast<char>('A' + (k - 1) % 26));
+    return name;
+  }
+
+  void draw(const Node* n, size_t number) {
+    out_ += fmt::format("{{ {} [label ={}, shape=rectangle]; }}\n", number, quoted(n->op->name()));
+    for (const Array& in : n->inputs) out_ += fmt::format("{} -> {}\n", quoted(name(in.node())), number);
+    std::vector<const Node*> results{n};
+    if (n->siblings) results.assign(n->siblings->outputs.begin(), n->siblings->outputs.end());
+    for (const Node* r : results) {
+      if (!r) continue;  // nobody holds it any more
+      const char* rank = outputs_.count(r) ? "rank=sink; " : "";
+      out_ += fmt::format("{{ {}{}; }}\n{} -> {}\n", rank, quoted(name(r)), number, quoted(name(r)));
+    }
+  }
+
+  // Depth-first, without recursion.
+  void order(const Array& root) {
+    struct Frame {
+      Array array;
+      size_t next;
+    };
+    std::vector<Frame> stack;
+    if (seen_.insert(root.node()).second) stack.push_back({root, 0});
+    while (!stack.empty()) {
+      Frame& f = stack.back();
+      const Node* n = f.array.node();
+      if (!is_source(n) && f.next < n->inputs.size()) {
+        Array in = n->inputs[f.next++];
+        if (seen_.insert(in.node()).second) stack.push_back({std::move(in), 0});
+        continue;
+      }
+      order_.push_back(std::move(f.array));
+      stack.pop_back();
+    }
+  }
+
+  std::unordered_map<const Node*, std::string> names_;
+  std::set<const Node*> outputs_, seen_;
+  Arrays order_;
+  std::string out_;
+  size_t letters_ = 0;
+};
+
+}  // namespace
+
+std::string export_to_dot(const Arrays& outputs, const std::vector<std::pair<std::string, Array>>& names) {
+  GraphLock lock;
+  return Picture(outputs, names).text();
+}
+
+}  // namespace heddle
