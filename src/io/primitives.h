@@ -83,7 +83,6 @@ struct Primitive {
   int max_inputs;  // -1: any number
   std::function<Arrays(const Reading&)> read;
   bool in_mlx = true;         // .mlxfn files may hold it
-  bool several = false;       // has several results, whose form in .mlxfn files is its own
   Version written_since{};    // a file that holds it states at least this version
 };
 

@@ -80,14 +80,12 @@ Rows fast_rows() {
                  };
                  return vjp(f, {r.in[0], r.in[1]}, {r.in[2]}).second;
                }});
-  p.back().several = true;
   p.push_back({"LayerNormVJP", {{"eps", Kind::real32}}, 4, 4, [](const Reading& r) {
                  Function f = [&](const Arrays& x) {
                    return Arrays{fast::layer_norm(x[0], x[1], x[2], static_cast<float>(r.state.real(0)))};
                  };
                  return vjp(f, {r.in[0], r.in[1], r.in[2]}, {r.in[3]}).second;
                }});
-  p.back().several = true;
 
   p.push_back({"RoPE",
                {{"dims", Kind::integer}, {"traditional", Kind::boolean}, {"base", Kind::real32},

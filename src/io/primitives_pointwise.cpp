@@ -119,7 +119,6 @@ Rows pointwise_rows() {
   p.back().written_since = {0, 32, 4};  // FloorDivide
 
   p.push_back({"DivMod", {}, 2, 2, [](const Reading& r) { return divmod(r.in[0], r.in[1], r.stream); }});
-  p.back().several = true;
 
   p.push_back({"Equal", {{"nan_equal", Kind::boolean}}, 2, 2, [](const Reading& r) {
                  return Arrays{(r.state.flag(0) ? equal_nan : equal)(r.in[0], r.in[1], r.stream)};

@@ -122,7 +122,6 @@ Rows shape_rows() {
                  }
                  return split(r.in[0], r.state.shape(0), axis, r.stream);
                }});
-  p.back().several = true;
   Spelling split_spelling{"Split", "Split"};
   split_spelling.write = [](const Writing& w) {
     const auto& op = op_of<Split>(w);
