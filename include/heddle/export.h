@@ -1,12 +1,12 @@
-// Functions as files. A function is traced with example arguments and its graph is written; the file
+// Functions as files. A function is traced with example arguments, its graph is written; the file
 // runs anywhere, without the code that it was traced from. Two formats:
-//   .mlxfn    MLX's own: either library runs the other's files. Operations that MLX cannot store are
+//   .mlxfn    MLX's own: each library runs the other's files. Operations that MLX cannot hold are
 //             written as compositions of ones that it can.
-//   .heddle   a safetensors container with the program as JSON in its metadata: every operation as it
+//   .heddle   a safetensors container with the program as JSON in its metadata: each operation as it
 //             is, arguments by name and the structure of results included.
 // The suffix of the path decides what is written, the content of a file what is read.
 //
-// Arrays that the function reads besides its arguments become constants of the file; what is computed
+// Arrays that the function reads beside its arguments become constants of the file; what is made
 // from them without being evaluated first is stored as the computation. Files are written when an
 // exporter closes, atomically: an old file stays whole until the new one is complete. Reading never
 // executes anything but array operations, checks every record by inferring its result anew, and
@@ -34,9 +34,9 @@ struct ExportOptions {
   std::string metadata;    // any text, kept beside the function
 };
 
-// Writes `fun`, traced with these examples, to `path`. Throws std::invalid_argument for an operation
-// that the format cannot hold, by name, and for a function that reads one of its examples by another
-// way than its arguments; std::runtime_error if the file cannot be written. What `fun` throws passes.
+// Writes `fun`, traced with these examples, to `path`. Throws std::invalid_argument for operations
+// that the format cannot hold, by name, and for a function that reads an example by another
+// way than its arguments; std::runtime_error if the file cannot be written. Passes what `fun` throws.
 void export_function(const std::string& path, const ExportedFunction& fun, const Arrays& args,
                      const NamedArguments& named = {}, const ExportOptions& options = {});
 void export_function(const std::string& path, const std::function<Arrays(const Arrays&)>& fun,
@@ -76,7 +76,7 @@ class ImportedFunction {
     std::string structure;  // of the results, as JSON; empty where the file keeps none
   };
 
-  // The results for arguments that fit one of the traces: in number, names, dtypes, ranks and, unless
+  // The results for arguments that fit a trace: in number, names, dtypes, ranks and, unless
   // the file is shapeless, shapes. Throws std::invalid_argument, listing the traces, if none fits.
   Arrays operator()(const Arrays& args, const NamedArguments& named = {}) const {
     return call(args, named).arrays;
@@ -106,7 +106,7 @@ using ExportValue =
     std::variant<bool, int64_t, double, Dtype, std::string, Shape, std::vector<int64_t>>;
 
 // What a callback sees of a traced function, in this order: one record each of the types "inputs",
-// "keyword_inputs", "outputs" and "constants", then one of type "primitive" for every operation, in an
+// "keyword_inputs", "outputs" and "constants", then a "primitive" for every operation, in an
 // order in which each array is known before it is used. Arrays are named A, B, ..., Z, AA, ...
 struct ExportRecord {
   struct Named {

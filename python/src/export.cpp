@@ -10,7 +10,8 @@ namespace heddle::python {
 namespace {
 
 constexpr const char* input_forms =
-    "Inputs can either be a variable number of positional and keyword arrays or a single tuple and/or "
+    "Inputs can either be a variable number of positional and keyword arrays or a single tuple "
+    "and/or "
     "dictionary of arrays.";
 
 struct Inputs {
@@ -76,14 +77,16 @@ nb::object describe(nb::handle tree, size_t& next, int depth = 0) {
   if (is_array(tree)) return nb::int_(next++);
   if (PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr())) {
     nb::list items;
-    for (nb::handle item : nb::borrow<nb::object>(tree)) items.append(describe(item, next, depth + 1));
+    for (nb::handle item : nb::borrow<nb::object>(tree))
+      items.append(describe(item, next, depth + 1));
     return single(PyList_Check(tree.ptr()) ? "list" : "tuple", items);
   }
   if (PyDict_Check(tree.ptr())) {
     nb::dict items;
     for (auto [key, value] : nb::borrow<nb::dict>(tree)) {
       if (!nb::isinstance<nb::str>(key)) {
-        throw std::invalid_argument("[export_function] Keys of dictionaries in outputs must be strings.");
+        throw std::invalid_argument(
+            "[export_function] Keys of dictionaries in outputs must be strings.");
       }
       items[key] = describe(value, next, depth + 1);
     }
@@ -130,7 +133,8 @@ nb::tuple tuple_of(const Arrays& arrays) {
   return nb::tuple(out);
 }
 
-// A Python function as the engine calls it, without the GIL; the structure of what it returned last.
+// A Python function as the engine calls it, without the GIL; the structure of what it returned
+// last.
 class Traced {
  public:
   Traced(nb::object fun, bool keep) : fun_(std::move(fun)), keep_(keep) {}
@@ -150,15 +154,16 @@ class Traced {
   Arrays arrays_of(nb::handle result) {
     if (keep_) {
       size_t count = 0;
-      structure_ = nb::cast<std::string>(
-          nb::module_::import_("json").attr("dumps")(describe(result, count), "allow_nan"_a = false));
+      structure_ = nb::cast<std::string>(nb::module_::import_("json").attr("dumps")(
+          describe(result, count), "allow_nan"_a = false));
       return arrays_of_tree(result);
     }
     Arrays out;
     auto add = [&](nb::handle h) {
       if (!is_array(h)) {
         throw std::invalid_argument(
-            "[export_function] Outputs can be either a single array, a tuple, or a list of arrays.");
+            "[export_function] Outputs can be either a single array, a tuple, or a list of "
+            "arrays.");
       }
       out.push_back(array_of(h));
     };
@@ -258,7 +263,8 @@ nb::dict to_python(const ExportRecord& r) {
   return out;
 }
 
-void export_with_callback(nb::object callback, nb::object fun, const Inputs& inputs, bool shapeless) {
+void export_with_callback(nb::object callback, nb::object fun, const Inputs& inputs,
+                          bool shapeless) {
   Traced traced(std::move(fun), false);
   ExportCallback call = [&](const ExportRecord& r) {
     nb::gil_scoped_acquire gil;
@@ -313,7 +319,8 @@ void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) 
     file.attr("write")(content);
     return;
   }
-  nb::object opened = nb::module_::import_("builtins").attr("open")(*path, "w", "encoding"_a = "utf-8");
+  nb::object opened =
+      nb::module_::import_("builtins").attr("open")(*path, "w", "encoding"_a = "utf-8");
   opened.attr("write")(content);
   opened.attr("close")();
 }
@@ -326,22 +333,24 @@ void bind_export(nb::module_& m) {
       .def("__call__", &Exporter::add, nb::sig("def __call__(self, *args, **kwargs) -> None"),
            "Traces the function for one more kind of arguments.")
       .def("close", &Exporter::close, "Writes the file.")
-      .def("__enter__", [](nb::object self) { return self; },
-           nb::sig("def __enter__(self) -> FunctionExporter"))
+      .def(
+          "__enter__", [](nb::object self) { return self; },
+          nb::sig("def __enter__(self) -> FunctionExporter"))
       .def(
           "__exit__", [](Exporter& e, nb::handle, nb::handle, nb::handle) { e.close(); },
           "exc_type"_a = nb::none(), "exc_value"_a = nb::none(), "traceback"_a = nb::none());
 
   m.def(
       "export_function",
-      [](nb::object file, nb::object fun, nb::args args, bool shapeless, std::optional<std::string> metadata,
-         nb::kwargs kwargs) {
+      [](nb::object file, nb::object fun, nb::args args, bool shapeless,
+         std::optional<std::string> metadata, nb::kwargs kwargs) {
         if (!PyCallable_Check(fun.ptr())) {
           throw nb::type_error("[export_function] The second argument must be a function.");
         }
         std::optional<std::string> path = path_of(file);
         if (!path && !PyCallable_Check(file.ptr())) {
-          throw nb::type_error("[export_function] The first argument must be a path or a callback.");
+          throw nb::type_error(
+              "[export_function] The first argument must be a path or a callback.");
         }
         if (path) {
           Exporter e(*path, fun, shapeless, metadata.value_or(""));
@@ -351,23 +360,26 @@ void bind_export(nb::module_& m) {
         }
         if (metadata) {
           throw std::invalid_argument(
-              "[export_function] The metadata argument is only supported when exporting to a file, not when "
+              "[export_function] The metadata argument is only supported when exporting to a file, "
+              "not when "
               "using a callback.");
         }
         export_with_callback(file, fun, inputs_of("export_function", args, kwargs), shapeless);
       },
-      "file_or_callback"_a, "fun"_a, "args"_a, "shapeless"_a = false, "metadata"_a = nb::none(), "kwargs"_a,
-      nb::sig("def export_function(file_or_callback: str | Callable, fun: Callable, *args, shapeless: bool = "
+      "file_or_callback"_a, "fun"_a, "args"_a, "shapeless"_a = false, "metadata"_a = nb::none(),
+      "kwargs"_a,
+      nb::sig("def export_function(file_or_callback: str | Callable, fun: Callable, *args, "
+              "shapeless: bool = "
               "False, metadata: str | None = None, **kwargs) -> None"),
       R"(Writes a function to a file.
 
-The function is traced with the example arrays, and its graph is written: ``.mlxfn`` files, which MLX reads
-as well, or with the suffix ``.heddle`` heddle's own files, which hold every operation as it is and the
-structure of the results (dicts, nested lists) beside them.
+The function is traced with the example arrays, and its graph is written: ``.mlxfn`` files, which
+MLX reads as well, or with the suffix ``.heddle`` heddle's own files, which hold every operation as
+it is and the structure of the results (dicts, nested lists) beside them.
 
 Args:
-  file_or_callback: a path, or a function that is called with a dict for each part of the graph: inputs,
-    keyword inputs, outputs, constants, then every primitive.
+  file_or_callback: a path, or a function that is called with a dict for each part of the graph:
+    inputs, keyword inputs, outputs, constants, then every primitive.
   fun: takes arrays and returns an array, or a tuple or list of arrays.
   args: example arrays, or one tuple or list of them, which a dict of named arrays may follow.
   shapeless: the function may be called with other sizes.
@@ -375,8 +387,8 @@ Args:
   kwargs: named example arrays.
 
 Raises:
-  ValueError: an operation that the file cannot hold, outputs of another kind, or an example that the
-    function reads by another way than its arguments.
+  ValueError: an operation that the file cannot hold, outputs of another kind, or an example that
+    the function reads by another way than its arguments.
   RuntimeError: the file cannot be written.)");
   m.def(
       "exporter",
@@ -389,12 +401,13 @@ Raises:
       },
       "file"_a, "fun"_a, nb::kw_only(), "shapeless"_a = false, "metadata"_a = nb::none(),
       nb::rv_policy::take_ownership,
-      nb::sig("def exporter(file: str, fun: Callable, *, shapeless: bool = False, metadata: str | None = None) "
+      nb::sig("def exporter(file: str, fun: Callable, *, shapeless: bool = False, metadata: str | "
+              "None = None) "
               "-> FunctionExporter"),
       R"(Writes several traces of a function to one file.
 
-Call the result with example arrays for each kind of arguments; the file is written when it is closed, or
-when the ``with`` block that it opens ends.
+Call the result with example arrays for each kind of arguments; the file is written when it is
+closed, or when the ``with`` block that it opens ends.
 
 Args:
   file: a path, as for :func:`export_function`.
@@ -402,13 +415,14 @@ Args:
   shapeless: the function may be called with other sizes.
   metadata: a text to keep in the file.)");
   m.def("import_function", &import_from, "file"_a, "return_metadata"_a = false,
-        nb::sig("def import_function(file: str, return_metadata: bool = False) -> Callable | tuple[Callable, "
+        nb::sig("def import_function(file: str, return_metadata: bool = False) -> Callable | "
+                "tuple[Callable, "
                 "str]"),
         R"(Reads a function from a ``.mlxfn`` or ``.heddle`` file.
 
-The result is called as the function was traced: ``f(a, b, x=c)`` or ``f((a, b), {"x": c})``. It returns a
-tuple of arrays, from ``.heddle`` files what the function returned. Constants stay in the file, which is
-mapped, as far as their alignment allows. Work recorded for a GPU runs on the CPU.
+The result is called as the function was traced: ``f(a, b, x=c)`` or ``f((a, b), {"x": c})``. It
+returns a tuple of arrays, from ``.heddle`` files what the function returned. Constants stay in the
+file, which is mapped, as far as their alignment allows. Work recorded for a GPU runs on the CPU.
 
 Args:
   file: the path.
@@ -416,11 +430,12 @@ Args:
 
 Raises:
   RuntimeError: the file cannot be opened.
-  ValueError: an unknown operation, or (as ``heddle.UnsafeFileError``) a file that contradicts itself; the
-    message names file, offset and field.)");
-  m.def("export_to_dot", &write_dot, "file"_a, "args"_a, "kwargs"_a,
-        nb::sig("def export_to_dot(file: object, *args, **kwargs) -> None"),
-        R"(Draws the graph that leads to arrays, as far as it is not evaluated, in Graphviz's language.
+  ValueError: an unknown operation, or (as ``heddle.UnsafeFileError``) a file that contradicts
+    itself; the message names file, offset and field.)");
+  m.def(
+      "export_to_dot", &write_dot, "file"_a, "args"_a, "kwargs"_a,
+      nb::sig("def export_to_dot(file: object, *args, **kwargs) -> None"),
+      R"(Draws the graph that leads to arrays, as far as it is lazy, in Graphviz's language.
 
 Args:
   file: a path, or a file object opened for text.

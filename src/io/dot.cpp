@@ -1,8 +1,8 @@
 // Graphs as pictures: the language of Graphviz, in MLX's words.
+#include <fmt/format.h>
+
 #include <set>
 #include <unordered_map>
-
-#include <fmt/format.h>
 
 #include "core/node.h"
 #include "eval/eval.h"
@@ -56,19 +56,22 @@ class Picture {
     std::string& name = names_[n];
     if (!name.empty()) return name;
     size_t k = ++letters_;
-    for (; k > 0; k = (k - 1) / 26) name.insert(name.begin(), static_cast<char>('A' + (k - 1) % 26));
+    for (; k > 0; k = (k - 1) / 26)
+      name.insert(name.begin(), static_cast<char>('A' + (k - 1) % 26));
     return name;
   }
 
   void draw(const Node* n, size_t number) {
     out_ += fmt::format("{{ {} [label ={}, shape=rectangle]; }}\n", number, quoted(n->op->name()));
-    for (const Array& in : n->inputs) out_ += fmt::format("{} -> {}\n", quoted(name(in.node())), number);
+    for (const Array& in : n->inputs)
+      out_ += fmt::format("{} -> {}\n", quoted(name(in.node())), number);
     std::vector<const Node*> results{n};
     if (n->siblings) results.assign(n->siblings->outputs.begin(), n->siblings->outputs.end());
     for (const Node* r : results) {
       if (!r) continue;  // nobody holds it any more
       const char* rank = outputs_.count(r) ? "rank=sink; " : "";
-      out_ += fmt::format("{{ {}{}; }}\n{} -> {}\n", rank, quoted(name(r)), number, quoted(name(r)));
+      out_ +=
+          fmt::format("{{ {}{}; }}\n{} -> {}\n", rank, quoted(name(r)), number, quoted(name(r)));
     }
   }
 
@@ -102,7 +105,8 @@ class Picture {
 
 }  // namespace
 
-std::string export_to_dot(const Arrays& outputs, const std::vector<std::pair<std::string, Array>>& names) {
+std::string export_to_dot(const Arrays& outputs,
+                          const std::vector<std::pair<std::string, Array>>& names) {
   GraphLock lock;
   return Picture(outputs, names).text();
 }

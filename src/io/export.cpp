@@ -35,12 +35,14 @@ struct Arguments {
 };
 
 bool fits(const TracedFunction& f, const Arguments& a, bool shapeless) {
-  if (static_cast<size_t>(f.input_count) != a.arrays.size() || f.keywords != a.keywords) return false;
+  if (static_cast<size_t>(f.input_count) != a.arrays.size() || f.keywords != a.keywords)
+    return false;
   for (size_t i = 0; i < a.arrays.size(); i++) {
     const Aval& wanted = f.slots[i];
     const Array& given = a.arrays[i];
     if (given.dtype() != wanted.dtype) return false;
-    if (shapeless ? given.shape().size() != wanted.shape.size() : !(given.shape() == wanted.shape)) {
+    if (shapeless ? given.shape().size() != wanted.shape.size()
+                  : !(given.shape() == wanted.shape)) {
       return false;
     }
   }
@@ -56,7 +58,8 @@ TracedFunction trace(const ExportedFunction& fun, const Arrays& args, const Name
   size_t next = args.size();
   NamedArguments stand_ins;
   for (const auto& [name, array] : named) stand_ins[name] = inputs[next++];
-  Arrays outputs = fun(Arrays(inputs.begin(), inputs.begin() + static_cast<long>(args.size())), stand_ins);
+  Arrays outputs =
+      fun(Arrays(inputs.begin(), inputs.begin() + static_cast<long>(args.size())), stand_ins);
   TracedFunction f = io::Recorder(dialect, shapeless).record(inputs, given.keywords, outputs);
   for (const auto& [slot, constant] : f.constants) {
     for (const Array& a : given.arrays) {
@@ -78,7 +81,8 @@ std::string listing(const std::vector<Aval>& avals, const std::vector<std::strin
   for (size_t i = 0; i < avals.size(); i++) {
     std::string name =
         i < positional ? std::to_string(i + 1) : fmt::format("\"{}\"", keywords[i - positional]);
-    out += fmt::format("{}{}: {} {}\n", indent, name, to_string(avals[i].shape), name_of(avals[i].dtype));
+    out += fmt::format("{}{}: {} {}\n", indent, name, to_string(avals[i].shape),
+                       name_of(avals[i].dtype));
   }
   return out;
 }
@@ -97,7 +101,9 @@ struct FunctionExporter::State {
   FunctionFile file;
   bool closed = false;
 
-  Dialect dialect() const { return path.ends_with(io::heddle_suffix) ? Dialect::heddle : Dialect::mlx; }
+  Dialect dialect() const {
+    return path.ends_with(io::heddle_suffix) ? Dialect::heddle : Dialect::mlx;
+  }
 };
 
 FunctionExporter::FunctionExporter(std::string path, ExportedFunction fun, ExportOptions options)
@@ -106,7 +112,8 @@ FunctionExporter::FunctionExporter(std::string path, ExportedFunction fun, Expor
   state_->file.metadata = std::move(options.metadata);
   size_t slash = state_->path.rfind('/');
   std::string folder = slash == std::string::npos ? "." : state_->path.substr(0, slash + 1);
-  if (state_->path.empty() || state_->path.back() == '/' || access(folder.c_str(), W_OK | X_OK) != 0) {
+  if (state_->path.empty() || state_->path.back() == '/' ||
+      access(folder.c_str(), W_OK | X_OK) != 0) {
     throw std::runtime_error(fmt::format("[{}] Failed to open {}", op, state_->path));
   }
 }
@@ -124,7 +131,8 @@ void FunctionExporter::operator()(const Arrays& args, const NamedArguments& name
   add(state_->fun, args, named, nullptr);
 }
 
-void FunctionExporter::add(const ExportedFunction& fun, const Arrays& args, const NamedArguments& named,
+void FunctionExporter::add(const ExportedFunction& fun, const Arrays& args,
+                           const NamedArguments& named,
                            const std::function<std::string()>& structure) {
   if (state_->closed) {
     throw std::runtime_error("[export_function] Attempting to write after exporting is closed.");
@@ -150,7 +158,8 @@ void FunctionExporter::close() {
   });
 }
 
-FunctionExporter exporter(const std::string& path, ExportedFunction fun, const ExportOptions& options) {
+FunctionExporter exporter(const std::string& path, ExportedFunction fun,
+                          const ExportOptions& options) {
   return FunctionExporter(path, std::move(fun), options);
 }
 
@@ -200,8 +209,8 @@ class Naming {
 
 }  // namespace
 
-void export_function(const ExportCallback& callback, const ExportedFunction& fun, const Arrays& args,
-                     const NamedArguments& named, bool shapeless) {
+void export_function(const ExportCallback& callback, const ExportedFunction& fun,
+                     const Arrays& args, const NamedArguments& named, bool shapeless) {
   const TracedFunction f = trace(fun, args, named, Dialect::mlx, shapeless);
   Naming naming(f);
   ExportRecord inputs, keywords, outputs, constants;
@@ -210,21 +219,24 @@ void export_function(const ExportCallback& callback, const ExportedFunction& fun
   callback(inputs);
   keywords.type = "keyword_inputs";
   for (size_t k = 0; k < f.keywords.size(); k++) {
-    keywords.keywords.emplace_back(f.keywords[k], naming.of(static_cast<int>(f.positional_count() + k)));
+    keywords.keywords.emplace_back(f.keywords[k],
+                                   naming.of(static_cast<int>(f.positional_count() + k)));
   }
   callback(keywords);
   outputs.type = "outputs";
   for (int o : f.outputs) outputs.outputs.push_back(naming.named(o));
   callback(outputs);
   constants.type = "constants";
-  for (const auto& [slot, array] : f.constants) constants.constants.emplace_back(naming.of(slot), array);
+  for (const auto& [slot, array] : f.constants)
+    constants.constants.emplace_back(naming.of(slot), array);
   callback(constants);
   for (const io::Record& r : f.records) {
     ExportRecord primitive;
     primitive.type = "primitive";
     primitive.name = r.primitive->name;
     for (int i : r.inputs) primitive.inputs.push_back(naming.named(i));
-    for (int k = 0; k < r.output_count; k++) primitive.outputs.push_back(naming.named(r.first_output + k));
+    for (int k = 0; k < r.output_count; k++)
+      primitive.outputs.push_back(naming.named(r.first_output + k));
     for (size_t i = 0; i < r.primitive->fields.size(); i++) {
       if (!r.primitive->fields[i].only_heddle) primitive.arguments.push_back(r.state.values[i]);
     }
@@ -242,7 +254,8 @@ struct ImportedFunction::State {
 
 namespace {
 
-// Every record is built once, on the inputs of the trace, and its result compared with what the file says.
+// Every record is built once, on the inputs of the trace, and its result compared with what the
+// file says.
 Program verified(const TracedFunction& f, const std::string& label) {
   TracingScope tracing;
   Arrays inputs;
@@ -251,8 +264,8 @@ Program verified(const TracedFunction& f, const std::string& label) {
     inputs.push_back(placeholder(a.shape, a.dtype));
   }
   Arrays outputs = io::build(f, inputs, true, [&](const io::Record& r, const std::string& problem) {
-    throw UnsafeFileError(fmt::format("[import_function] {}: offset {}, primitive {}: {}", label, r.offset,
-                                      r.primitive->name, problem));
+    throw UnsafeFileError(fmt::format("[import_function] {}: offset {}, primitive {}: {}", label,
+                                      r.offset, r.primitive->name, problem));
   });
   Program program = capture(inputs, outputs, nullptr, Capturing::everything);
   simplify(program);
@@ -280,14 +293,17 @@ ReadFunction reader_of(const io::Bytes& bytes) {
 }
 
 // A safetensors file begins with the length of its header and a brace.
-bool looks_like_safetensors(const io::Bytes& bytes) { return bytes.size > 8 && bytes.data[8] == '{'; }
+bool looks_like_safetensors(const io::Bytes& bytes) {
+  return bytes.size > 8 && bytes.data[8] == '{';
+}
 
 ImportedFunction imported(const io::Bytes& bytes, const std::string& label, bool is_path) {
   if (io::looks_like_mlxfn(bytes)) return imported(io::read_mlxfn(bytes, label), label);
   if (!looks_like_safetensors(bytes)) {
-    throw UnsafeFileError(fmt::format(
-        "[import_function] {}: offset 0, version: the {} bytes are neither a .mlxfn nor a .heddle file.",
-        label, bytes.size));
+    throw UnsafeFileError(
+        fmt::format("[import_function] {}: offset 0, version: the {} bytes are neither a .mlxfn "
+                    "nor a .heddle file.",
+                    label, bytes.size));
   }
   auto [tensors, metadata] =
       is_path ? load_safetensors(label) : load_safetensors(reader_of(bytes), label);
@@ -303,23 +319,27 @@ ImportedFunction import_function(const void* data, size_t bytes, const std::stri
   return imported(io::Bytes{BufferRef(), static_cast<const char*>(data), bytes}, label, false);
 }
 
-ImportedFunction::Result ImportedFunction::call(const Arrays& args, const NamedArguments& named) const {
+ImportedFunction::Result ImportedFunction::call(const Arrays& args,
+                                                const NamedArguments& named) const {
   Arguments given(args, named);
   const FunctionFile& file = state_->file;
   for (size_t k = 0; k < file.functions.size(); k++) {
     const TracedFunction& f = file.functions[k];
     if (!fits(f, given, file.shapeless)) continue;
     if (!file.shapeless) return {replay(state_->programs[k], given.arrays, false), f.structure};
-    return {io::build(f, given.arrays, false, [](const io::Record&, const std::string&) {}), f.structure};
+    return {io::build(f, given.arrays, false, [](const io::Record&, const std::string&) {}),
+            f.structure};
   }
   std::string message =
-      "[import_function::call] No imported function found which matches the given positional and keyword "
+      "[import_function::call] No imported function found which matches the given positional and "
+      "keyword "
       "arguments. Possible functions include:\n";
   for (size_t k = 0; k < file.functions.size(); k++) {
     const TracedFunction& f = file.functions[k];
     Avals inputs(f.slots.begin(), f.slots.begin() + f.input_count);
-    message += fmt::format(" {}. Function with {}{}", k + 1, counts(inputs.size(), f.keywords.size()),
-                           listing(inputs, f.keywords, "   "));
+    message +=
+        fmt::format(" {}. Function with {}{}", k + 1, counts(inputs.size(), f.keywords.size()),
+                    listing(inputs, f.keywords, "   "));
   }
   Avals called;
   for (const Array& a : given.arrays) called.push_back({a.shape(), a.dtype()});

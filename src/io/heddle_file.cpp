@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <limits>
-#include <set>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "heddle/io.h"
 #include "io/reader.h"
@@ -28,7 +28,9 @@ Json list_of(const V& values) {
   return out;
 }
 
-Json json_of(const Aval& a) { return {{"shape", list_of(a.shape)}, {"dtype", std::string(name_of(a.dtype))}}; }
+Json json_of(const Aval& a) {
+  return {{"shape", list_of(a.shape)}, {"dtype", std::string(name_of(a.dtype))}};
+}
 
 Json json_of(const ExportValue& value) {
   return std::visit(
@@ -115,10 +117,12 @@ class Program {
     Json program;
     std::vector<std::set<std::string>> keys;
     auto check = [&](int depth, Json::parse_event_t event, Json& value) {
-      if (depth > max_depth) refuse("program", fmt::format("nested deeper than {} levels", max_depth));
+      if (depth > max_depth)
+        refuse("program", fmt::format("nested deeper than {} levels", max_depth));
       if (event == Json::parse_event_t::object_start) keys.emplace_back();
       if (event == Json::parse_event_t::object_end) keys.pop_back();
-      if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
+      if (event == Json::parse_event_t::key &&
+          !keys.back().insert(value.get<std::string>()).second) {
         refuse("program", "a key occurs twice in one object");
       }
       return true;
@@ -209,7 +213,8 @@ class Program {
     TracedFunction f;
     for (const Json& k : array(source, "keywords")) f.keywords.push_back(text_of(k, "keywords"));
     for (size_t i = 1; i < f.keywords.size(); i++) {
-      if (f.keywords[i - 1] >= f.keywords[i]) refuse("keywords", "they are not in order or occur twice");
+      if (f.keywords[i - 1] >= f.keywords[i])
+        refuse("keywords", "they are not in order or occur twice");
     }
     for (const Json& in : array(source, "inputs")) f.add_slot(aval(in));
     f.input_count = static_cast<int>(f.slots.size());
@@ -218,7 +223,8 @@ class Program {
       auto at = tensors_.find(text_of(c, "constants"));
       if (at == tensors_.end()) refuse("constants", "the file has no tensor of this name");
       const Array& constant = at->second;
-      constant.eval();  // what is not in memory's own form is fetched once, by the thread that reads
+      constant
+          .eval();  // what is not in memory's own form is fetched once, by the thread that reads
       f.constants.emplace_back(f.add_slot({constant.shape(), constant.dtype()}), constant);
     }
     const Json& nodes = array(source, "nodes");
@@ -239,8 +245,9 @@ class Program {
     std::string op = string(source, "op");
     r.primitive = find_primitive(op);
     if (!r.primitive) {
-      throw std::invalid_argument(fmt::format("[import_function] {}: {}: Unable to deserialize primitive {}",
-                                              label_, place_, printable(op, 64)));
+      throw std::invalid_argument(
+          fmt::format("[import_function] {}: {}: Unable to deserialize primitive {}", label_,
+                      place_, printable(op, 64)));
     }
     const Primitive& p = *r.primitive;
     for (const Json& in : array(source, "inputs")) r.inputs.push_back(slot(f, in, "inputs"));
@@ -249,10 +256,12 @@ class Program {
       refuse("inputs", fmt::format("{} cannot have {} of them", p.name, n));
     }
     const Json& attributes = member(source, "attributes");
-    for (const Field& field : p.fields) r.state.values.push_back(value(field, member(attributes, field.name)));
+    for (const Field& field : p.fields)
+      r.state.values.push_back(value(field, member(attributes, field.name)));
     if (attributes.size() != p.fields.size()) refuse("attributes", "some are not known");
     const Json& results = array(source, "results");
-    if (results.empty() || results.size() > max_results) refuse("results", "their number is not possible");
+    if (results.empty() || results.size() > max_results)
+      refuse("results", "their number is not possible");
     r.first_output = static_cast<int>(f.slots.size());
     r.output_count = static_cast<int>(results.size());
     for (const Json& result : results) f.add_slot(aval(result));
@@ -273,9 +282,12 @@ class Program {
       case Kind::boolean:
         if (!v.is_boolean()) refuse(field.name, "true or false is wanted");
         return v.get<bool>();
-      case Kind::integer: return integer(v, field.name, lowest32, highest32);
-      case Kind::size: return integer(v, field.name, 0, highest);
-      case Kind::choice: return integer(v, field.name, 0, field.choices - 1);
+      case Kind::integer:
+        return integer(v, field.name, lowest32, highest32);
+      case Kind::size:
+        return integer(v, field.name, 0, highest);
+      case Kind::choice:
+        return integer(v, field.name, 0, field.choices - 1);
       case Kind::real32:
       case Kind::real64: {
         constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -284,12 +296,17 @@ class Program {
         if (v == "inf" || v == "-inf") return v == "inf" ? infinity : -infinity;
         refuse(field.name, "a number is wanted");
       }
-      case Kind::dtype: return dtype(v, field.name);
-      case Kind::text: return text_of(v, field.name);
+      case Kind::dtype:
+        return dtype(v, field.name);
+      case Kind::text:
+        return text_of(v, field.name);
       case Kind::shape:
-      case Kind::strides: return list(Shape(), lowest, highest);
-      case Kind::axes: return list(std::vector<int64_t>(), lowest32, highest32);
-      case Kind::sizes: return list(std::vector<int64_t>(), 0, highest);
+      case Kind::strides:
+        return list(Shape(), lowest, highest);
+      case Kind::axes:
+        return list(std::vector<int64_t>(), lowest32, highest32);
+      case Kind::sizes:
+        return list(std::vector<int64_t>(), 0, highest);
     }
     refuse(field.name, "it is of no known kind");
   }
@@ -324,12 +341,14 @@ FunctionFile read_heddle(const Container& container, const std::string& label) {
   Program program(container, label);
   auto text = [&](const char* key) -> const std::string& {
     auto at = container.metadata.find(key);
-    if (at == container.metadata.end()) program.refuse(key, "it is missing: the file holds no program");
+    if (at == container.metadata.end())
+      program.refuse(key, "it is missing: the file holds no program");
     return at->second;
   };
   if (text("format") != format_name) program.refuse("format", "it is not that of programs");
   if (text("version") != std::to_string(format_version)) {
-    program.refuse("version", fmt::format("{} is the only one that this heddle reads", format_version));
+    program.refuse("version",
+                   fmt::format("{} is the only one that this heddle reads", format_version));
   }
   return program.read(text("program"));
 }

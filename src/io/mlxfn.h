@@ -1,7 +1,7 @@
 // MLX's files of exported functions (.mlxfn): packed little-endian fields without a magic number,
-// alignment or checksum. Header (version, count, shapeless, metadata), then the functions: names and
-// shapes of the inputs, ids of the outputs, and a tape of entries, each an input, a constant with its
-// bytes (once in a file), or a primitive with its state. Ids are any numbers that differ.
+// alignment or checksum. Header (version, count, shapeless, metadata), then the functions: names
+// and shapes of the inputs, ids of the outputs, and a tape of entries, each an input, a constant
+// with its bytes (once in a file), or a primitive with its state. Ids are any numbers that differ.
 #pragma once
 
 #include "io/file.h"
@@ -13,8 +13,10 @@ namespace heddle::io {
 // Throws std::invalid_argument for a number that the layout has no room for.
 void write_mlxfn(const FunctionFile& file, const WriteFunction& sink);
 
-// Takes a file apart. Constants that are aligned stay in the bytes if those have an owner. Throws UnsafeFileError with `label`, offset and field for a file that contradicts itself,
-// std::invalid_argument for a primitive that heddle does not have. Nothing is built or inferred yet.
+// Takes a file apart. Constants that are aligned stay in the bytes if those have an owner. Throws
+// UnsafeFileError with `label`, offset and field for a file that contradicts itself,
+// std::invalid_argument for a primitive that heddle does not have. Nothing is built or inferred
+// yet.
 FunctionFile read_mlxfn(const Bytes& bytes, const std::string& label);
 
 // Whether the bytes begin as a .mlxfn file does: a version string and its length.

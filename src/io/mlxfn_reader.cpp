@@ -10,9 +10,9 @@
 namespace heddle::io {
 namespace {
 
-constexpr size_t max_name = 256;        // of a primitive, an argument
-constexpr size_t max_results = 255;     // as nodes have room for
-constexpr size_t smallest_entry = 10;   // id and two flags
+constexpr size_t max_name = 256;       // of a primitive, an argument
+constexpr size_t max_results = 255;    // as nodes have room for
+constexpr size_t smallest_entry = 10;  // id and two flags
 
 bool parse_version(std::string_view text, Version& v) {
   int* parts[] = {&v.major, &v.minor, &v.patch};
@@ -32,14 +32,16 @@ class Fields : public Reader {
   explicit Fields(const Origin& origin, const char* data, size_t bytes)
       : Reader(origin, data, bytes), origin_(origin) {}
 
-  [[noreturn]] void refuse_at(uint64_t offset, std::string_view field, std::string_view problem) const {
+  [[noreturn]] void refuse_at(uint64_t offset, std::string_view field,
+                              std::string_view problem) const {
     origin_.refuse(offset, field, problem);
   }
   Dtype dtype(const char* field) {
     uint64_t start = offset();
     auto code = number<int32_t>(field);
     auto size = number<uint8_t>(field);
-    if (code < 0 || code >= dtype_count) refuse_at(start, field, fmt::format("{} is no dtype", code));
+    if (code < 0 || code >= dtype_count)
+      refuse_at(start, field, fmt::format("{} is no dtype", code));
     auto t = static_cast<Dtype>(code);
     if (size != size_of(t)) {
       refuse_at(start, field, fmt::format("{} has {} bytes, not {}", name_of(t), size_of(t), size));
@@ -72,13 +74,20 @@ class Fields : public Reader {
   ExportValue value(const Field& f) {
     uint64_t start = offset();
     switch (f.kind) {
-      case Kind::boolean: return boolean(f.name);
-      case Kind::integer: return int64_t{number<int32_t>(f.name)};
-      case Kind::size: return positive(number<uint64_t>(f.name), start, f.name);
-      case Kind::real32: return double{number<float>(f.name)};
-      case Kind::real64: return number<double>(f.name);
-      case Kind::dtype: return dtype(f.name);
-      case Kind::text: return string(f.name, max_name);
+      case Kind::boolean:
+        return boolean(f.name);
+      case Kind::integer:
+        return int64_t{number<int32_t>(f.name)};
+      case Kind::size:
+        return positive(number<uint64_t>(f.name), start, f.name);
+      case Kind::real32:
+        return double{number<float>(f.name)};
+      case Kind::real64:
+        return number<double>(f.name);
+      case Kind::dtype:
+        return dtype(f.name);
+      case Kind::text:
+        return string(f.name, max_name);
       case Kind::choice: {
         auto v = number<int32_t>(f.name);
         if (v < 0 || v >= f.choices) {
@@ -86,10 +95,14 @@ class Fields : public Reader {
         }
         return int64_t{v};
       }
-      case Kind::shape: return numbers<int32_t, Shape>(f.name);
-      case Kind::strides: return numbers<int64_t, Shape>(f.name);
-      case Kind::axes: return numbers<int32_t, std::vector<int64_t>>(f.name);
-      case Kind::sizes: return numbers<uint64_t, std::vector<int64_t>>(f.name);
+      case Kind::shape:
+        return numbers<int32_t, Shape>(f.name);
+      case Kind::strides:
+        return numbers<int64_t, Shape>(f.name);
+      case Kind::axes:
+        return numbers<int32_t, std::vector<int64_t>>(f.name);
+      case Kind::sizes:
+        return numbers<uint64_t, std::vector<int64_t>>(f.name);
     }
     refuse_at(start, f.name, "it is of no known kind");
   }
@@ -128,7 +141,8 @@ class FileReader {
     FunctionFile file;
     file.version = in_.string("version", 64);
     if (!parse_version(file.version, version_)) {
-      in_.refuse_at(0, "version", fmt::format("'{}' is no version of MLX", printable(file.version)));
+      in_.refuse_at(0, "version",
+                    fmt::format("'{}' is no version of MLX", printable(file.version)));
     }
     uint64_t start = in_.offset();
     auto count = in_.number<int32_t>("function count");
@@ -137,13 +151,14 @@ class FileReader {
     if (count < 0) in_.refuse_at(start, "function count", fmt::format("{} is negative", count));
     for (int k = 0; k < count; k++) {
       if (in_.remaining() == 0) {
-        in_.refuse_at(in_.offset(), "function", fmt::format("{} functions are announced, the file has {}",
-                                                         count, k));
+        in_.refuse_at(in_.offset(), "function",
+                      fmt::format("{} functions are announced, the file has {}", count, k));
       }
       file.functions.push_back(function());
     }
     if (in_.remaining() > 0) {
-      in_.refuse_at(in_.offset(), "end", fmt::format("{} bytes follow the last function", in_.remaining()));
+      in_.refuse_at(in_.offset(), "end",
+                    fmt::format("{} bytes follow the last function", in_.remaining()));
     }
     return file;
   }
@@ -167,7 +182,7 @@ class FileReader {
     uint64_t n = in_.count("input shapes", 13);
     if (n != inputs.size() || n < names) {
       in_.refuse_at(start, "inputs",
-                 fmt::format("{} inputs with {} names have {} shapes", inputs.size(), names, n));
+                    fmt::format("{} inputs with {} names have {} shapes", inputs.size(), names, n));
     }
     for (uint64_t id : inputs) {
       define(f, slots, id, in_.aval("input shape", "input dtype"), start);
@@ -252,15 +267,16 @@ class FileReader {
     std::string name = in_.string("primitive name", max_name);
     r.primitive = find_primitive(name);
     if (!r.primitive || !r.primitive->in_mlx) {
-      throw std::invalid_argument(
-          fmt::format("[import_function] Unable to deserialize primitive {} (offset {} of a file of version "
-                      "{}.{}.{})",
-                      printable(name), name_at, version_.major, version_.minor, version_.patch));
+      throw std::invalid_argument(fmt::format(
+          "[import_function] Unable to deserialize primitive {} (offset {} of a file of version "
+          "{}.{}.{})",
+          printable(name), name_at, version_.major, version_.minor, version_.patch));
     }
     const Primitive& p = *r.primitive;
     int n = static_cast<int>(r.inputs.size());
     if (n < p.min_inputs || (p.max_inputs >= 0 && n > p.max_inputs)) {
-      in_.refuse_at(inputs_at, "primitive inputs", fmt::format("{} cannot have {} of them", p.name, n));
+      in_.refuse_at(inputs_at, "primitive inputs",
+                    fmt::format("{} cannot have {} of them", p.name, n));
     }
     for (const Field& field : p.fields) {
       bool stored = !field.only_heddle && version_ >= field.since;
@@ -280,12 +296,14 @@ class FileReader {
     }
     std::vector<uint64_t> all = in_.ids("result ids");
     if (all.size() != siblings + 1 || all.size() > max_results) {
-      in_.refuse_at(start, "result ids", fmt::format("{} results of {} siblings", all.size(), siblings));
+      in_.refuse_at(start, "result ids",
+                    fmt::format("{} results of {} siblings", all.size(), siblings));
     }
     Avals avals(all.size());
     auto expect = [&](const char* field, size_t size) {
       uint64_t at = in_.offset();
-      if (in_.count(field, size) != all.size()) in_.refuse_at(at, field, "one for each result is wanted");
+      if (in_.count(field, size) != all.size())
+        in_.refuse_at(at, field, "one for each result is wanted");
     };
     expect("result shapes", 8);
     std::vector<std::vector<uint64_t>> sizes;

@@ -48,22 +48,40 @@ class Writer {
     if (rows.nbytes() > 0) sink_(rows.raw_data(), rows.nbytes());
   }
 
-  void state(const Record& r) {
+  void state(const Record& r, Version version) {
     for (size_t i = 0; i < r.primitive->fields.size(); i++) {
       const Field& f = r.primitive->fields[i];
       const ExportValue& v = r.state.values[i];
-      if (f.only_heddle) continue;
+      if (f.only_heddle || version < f.since) continue;
       switch (f.kind) {
-        case Kind::boolean: boolean(std::get<bool>(v)); break;
+        case Kind::boolean:
+          boolean(std::get<bool>(v));
+          break;
         case Kind::integer:
-        case Kind::choice: integer(std::get<int64_t>(v)); break;
-        case Kind::size: raw(static_cast<uint64_t>(std::get<int64_t>(v))); break;
-        case Kind::real32: raw(static_cast<float>(std::get<double>(v))); break;
-        case Kind::real64: raw(std::get<double>(v)); break;
-        case Kind::dtype: dtype(std::get<Dtype>(v)); break;
-        case Kind::text: text(std::get<std::string>(v)); break;
-        case Kind::shape: integers(std::get<Shape>(v)); break;
-        case Kind::axes: integers(std::get<std::vector<int64_t>>(v)); break;
+        case Kind::choice:
+          integer(std::get<int64_t>(v));
+          break;
+        case Kind::size:
+          raw(static_cast<uint64_t>(std::get<int64_t>(v)));
+          break;
+        case Kind::real32:
+          raw(static_cast<float>(std::get<double>(v)));
+          break;
+        case Kind::real64:
+          raw(std::get<double>(v));
+          break;
+        case Kind::dtype:
+          dtype(std::get<Dtype>(v));
+          break;
+        case Kind::text:
+          text(std::get<std::string>(v));
+          break;
+        case Kind::shape:
+          integers(std::get<Shape>(v));
+          break;
+        case Kind::axes:
+          integers(std::get<std::vector<int64_t>>(v));
+          break;
         case Kind::strides: {
           const Shape& strides = std::get<Shape>(v);
           count(strides.size());
@@ -83,8 +101,8 @@ class Writer {
  private:
   static int64_t checked(int64_t v) {
     if (v < std::numeric_limits<int32_t>::min() || v > std::numeric_limits<int32_t>::max()) {
-      throw std::invalid_argument(
-          fmt::format("[export_function] {} does not fit the 32 bits that .mlxfn files have for it.", v));
+      throw std::invalid_argument(fmt::format(
+          "[export_function] {} does not fit the 32 bits that .mlxfn files have for it.", v));
     }
     return v;
   }
@@ -95,7 +113,7 @@ class Writer {
 
 class FunctionWriter {
  public:
-  explicit FunctionWriter(Writer& out) : out_(out) {}
+  FunctionWriter(Writer& out, Version version) : out_(out), version_(version) {}
 
   void write(const TracedFunction& f) {
     std::vector<uint64_t> ids(f.slots.size());
@@ -144,7 +162,7 @@ class FunctionWriter {
       list_ids(r.inputs);
       for (int k = 0; k < 3; k++) out_.integer(0);  // the first stream of the CPU
       out_.text(r.primitive->name);
-      out_.state(r);
+      out_.state(r, version_);
       results(f, r, id_of);
     }
   }
@@ -172,10 +190,21 @@ class FunctionWriter {
   }
 
   Writer& out_;
+  Version version_;
   uint64_t last_ = 0;
   std::unordered_map<const Node*, uint64_t> shared_;
   std::unordered_map<const Node*, bool> written_;
 };
+
+// The first version that holds the record.
+Version version_for(const Record& r) {
+  Version v = r.primitive->written_since;
+  for (size_t i = 0; i < r.primitive->fields.size(); i++) {
+    const Field& f = r.primitive->fields[i];
+    if (!f.only_heddle && r.state.values[i] != f.missing) v = std::max(v, f.since);
+  }
+  return v;
+}
 
 }  // namespace
 
@@ -183,14 +212,14 @@ void write_mlxfn(const FunctionFile& file, const WriteFunction& sink) {
   // The first version with metadata in the header, whose other layouts are what is written here.
   Version version{0, 32, 2};
   for (const TracedFunction& f : file.functions) {
-    for (const Record& r : f.records) version = std::max(version, r.primitive->written_since);
+    for (const Record& r : f.records) version = std::max(version, version_for(r));
   }
   Writer out(sink);
   out.text(fmt::format("{}.{}.{}", version.major, version.minor, version.patch));
   out.integer(static_cast<int64_t>(file.functions.size()));
   out.boolean(file.shapeless);
   out.text(file.metadata);
-  FunctionWriter functions(out);
+  FunctionWriter functions(out, version);
   for (const TracedFunction& f : file.functions) functions.write(f);
   out.flush();
 }

@@ -1,10 +1,11 @@
-// What program files are made of: one row for each primitive, with its name, its state (the attributes
-// in the order of the file), how it becomes an operation when it is read, and which operations are
-// written as it. Primitives of MLX keep MLX's names and layouts, since .mlxfn files hold them; the
-// others occur in .heddle files only.
+// What program files are made of: one row for each primitive, with its name, its state (the
+// attributes in the order of the file), how it becomes an operation when it is read, and which
+// operations are written as it. Primitives of MLX keep MLX's names and layouts, since .mlxfn files
+// hold them; the others occur in .heddle files only.
 //
 // Rows stand in primitives_*.cpp, a function each per family, which tables.cpp joins. Reading goes
-// through the public functions, which check whatever a file may say; what they do not check, a row does.
+// through the public functions, which check whatever a file may say; what they do not check, a row
+// does.
 #pragma once
 
 #include <functional>
@@ -67,8 +68,8 @@ class State {
   }
 };
 
-// What a row's reader gets. `recorded` are the shapes and dtypes that the file gives the results; in
-// shapeless files the shapes are only those of the trace.
+// What a row's reader gets. `recorded` are the shapes and dtypes that the file gives the results;
+// in shapeless files the shapes are only those of the trace.
 struct Reading {
   const State& state;
   const Arrays& in;
@@ -82,8 +83,8 @@ struct Primitive {
   int min_inputs;
   int max_inputs;  // -1: any number
   std::function<Arrays(const Reading&)> read;
-  bool in_mlx = true;         // .mlxfn files may hold it
-  Version written_since{};    // a file that holds it states at least this version
+  bool in_mlx = true;       // .mlxfn files may hold it
+  Version written_since{};  // a file that holds it states at least this version
 };
 
 class Recorder;
@@ -102,13 +103,14 @@ struct Spelling {
   const char* primitive = nullptr;
   // The state of the primitive; none: no attributes.
   std::function<std::vector<ExportValue>(const Writing&)> state = {};
-  // More than one primitive with the operands as they are: records them and gives the results' slots.
+  // More than one primitive with the operands as they are: records them and gives the results'
+  // slots.
   std::function<std::vector<int>(const Writing&)> write = {};
   // The same result by other operations, for .mlxfn files; none: the op's own decomposition.
   std::function<Arrays(const Op&, const Arrays&, const Stream&)> lower = {};
-  bool native = true;           // .mlxfn files hold it; else it is lowered there
-  bool pins_sizes = false;      // its composition holds for the traced sizes only
-  bool broadcasts = false;      // operands are brought to one shape first, in .mlxfn files
+  bool native = true;       // .mlxfn files hold it; else it is lowered there
+  bool pins_sizes = false;  // its composition holds for the traced sizes only
+  bool broadcasts = false;  // operands are brought to one shape first, in .mlxfn files
 };
 
 struct Rows {

@@ -1,4 +1,5 @@
-// Fused operations. MLX records them on a GPU only; .mlxfn files that heddle writes hold their parts.
+// Fused operations. MLX records them on a GPU only; .mlxfn files that heddle writes hold their
+// parts.
 #include "heddle/ops.h"
 #include "heddle/transforms.h"
 #include "io/primitives.h"
@@ -30,7 +31,8 @@ Spelling composed_for_mlx(const char* op) {
 
 Arrays read_attention(const Reading& r) {
   const bool causal = r.state.flag(1), has_sinks = r.state.flag(2);
-  if (r.state.flag(3)) throw std::invalid_argument("the logarithms of the sums are not computed here");
+  if (r.state.flag(3))
+    throw std::invalid_argument("the logarithms of the sums are not computed here");
   const size_t sinks = has_sinks ? 1 : 0;
   if (r.in.size() < 3 + sinks || r.in.size() > 4 + sinks) {
     throw std::invalid_argument(fmt::format("it has {} inputs", r.in.size()));
@@ -39,8 +41,8 @@ Arrays read_attention(const Reading& r) {
   if (r.in.size() == 4 + sinks) mask = r.in[3];
   if (has_sinks) last = r.in.back();
   return {fast::scaled_dot_product_attention(r.in[0], r.in[1], r.in[2],
-                                             static_cast<float>(r.state.real(0)), causal ? "causal" : "",
-                                             mask, last, false, r.stream)};
+                                             static_cast<float>(r.state.real(0)),
+                                             causal ? "causal" : "", mask, last, false, r.stream)};
 }
 
 }  // namespace
@@ -51,8 +53,8 @@ Rows fast_rows() {
   auto& s = rows.spellings;
 
   p.push_back({"RMSNorm", {{"eps", Kind::real32}}, 1, 2, [](const Reading& r) {
-                 return Arrays{fast::rms_norm(r.in[0], row_of(r, 1), static_cast<float>(r.state.real(0)),
-                                              r.stream)};
+                 return Arrays{fast::rms_norm(r.in[0], row_of(r, 1),
+                                              static_cast<float>(r.state.real(0)), r.stream)};
                }});
   Spelling rms = composed_for_mlx("RMSNorm");
   rms.state = [](const Writing& w) { return Values{double{op_of<RMSNorm>(w).eps}}; };
@@ -82,14 +84,20 @@ Rows fast_rows() {
                }});
   p.push_back({"LayerNormVJP", {{"eps", Kind::real32}}, 4, 4, [](const Reading& r) {
                  Function f = [&](const Arrays& x) {
-                   return Arrays{fast::layer_norm(x[0], x[1], x[2], static_cast<float>(r.state.real(0)))};
+                   return Arrays{
+                       fast::layer_norm(x[0], x[1], x[2], static_cast<float>(r.state.real(0)))};
                  };
                  return vjp(f, {r.in[0], r.in[1], r.in[2]}, {r.in[3]}).second;
                }});
 
   p.push_back({"RoPE",
-               {{"dims", Kind::integer}, {"traditional", Kind::boolean}, {"base", Kind::real32},
-                {"scale", Kind::real32}, {"forward", Kind::boolean}}, 2, 3,
+               {{"dims", Kind::integer},
+                {"traditional", Kind::boolean},
+                {"base", Kind::real32},
+                {"scale", Kind::real32},
+                {"forward", Kind::boolean}},
+               2,
+               3,
                [](const Reading& r) {
                  std::optional<Array> freqs;
                  std::optional<float> base;
@@ -99,9 +107,10 @@ Rows fast_rows() {
                    base = static_cast<float>(r.state.real(2));
                  }
                  // Turning back is turning by the negative angle.
-                 float scale = static_cast<float>(r.state.flag(4) ? r.state.real(3) : -r.state.real(3));
-                 return Arrays{fast::rope(r.in[0], r.state.integer(0), r.state.flag(1), base, scale, r.in[1],
-                                          freqs, r.stream)};
+                 float scale =
+                     static_cast<float>(r.state.flag(4) ? r.state.real(3) : -r.state.real(3));
+                 return Arrays{fast::rope(r.in[0], r.state.integer(0), r.state.flag(1), base, scale,
+                                          r.in[1], freqs, r.stream)};
                }});
   Spelling turn = composed_for_mlx("RoPE");
   turn.state = [](const Writing& w) {
@@ -113,8 +122,14 @@ Rows fast_rows() {
 
   Field forced{"force_fused", Kind::boolean, 0, {0, 32, 2}};
   p.push_back({"ScaledDotProductAttention",
-               {{"scale", Kind::real32}, {"causal", Kind::boolean}, {"sinks", Kind::boolean},
-                {"logsumexp", Kind::boolean}, forced}, 3, 5, read_attention});
+               {{"scale", Kind::real32},
+                {"causal", Kind::boolean},
+                {"sinks", Kind::boolean},
+                {"logsumexp", Kind::boolean},
+                forced},
+               3,
+               5,
+               read_attention});
   Spelling attention = composed_for_mlx("ScaledDotProductAttention");
   attention.state = [](const Writing& w) {
     const auto& op = op_of<ScaledDotProductAttention>(w);

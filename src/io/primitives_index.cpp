@@ -30,8 +30,8 @@ struct Bounds {
   Shape start, stop, step;
 };
 
-// In .mlxfn files a missing end is one that no array reaches, and a start that counts from the end, or
-// is missing, is that of the traced size, as MLX has it.
+// In .mlxfn files a missing end is one that no array reaches, and a start that counts from the end,
+// or is missing, is that of the traced size, as MLX has it.
 Bounds written_bounds(const Writing& w, const Shape& start, const Shape& stop, const Shape& step) {
   if (!w.to.for_mlx()) return {start, stop, step};
   constexpr int64_t far = std::numeric_limits<int32_t>::max();
@@ -78,15 +78,15 @@ std::vector<int> prepared_indices(const Writing& w, size_t count) {
   return in;
 }
 
-// MLX's masked scatter: inputs (batch, ...), a mask of that shape, and (batch, values), of which each
-// true element takes the next of its batch.
+// MLX's masked scatter: inputs (batch, ...), a mask of that shape, and (batch, values), of which
+// each true element takes the next of its batch.
 Array masked_scatter_by_batch(const Reading& r) {
   const Array &a = r.in[0], &mask = r.in[1], &values = r.in[2];
   if (!is_bool(mask.dtype()) || !(mask.shape() == a.shape()) || a.ndim() < 1 || values.ndim() < 1 ||
       values.shape(0) != a.shape(0)) {
-    throw std::invalid_argument(
-        fmt::format("inputs of shapes {}, {} and {} do not fit", to_string(a.shape()),
-                    to_string(mask.shape()), to_string(values.shape())));
+    throw std::invalid_argument(fmt::format("inputs of shapes {}, {} and {} do not fit",
+                                            to_string(a.shape()), to_string(mask.shape()),
+                                            to_string(values.shape())));
   }
   if (a.size() == 0 || values.size() == 0) return a;
   const Stream& s = r.stream;
@@ -96,7 +96,8 @@ Array masked_scatter_by_batch(const Reading& r) {
   const Shape rows{a.shape(0), a.size() / a.shape(0)};
   Array flat_mask = reshape(mask, rows, s);
   Array flat_values = reshape(astype(values, a.dtype(), s), {rows[0], values.size() / rows[0]}, s);
-  Array position = subtract(cumsum(astype(flat_mask, int64, s), 1, false, true, s), Array(1, int64), s);
+  Array position =
+      subtract(cumsum(astype(flat_mask, int64, s), 1, false, true, s), Array(1, int64), s);
   Array taken = take_along_axis(flat_values, maximum(position, Array(0, int64), s), 1, s);
   return reshape(where(flat_mask, taken, reshape(a, rows, s), s), a.shape(), s);
 }
@@ -135,36 +136,47 @@ Rows index_rows() {
                  return Values{number_of(op.combine), b.start, b.stop, b.step};
                }});
 
-  p.push_back({"DynamicSlice", {{"axes", Kind::axes}, {"slice_sizes", Kind::shape}}, 2, 2,
+  p.push_back({"DynamicSlice",
+               {{"axes", Kind::axes}, {"slice_sizes", Kind::shape}},
+               2,
+               2,
                [](const Reading& r) {
-                 return Arrays{dynamic_slice(r.in[0], r.in[1], r.state.axes(0), r.state.shape(1), r.stream)};
+                 return Arrays{
+                     dynamic_slice(r.in[0], r.in[1], r.state.axes(0), r.state.shape(1), r.stream)};
                }});
   p.push_back({"DynamicSliceUpdate", {{"axes", Kind::axes}}, 3, 3, [](const Reading& r) {
-                 return Arrays{dynamic_slice_update(r.in[0], r.in[1], r.in[2], r.state.axes(0), r.stream)};
+                 return Arrays{
+                     dynamic_slice_update(r.in[0], r.in[1], r.in[2], r.state.axes(0), r.stream)};
                }});
 
-  p.push_back({"Gather", {{"axes", Kind::axes}, {"slice_sizes", Kind::shape}}, 1, -1,
-               [](const Reading& r) {
-                 return Arrays{gather(r.in[0], Arrays(r.in.begin() + 1, r.in.end()), r.state.axes(0),
-                                      r.state.shape(1), r.stream)};
-               }});
+  p.push_back(
+      {"Gather", {{"axes", Kind::axes}, {"slice_sizes", Kind::shape}}, 1, -1, [](const Reading& r) {
+         return Arrays{gather(r.in[0], Arrays(r.in.begin() + 1, r.in.end()), r.state.axes(0),
+                              r.state.shape(1), r.stream)};
+       }});
   Spelling gather_spelling{"Gather", "Gather"};
   gather_spelling.write = [](const Writing& w) {
     const auto& op = op_of<Gather>(w);
-    return w.to.emit("Gather", {list(op.axes), op.slice_sizes}, prepared_indices(w, op.axes.size()), w.out);
+    return w.to.emit("Gather", {list(op.axes), op.slice_sizes}, prepared_indices(w, op.axes.size()),
+                     w.out);
   };
   s.push_back(gather_spelling);
 
-  p.push_back({"Scatter", {{"combine", Kind::choice, 5}, {"axes", Kind::axes}}, 2, -1,
+  p.push_back({"Scatter",
+               {{"combine", Kind::choice, 5}, {"axes", Kind::axes}},
+               2,
+               -1,
                [](const Reading& r) {
-                 return Arrays{scatter(r.in[0], Arrays(r.in.begin() + 1, r.in.end() - 1), r.in.back(),
-                                       r.state.axes(1), combines[r.state.integer(0)], r.stream)};
+                 return Arrays{scatter(r.in[0], Arrays(r.in.begin() + 1, r.in.end() - 1),
+                                       r.in.back(), r.state.axes(1), combines[r.state.integer(0)],
+                                       r.stream)};
                }});
   Spelling scatter_spelling{"Scatter", "Scatter"};
   scatter_spelling.write = [](const Writing& w) {
     const auto& op = op_of<Scatter>(w);
-    return w.to.emit("Scatter", {number_of(op.combine), list(op.axes)},
-                     prepared_indices(w, op.axes.size()), w.out);
+    Values state(1, number_of(op.combine));
+    state.emplace_back(list(op.axes));
+    return w.to.emit("Scatter", std::move(state), prepared_indices(w, op.axes.size()), w.out);
   };
   s.push_back(scatter_spelling);
 
@@ -174,7 +186,10 @@ Rows index_rows() {
   s.push_back({"GatherAxis", "GatherAxis",
                [](const Writing& w) { return Values{int64_t{op_of<GatherAxis>(w).axis}}; }});
 
-  p.push_back({"ScatterAxis", {{"combine", Kind::choice, 2}, {"axis", Kind::integer}}, 3, 3,
+  p.push_back({"ScatterAxis",
+               {{"combine", Kind::choice, 2}, {"axis", Kind::integer}},
+               3,
+               3,
                [](const Reading& r) {
                  auto f = r.state.integer(0) == 0 ? scatter_add_axis : put_along_axis;
                  return Arrays{f(r.in[0], r.in[1], r.in[2], r.state.integer(1), r.stream)};
@@ -184,7 +199,8 @@ Rows index_rows() {
                  return Values{int64_t{op.combine == Combine::sum ? 0 : 1}, int64_t{op.axis}};
                }});
 
-  // heddle's own form has rows of elements and a mask of one axis, which .mlxfn files hold composed.
+  // heddle's own form has rows of elements and a mask of one axis, which .mlxfn files hold
+  // composed.
   p.push_back({"MaskedScatter", {}, 3, 3, [](const Reading& r) {
                  if (r.in[1].ndim() == r.in[0].ndim()) return Arrays{masked_scatter_by_batch(r)};
                  return Arrays{masked_scatter(r.in[0], r.in[1], r.in[2], r.stream)};

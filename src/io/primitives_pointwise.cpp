@@ -36,8 +36,7 @@ Spelling as(const char* op, const char* primitive, ExportValue value) {
   return s;
 }
 // An operation that MLX composes.
-Spelling lowered(const char* op,
-                 std::function<Array(const Array&, const Stream&)> composition) {
+Spelling lowered(const char* op, std::function<Array(const Array&, const Stream&)> composition) {
   Spelling s{op, op};
   s.native = false;
   s.lower = [composition](const Op&, const Arrays& in, const Stream& stream) {
@@ -67,16 +66,35 @@ Rows pointwise_rows() {
   auto& p = rows.primitives;
   auto& s = rows.spellings;
 
-  for (auto [name, f] : std::initializer_list<std::pair<const char*, Unary>>{
-           {"ArcCos", arccos},     {"ArcCosh", arccosh},   {"ArcSin", arcsin},     {"ArcSinh", arcsinh},   {"ArcTan", arctan},
-           {"ArcTanh", arctanh},   {"Ceil", ceil},         {"Conjugate", conjugate},
-           {"Cos", cos},           {"Cosh", cosh},         {"Erf", erf},
-           {"ErfInv", erfinv},     {"Exp", exp},
-           {"Floor", floor},       {"Imag", imag},         {"Log1p", log1p},
-           {"LogicalNot", logical_not}, {"Negative", negative}, {"Real", real},
-           {"Sigmoid", sigmoid},   {"Sign", sign},         {"Sin", sin},
-           {"Sinh", sinh},         {"Square", square},     {"Tan", tan},
-           {"Tanh", tanh},         {"StopGradient", stop_gradient}, {"Copy", identity}}) {
+  for (auto [name, f] :
+       std::initializer_list<std::pair<const char*, Unary>>{{"ArcCos", arccos},
+                                                            {"ArcCosh", arccosh},
+                                                            {"ArcSin", arcsin},
+                                                            {"ArcSinh", arcsinh},
+                                                            {"ArcTan", arctan},
+                                                            {"ArcTanh", arctanh},
+                                                            {"Ceil", ceil},
+                                                            {"Conjugate", conjugate},
+                                                            {"Cos", cos},
+                                                            {"Cosh", cosh},
+                                                            {"Erf", erf},
+                                                            {"ErfInv", erfinv},
+                                                            {"Exp", exp},
+                                                            {"Floor", floor},
+                                                            {"Imag", imag},
+                                                            {"Log1p", log1p},
+                                                            {"LogicalNot", logical_not},
+                                                            {"Negative", negative},
+                                                            {"Real", real},
+                                                            {"Sigmoid", sigmoid},
+                                                            {"Sign", sign},
+                                                            {"Sin", sin},
+                                                            {"Sinh", sinh},
+                                                            {"Square", square},
+                                                            {"Tan", tan},
+                                                            {"Tanh", tanh},
+                                                            {"StopGradient", stop_gradient},
+                                                            {"Copy", identity}}) {
     p.push_back(unary(name, f));
     s.push_back(same(name));
   }
@@ -106,19 +124,32 @@ Rows pointwise_rows() {
   // Already broadcast to the shape that is to be filled.
   p.push_back(unary("Full", [](const Array& a, StreamOrDevice) { return a; }));
 
-  for (auto [name, f] : std::initializer_list<std::pair<const char*, Binary>>{
-           {"Add", add},           {"Subtract", subtract},   {"Multiply", multiply},
-           {"Divide", divide},     {"Remainder", remainder}, {"Power", power},
-           {"Maximum", maximum},   {"Minimum", minimum},     {"LogAddExp", logaddexp},
-           {"ArcTan2", arctan2},   {"NotEqual", not_equal},  {"Less", less},
-           {"LessEqual", less_equal}, {"Greater", greater},  {"GreaterEqual", greater_equal},
-           {"LogicalAnd", logical_and}, {"LogicalOr", logical_or}, {"FloorDivide", floor_divide}}) {
+  for (auto [name, f] :
+       std::initializer_list<std::pair<const char*, Binary>>{{"Add", add},
+                                                             {"Subtract", subtract},
+                                                             {"Multiply", multiply},
+                                                             {"Divide", divide},
+                                                             {"Remainder", remainder},
+                                                             {"Power", power},
+                                                             {"Maximum", maximum},
+                                                             {"Minimum", minimum},
+                                                             {"LogAddExp", logaddexp},
+                                                             {"ArcTan2", arctan2},
+                                                             {"NotEqual", not_equal},
+                                                             {"Less", less},
+                                                             {"LessEqual", less_equal},
+                                                             {"Greater", greater},
+                                                             {"GreaterEqual", greater_equal},
+                                                             {"LogicalAnd", logical_and},
+                                                             {"LogicalOr", logical_or},
+                                                             {"FloorDivide", floor_divide}}) {
     p.push_back(binary(name, f));
     s.push_back(same(name));
   }
   p.back().written_since = {0, 32, 4};  // FloorDivide
 
-  p.push_back({"DivMod", {}, 2, 2, [](const Reading& r) { return divmod(r.in[0], r.in[1], r.stream); }});
+  p.push_back(
+      {"DivMod", {}, 2, 2, [](const Reading& r) { return divmod(r.in[0], r.in[1], r.stream); }});
 
   p.push_back({"Equal", {{"nan_equal", Kind::boolean}}, 2, 2, [](const Reading& r) {
                  return Arrays{(r.state.flag(0) ? equal_nan : equal)(r.in[0], r.in[1], r.stream)};
@@ -158,9 +189,8 @@ Rows pointwise_rows() {
   p.push_back({"AsType", {{"dtype", Kind::dtype}}, 1, 1, [](const Reading& r) {
                  return Arrays{astype(r.in[0], r.state.dtype(0), r.stream)};
                }});
-  s.push_back({"AsType", "AsType", [](const Writing& w) {
-                 return std::vector<ExportValue>{w.out[0].dtype};
-               }});
+  s.push_back({"AsType", "AsType",
+               [](const Writing& w) { return std::vector<ExportValue>{w.out[0].dtype}; }});
 
   // What MLX composes.
   p.push_back(only_heddle(unary("Reciprocal", reciprocal)));
@@ -168,7 +198,8 @@ Rows pointwise_rows() {
     return divide(Array(1, x.dtype()), x, st);
   }));
   p.push_back(only_heddle(unary("IsNaN", isnan)));
-  s.push_back(lowered("IsNaN", [](const Array& x, const Stream& st) { return not_equal(x, x, st); }));
+  s.push_back(
+      lowered("IsNaN", [](const Array& x, const Stream& st) { return not_equal(x, x, st); }));
   p.push_back(only_heddle(unary("IsInf", isinf)));
   s.push_back(lowered("IsInf", is_inf_composed));
   p.push_back(only_heddle(unary("BitwiseInvert", bitwise_invert)));

@@ -75,8 +75,8 @@ Array input_gradient(const ConvolutionBackwardInput& op, const Arrays& in, const
   return cut ? slice(out, start, stop, s) : out;
 }
 
-// The gradient of the kernel is a convolution of the input with the cotangent, examples and channels
-// exchanged: strides and dilation of the kernel change places.
+// The gradient of the kernel is a convolution of the input with the cotangent, examples and
+// channels exchanged: strides and dilation of the kernel change places.
 Array weight_gradient(const ConvolutionBackwardWeight& op, const Arrays& in, const Stream& s) {
   const ConvAttributes& c = op.params;
   const int groups = c.groups;
@@ -84,9 +84,10 @@ Array weight_gradient(const ConvolutionBackwardWeight& op, const Arrays& in, con
   Array x = unflatten(in[0], -1, {groups, in[0].shape(-1) / groups}, s);
   x = flatten(swapaxes(x, 0, -1, s), -2, -1, s);
   Array g = swapaxes(in[1], 0, -1, s);  // (O, ..., N)
-  Array out = conv_general(x, g, ints(c.kernel_dilation), ints(c.low), ints(c.high), ints(c.strides),
-                           ints(c.input_dilation), groups, false, s);
-  out = swapaxes(out, 0, -1, s);  // (O, kernel..., C), where strides left a rest longer than the kernel
+  Array out = conv_general(x, g, ints(c.kernel_dilation), ints(c.low), ints(c.high),
+                           ints(c.strides), ints(c.input_dilation), groups, false, s);
+  out = swapaxes(out, 0, -1,
+                 s);  // (O, kernel..., C), where strides left a rest longer than the kernel
   out = slice(out, Shape(op.shape.size(), 0), op.shape, s);
   if (!c.flip) return out;
   std::vector<int> spatial(c.strides.size());
@@ -107,30 +108,39 @@ Rows product_rows() {
                }});
   s.push_back({"Matmul", "Matmul"});
 
-  p.push_back({"AddMM", {{"alpha", Kind::real32}, {"beta", Kind::real32}}, 3, 3, [](const Reading& r) {
-                 require_product(r.in[0], r.in[1]);
-                 return Arrays{addmm(r.in[2], r.in[0], r.in[1], static_cast<float>(r.state.real(0)),
-                                     static_cast<float>(r.state.real(1)), r.stream)};
-               }});
+  p.push_back(
+      {"AddMM", {{"alpha", Kind::real32}, {"beta", Kind::real32}}, 3, 3, [](const Reading& r) {
+         require_product(r.in[0], r.in[1]);
+         return Arrays{addmm(r.in[2], r.in[0], r.in[1], static_cast<float>(r.state.real(0)),
+                             static_cast<float>(r.state.real(1)), r.stream)};
+       }});
   s.push_back({"AddMM", "AddMM", [](const Writing& w) {
                  const auto& op = op_of<AddMM>(w);
                  return Values{double{op.alpha}, double{op.beta}};
                }});
 
   p.push_back({"Convolution",
-               {{"stride", Kind::axes}, {"padding_low", Kind::axes}, {"padding_high", Kind::axes},
-                {"kernel_dilation", Kind::axes}, {"input_dilation", Kind::axes},
-                {"groups", Kind::integer}, {"flip", Kind::boolean}}, 2, 2,
+               {{"stride", Kind::axes},
+                {"padding_low", Kind::axes},
+                {"padding_high", Kind::axes},
+                {"kernel_dilation", Kind::axes},
+                {"input_dilation", Kind::axes},
+                {"groups", Kind::integer},
+                {"flip", Kind::boolean}},
+               2,
+               2,
                [](const Reading& r) {
                  return Arrays{conv_general(r.in[0], r.in[1], r.state.axes(0), r.state.axes(1),
                                             r.state.axes(2), r.state.axes(3), r.state.axes(4),
                                             r.state.integer(5), r.state.flag(6), r.stream)};
                }});
-  s.push_back({"Convolution", "Convolution", [](const Writing& w) {
-                 const ConvAttributes& c = op_of<Convolution>(w).params;
-                 return Values{list(c.strides), list(c.low), list(c.high), list(c.kernel_dilation),
-                               list(c.input_dilation), int64_t{c.groups}, c.flip};
-               }});
+  s.push_back(
+      {"Convolution", "Convolution", [](const Writing& w) {
+         const ConvAttributes& c = op_of<Convolution>(w).params;
+         return Values{
+             list(c.strides),        list(c.low),       list(c.high), list(c.kernel_dilation),
+             list(c.input_dilation), int64_t{c.groups}, c.flip};
+       }});
 
   Spelling input{"ConvolutionBackwardInput"};
   input.write = [](const Writing& w) {

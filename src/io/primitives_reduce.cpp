@@ -45,7 +45,8 @@ int shapeless_mean(const Writing& w) {
     count = w.to.emit_one("Subtract", {}, {count, less}, scalar);
     count = w.to.emit_one("Maximum", {}, {count, zero}, scalar);
   }
-  int mean = w.to.emit_one("Divide", {}, {total, w.to.broadcast(count, reduced.shape, {total})}, reduced);
+  int mean =
+      w.to.emit_one("Divide", {}, {total, w.to.broadcast(count, reduced.shape, {total})}, reduced);
   return w.to.cast(mean, x.dtype);
 }
 
@@ -59,8 +60,8 @@ Array positions_by_comparison(const SearchSorted& op, const Arrays& in, const St
   Array a = reshape(rows, shape, s);
   Array before = op.right ? less_equal(a, values, s) : less(a, values, s);
   if (is_inexact(a.dtype())) {  // NaN comes after everything else
-    Array all = op.right ? isnan(values, s)
-                         : logical_and(isnan(values, s), logical_not(isnan(a, s), s), s);
+    Array all =
+        op.right ? isnan(values, s) : logical_and(isnan(values, s), logical_not(isnan(a, s), s), s);
     before = logical_or(before, all, s);
   }
   return sum(astype(before, uint32, s), -1, false, s);
@@ -75,25 +76,31 @@ Rows reduce_rows() {
   auto& p = rows.primitives;
   auto& s = rows.spellings;
 
-  p.push_back({"Reduce", {{"reduction", Kind::choice, 6}, {"axes", Kind::axes}}, 1, 1,
-               [](const Reading& r) {
-                 using Reducer = Array (*)(const Array&, const std::vector<int>&, bool, StreamOrDevice);
-                 constexpr Reducer functions[] = {all, any, sum, prod, min, max};
-                 return Arrays{functions[r.state.integer(0)](r.in[0], r.state.axes(1), true, r.stream)};
-               }});
+  p.push_back(
+      {"Reduce",
+       {{"reduction", Kind::choice, 6}, {"axes", Kind::axes}},
+       1,
+       1,
+       [](const Reading& r) {
+         using Reducer = Array (*)(const Array&, const std::vector<int>&, bool, StreamOrDevice);
+         constexpr Reducer functions[] = {all, any, sum, prod, min, max};
+         return Arrays{functions[r.state.integer(0)](r.in[0], r.state.axes(1), true, r.stream)};
+       }});
   s.push_back({"Reduce", "Reduce", [](const Writing& w) {
                  const auto& op = op_of<Reduce>(w);
-                 return Values{number_of(reductions, op.reduction), list(op.axes)};
+                 Values state(1, number_of(reductions, op.reduction));
+                 state.emplace_back(list(op.axes));
+                 return state;
                }});
 
-  Primitive mean_row{"Mean", {{"axes", Kind::axes}, {"ddof", Kind::integer}}, 1, 1,
-                     [](const Reading& r) {
-                       std::vector<int> axes = reduction_axes("mean", r.state.axes(0), r.in[0].ndim());
-                       if (axes.empty() || !is_inexact(r.in[0].dtype())) {
-                         throw std::invalid_argument("inexact numbers and some axes are wanted");
-                       }
-                       return Arrays{apply(make_op<Mean>(axes, r.state.integer(1)), r.in, r.stream)};
-                     }};
+  Primitive mean_row{
+      "Mean", {{"axes", Kind::axes}, {"ddof", Kind::integer}}, 1, 1, [](const Reading& r) {
+        std::vector<int> axes = reduction_axes("mean", r.state.axes(0), r.in[0].ndim());
+        if (axes.empty() || !is_inexact(r.in[0].dtype())) {
+          throw std::invalid_argument("inexact numbers and some axes are wanted");
+        }
+        return Arrays{apply(make_op<Mean>(axes, r.state.integer(1)), r.in, r.stream)};
+      }};
   mean_row.in_mlx = false;
   p.push_back(mean_row);
   Spelling mean_spelling{"Mean", "Mean"};
@@ -105,7 +112,10 @@ Rows reduce_rows() {
   };
   s.push_back(mean_spelling);
 
-  p.push_back({"ArgReduce", {{"reduction", Kind::choice, 2}, {"axis", Kind::integer}}, 1, 1,
+  p.push_back({"ArgReduce",
+               {{"reduction", Kind::choice, 2}, {"axis", Kind::integer}},
+               1,
+               1,
                [](const Reading& r) {
                  int axis = r.state.integer(1);
                  return Arrays{r.state.integer(0) == 0 ? argmin(r.in[0], axis, true, r.stream)
@@ -117,29 +127,38 @@ Rows reduce_rows() {
                }});
 
   p.push_back({"Scan",
-               {{"kind", Kind::choice, 5}, {"axis", Kind::integer}, {"reverse", Kind::boolean},
-                {"inclusive", Kind::boolean}}, 1, 1,
+               {{"kind", Kind::choice, 5},
+                {"axis", Kind::integer},
+                {"reverse", Kind::boolean},
+                {"inclusive", Kind::boolean}},
+               1,
+               1,
                [](const Reading& r) {
                  using Scanner = Array (*)(const Array&, int, bool, bool, StreamOrDevice);
                  constexpr Scanner functions[] = {cummax, cummin, cumsum, cumprod, logcumsumexp};
-                 return Arrays{functions[r.state.integer(0)](r.in[0], r.state.integer(1), r.state.flag(2),
-                                                             r.state.flag(3), r.stream)};
+                 return Arrays{functions[r.state.integer(0)](
+                     r.in[0], r.state.integer(1), r.state.flag(2), r.state.flag(3), r.stream)};
                }});
-  s.push_back({"Scan", "Scan", [](const Writing& w) {
-                 const auto& op = op_of<Scan>(w);
-                 return Values{number_of(scans, op.kind), int64_t{op.axis}, op.reverse, op.inclusive};
-               }});
+  s.push_back(
+      {"Scan", "Scan", [](const Writing& w) {
+         const auto& op = op_of<Scan>(w);
+         return Values{number_of(scans, op.kind), int64_t{op.axis}, op.reverse, op.inclusive};
+       }});
 
   p.push_back({"Softmax", {{"precise", Kind::boolean}}, 1, 1, [](const Reading& r) {
                  return Arrays{softmax(r.in[0], -1, r.state.flag(0), r.stream)};
                }});
-  s.push_back({"Softmax", "Softmax", [](const Writing& w) { return Values{op_of<Softmax>(w).precise}; }});
+  s.push_back(
+      {"Softmax", "Softmax", [](const Writing& w) { return Values{op_of<Softmax>(w).precise}; }});
   p.push_back({"LogSumExp", {}, 1, 1, [](const Reading& r) {
                  return Arrays{logsumexp(r.in[0], -1, true, r.stream)};
                }});
   s.push_back({"LogSumExp", "LogSumExp"});
 
-  p.push_back({"RandomBits", {{"shape", Kind::shape}, {"width", Kind::integer}}, 1, 1,
+  p.push_back({"RandomBits",
+               {{"shape", Kind::shape}, {"width", Kind::integer}},
+               1,
+               1,
                [](const Reading& r) {
                  // Several keys: the shape begins with theirs.
                  const Array& keys = r.in[0];
@@ -149,7 +168,8 @@ Rows reduce_rows() {
                  if (keys.dtype() != uint32 || keys.ndim() < 1 || keys.shape(-1) != 2 ||
                      (width != 1 && width != 2 && width != 4) || shape.size() < batch ||
                      !std::equal(shape.begin(), shape.begin() + batch, keys.shape().begin())) {
-                   throw std::invalid_argument("keys of two uint32 and a width of 1, 2 or 4 are wanted");
+                   throw std::invalid_argument(
+                       "keys of two uint32 and a width of 1, 2 or 4 are wanted");
                  }
                  check_shape("random_bits", shape, static_cast<size_t>(width));
                  Shape drawn(shape.begin() + batch, shape.end());
@@ -171,22 +191,26 @@ void sort_rows(Rows& rows) {
   p.push_back({"Sort", {{"axis", Kind::integer}}, 1, 1, [](const Reading& r) {
                  return Arrays{sort(r.in[0], r.state.integer(0), r.stream)};
                }});
-  s.push_back({"Sort", "Sort", [](const Writing& w) { return Values{int64_t{op_of<Sort>(w).axis}}; }});
+  s.push_back(
+      {"Sort", "Sort", [](const Writing& w) { return Values{int64_t{op_of<Sort>(w).axis}}; }});
   p.push_back({"ArgSort", {{"axis", Kind::integer}}, 1, 1, [](const Reading& r) {
                  return Arrays{argsort(r.in[0], r.state.integer(0), r.stream)};
                }});
-  s.push_back({"ArgSort", "ArgSort", [](const Writing& w) { return Values{int64_t{op_of<ArgSort>(w).axis}}; }});
+  s.push_back({"ArgSort", "ArgSort",
+               [](const Writing& w) { return Values{int64_t{op_of<ArgSort>(w).axis}}; }});
 
   const std::vector<Field> place{{"kth", Kind::integer}, {"axis", Kind::integer}};
   p.push_back({"Partition", place, 1, 1, [](const Reading& r) {
-                 return Arrays{partition(r.in[0], r.state.integer(0), r.state.integer(1), r.stream)};
+                 return Arrays{
+                     partition(r.in[0], r.state.integer(0), r.state.integer(1), r.stream)};
                }});
   s.push_back({"Partition", "Partition", [](const Writing& w) {
                  const auto& op = op_of<Partition>(w);
                  return Values{int64_t{op.kth}, int64_t{op.axis}};
                }});
   p.push_back({"ArgPartition", place, 1, 1, [](const Reading& r) {
-                 return Arrays{argpartition(r.in[0], r.state.integer(0), r.state.integer(1), r.stream)};
+                 return Arrays{
+                     argpartition(r.in[0], r.state.integer(0), r.state.integer(1), r.stream)};
                }});
   s.push_back({"ArgPartition", "ArgPartition", [](const Writing& w) {
                  const auto& op = op_of<ArgPartition>(w);
@@ -197,15 +221,18 @@ void sort_rows(Rows& rows) {
                  const Array &sorted = r.in[0], &values = r.in[1];
                  int batch = sorted.ndim() - 1;
                  if (batch == 0) {
-                   return Arrays{searchsorted(sorted, values, r.state.flag(0) ? "right" : "left", r.stream)};
+                   return Arrays{
+                       searchsorted(sorted, values, r.state.flag(0) ? "right" : "left", r.stream)};
                  }
                  if (batch < 0 || values.ndim() < batch || sorted.dtype() != values.dtype() ||
-                     !std::equal(sorted.shape().begin(), sorted.shape().end() - 1, values.shape().begin())) {
+                     !std::equal(sorted.shape().begin(), sorted.shape().end() - 1,
+                                 values.shape().begin())) {
                    throw std::invalid_argument(
                        fmt::format("a sequence of shape {} and values of shape {} do not fit",
                                    to_string(sorted.shape()), to_string(values.shape())));
                  }
-                 return Arrays{apply(make_op<SearchSorted>(r.state.flag(0), batch), r.in, r.stream)};
+                 return Arrays{
+                     apply(make_op<SearchSorted>(r.state.flag(0), batch), r.in, r.stream)};
                }});
   Spelling search{"SearchSorted", "SearchSorted"};
   search.write = [](const Writing& w) {

@@ -38,8 +38,8 @@ Shape broadcast_but(const Arrays& in, const std::vector<int>& kept) {
   for (const Array& a : in) shapes.push_back(without(a));
   shape = broadcast_shapes(shapes);
   for (int axis : kept) {
-    shape[static_cast<size_t>(normalize_axis("import_function", axis, static_cast<int>(shape.size())))] =
-        in[0].shape(axis);
+    shape[static_cast<size_t>(normalize_axis("import_function", axis,
+                                             static_cast<int>(shape.size())))] = in[0].shape(axis);
   }
   return shape;
 }
@@ -54,20 +54,27 @@ Rows shape_rows() {
   auto& s = rows.spellings;
 
   p.push_back({"Broadcast", {{"shape", Kind::shape}}, 1, -1, [](const Reading& r) {
-                 if (r.in.size() > 1) return Arrays{broadcast_to(r.in[0], broadcast_but(r.in, {}), r.stream)};
+                 if (r.in.size() > 1)
+                   return Arrays{broadcast_to(r.in[0], broadcast_but(r.in, {}), r.stream)};
                  return Arrays{broadcast_to(r.in[0], r.state.shape(0), r.stream)};
                }});
-  s.push_back({"Broadcast", "Broadcast", [](const Writing& w) { return Values{op_of<Broadcast>(w).shape}; }});
+  s.push_back({"Broadcast", "Broadcast",
+               [](const Writing& w) { return Values{op_of<Broadcast>(w).shape}; }});
   p.push_back({"BroadcastAxes", {{"axes", Kind::axes}}, 1, -1, [](const Reading& r) {
-                 return Arrays{broadcast_to(r.in[0], broadcast_but(r.in, r.state.axes(0)), r.stream)};
+                 return Arrays{
+                     broadcast_to(r.in[0], broadcast_but(r.in, r.state.axes(0)), r.stream)};
                }});
 
   p.push_back({"Reshape", {{"shape", Kind::shape}}, 1, 1, [](const Reading& r) {
                  return Arrays{reshape(r.in[0], r.state.shape(0), r.stream)};
                }});
-  s.push_back({"Reshape", "Reshape", [](const Writing& w) { return Values{op_of<Reshape>(w).shape}; }});
+  s.push_back(
+      {"Reshape", "Reshape", [](const Writing& w) { return Values{op_of<Reshape>(w).shape}; }});
 
-  p.push_back({"Flatten", {{"start_axis", Kind::integer}, {"end_axis", Kind::integer}}, 1, 1,
+  p.push_back({"Flatten",
+               {{"start_axis", Kind::integer}, {"end_axis", Kind::integer}},
+               1,
+               1,
                [](const Reading& r) {
                  return Arrays{flatten(r.in[0], r.state.integer(0), r.state.integer(1), r.stream)};
                }});
@@ -76,9 +83,10 @@ Rows shape_rows() {
                  return Values{int64_t{op.start_axis}, int64_t{op.end_axis}};
                }});
 
-  p.push_back({"Unflatten", {{"axis", Kind::integer}, {"shape", Kind::shape}}, 1, 1, [](const Reading& r) {
-                 return Arrays{unflatten(r.in[0], r.state.integer(0), r.state.shape(1), r.stream)};
-               }});
+  p.push_back(
+      {"Unflatten", {{"axis", Kind::integer}, {"shape", Kind::shape}}, 1, 1, [](const Reading& r) {
+         return Arrays{unflatten(r.in[0], r.state.integer(0), r.state.shape(1), r.stream)};
+       }});
   s.push_back({"Unflatten", "Unflatten", [](const Writing& w) {
                  const auto& op = op_of<Unflatten>(w);
                  return Values{int64_t{op.axis}, op.shape};
@@ -87,7 +95,8 @@ Rows shape_rows() {
   p.push_back({"Squeeze", {{"axes", Kind::axes}}, 1, 1, [](const Reading& r) {
                  return Arrays{squeeze(r.in[0], r.state.axes(0), r.stream)};
                }});
-  s.push_back({"Squeeze", "Squeeze", [](const Writing& w) { return Values{list(op_of<Squeeze>(w).axes)}; }});
+  s.push_back({"Squeeze", "Squeeze",
+               [](const Writing& w) { return Values{list(op_of<Squeeze>(w).axes)}; }});
   p.push_back({"ExpandDims", {{"axes", Kind::axes}}, 1, 1, [](const Reading& r) {
                  return Arrays{expand_dims(r.in[0], r.state.axes(0), r.stream)};
                }});
@@ -108,7 +117,10 @@ Rows shape_rows() {
   Field sections{"sections", Kind::integer};
   sections.only_heddle = true;
   sections.missing = int64_t{0};
-  p.push_back({"Split", {{"indices", Kind::shape}, {"axis", Kind::integer}, sections}, 1, 1,
+  p.push_back({"Split",
+               {{"indices", Kind::shape}, {"axis", Kind::integer}, sections},
+               1,
+               1,
                [](const Reading& r) {
                  int axis = r.state.integer(1);
                  if (r.state.integer(2) != 0) {
@@ -130,15 +142,16 @@ Rows shape_rows() {
     Shape indices;
     int64_t covered = 0;
     bool in_order = true;
-    for (auto [first, length] : parts) {
+    for (size_t k = 0; k < parts.size(); k++) {
+      auto [first, length] = parts[k];
       in_order &= first == covered;
       covered = first + length;
-      indices.push_back(first);
+      if (k > 0) indices.push_back(first);
     }
-    indices.erase(indices.begin());
     if (!w.to.for_mlx()) {
-      return w.to.emit("Split", {op.sections ? indices : op.indices, int64_t{op.axis},
-                                 int64_t{op.sections}}, w.in, w.out);
+      return w.to.emit("Split",
+                       {op.sections ? indices : op.indices, int64_t{op.axis}, int64_t{op.sections}},
+                       w.in, w.out);
     }
     if (in_order && parts.size() > 1) {
       return w.to.emit("Split", {indices, int64_t{op.axis}, int64_t{0}}, w.in, w.out);
@@ -156,23 +169,30 @@ Rows shape_rows() {
   s.push_back(split_spelling);
 
   p.push_back({"NumberOfElements",
-               {{"axes", Kind::axes}, {"inverted", Kind::boolean}, {"dtype", Kind::dtype}}, 1, 1,
+               {{"axes", Kind::axes}, {"inverted", Kind::boolean}, {"dtype", Kind::dtype}},
+               1,
+               1,
                [](const Reading& r) {
                  double n = 1;
-                 for (int axis : r.state.axes(0)) n *= static_cast<double>(r.in[0].shape(
-                     normalize_axis("NumberOfElements", axis, r.in[0].ndim())));
+                 for (int axis : r.state.axes(0))
+                   n *= static_cast<double>(
+                       r.in[0].shape(normalize_axis("NumberOfElements", axis, r.in[0].ndim())));
                  return Arrays{Array(r.state.flag(1) ? 1.0 / n : n, r.state.dtype(2))};
                }});
 
-  p.push_back({"Arange", {{"start", Kind::real64}, {"stop", Kind::real64}, {"step", Kind::real64}}, 0, 0,
+  p.push_back({"Arange",
+               {{"start", Kind::real64}, {"stop", Kind::real64}, {"step", Kind::real64}},
+               0,
+               0,
                [](const Reading& r) {
                  return Arrays{arange(r.state.real(0), r.state.real(1), r.state.real(2),
                                       r.recorded[0].dtype, r.stream)};
                }});
-  s.push_back({"Arange", "Arange", [](const Writing& w) {
-                 const auto& op = op_of<Arange>(w);
-                 return Values{op.start, op.start + op.step * static_cast<double>(op.size), op.step};
-               }});
+  s.push_back(
+      {"Arange", "Arange", [](const Writing& w) {
+         const auto& op = op_of<Arange>(w);
+         return Values{op.start, op.start + op.step * static_cast<double>(op.size), op.step};
+       }});
   layout_rows(rows);
   return rows;
 }
@@ -184,11 +204,13 @@ void layout_rows(Rows& rows) {
   auto& s = rows.spellings;
 
   p.push_back({"AsStrided",
-               {{"shape", Kind::shape}, {"strides", Kind::strides}, {"offset", Kind::size}}, 1, 1,
+               {{"shape", Kind::shape}, {"strides", Kind::strides}, {"offset", Kind::size}},
+               1,
+               1,
                [](const Reading& r) {
                  const Shape& strides = r.state.shape(1);
-                 return Arrays{as_strided(r.in[0], r.state.shape(0), Strides(strides), r.state.size(2),
-                                          r.stream)};
+                 return Arrays{as_strided(r.in[0], r.state.shape(0), Strides(strides),
+                                          r.state.size(2), r.stream)};
                }});
   s.push_back({"AsStrided", "AsStrided", [](const Writing& w) {
                  const auto& op = op_of<AsStrided>(w);
@@ -202,13 +224,17 @@ void layout_rows(Rows& rows) {
 
   p.push_back({"Depends", {}, 1, -1, [](const Reading& r) {
                  size_t n = r.recorded.size();
-                 if (n > r.in.size()) throw std::invalid_argument("it has more results than inputs");
+                 if (n > r.in.size())
+                   throw std::invalid_argument("it has more results than inputs");
                  auto middle = r.in.begin() + static_cast<long>(n);
                  return depends(Arrays(r.in.begin(), middle), Arrays(middle, r.in.end()));
                }});
   s.push_back({"Depends", "Depends"});
 
-  p.push_back({"Pad", {{"axes", Kind::axes}, {"low", Kind::shape}, {"high", Kind::shape}}, 2, 2,
+  p.push_back({"Pad",
+               {{"axes", Kind::axes}, {"low", Kind::shape}, {"high", Kind::shape}},
+               2,
+               2,
                [](const Reading& r) {
                  std::vector<int> axes = r.state.axes(0);
                  const Shape &low = r.state.shape(1), &high = r.state.shape(2);
@@ -228,18 +254,21 @@ void layout_rows(Rows& rows) {
                  return Values{all_axes_of(op.before.size()), op.before, op.after};
                }});
 
-  Primitive border{"BorderPad",
-                   {{"before", Kind::shape}, {"after", Kind::shape}, {"mode", Kind::choice, 3}}, 1, 1,
-                   [](const Reading& r) {
-                     constexpr const char* modes[] = {"edge", "reflect", "symmetric"};
-                     const Shape &before = r.state.shape(0), &after = r.state.shape(1);
-                     if (before.size() != after.size()) {
-                       throw std::invalid_argument("one width for each side of each axis is wanted");
-                     }
-                     PadWidths widths;
-                     for (size_t i = 0; i < before.size(); i++) widths.emplace_back(before[i], after[i]);
-                     return Arrays{pad(r.in[0], widths, Array(0), modes[r.state.integer(2)], r.stream)};
-                   }};
+  Primitive border{
+      "BorderPad",
+      {{"before", Kind::shape}, {"after", Kind::shape}, {"mode", Kind::choice, 3}},
+      1,
+      1,
+      [](const Reading& r) {
+        constexpr const char* modes[] = {"edge", "reflect", "symmetric"};
+        const Shape &before = r.state.shape(0), &after = r.state.shape(1);
+        if (before.size() != after.size()) {
+          throw std::invalid_argument("one width for each side of each axis is wanted");
+        }
+        PadWidths widths;
+        for (size_t i = 0; i < before.size(); i++) widths.emplace_back(before[i], after[i]);
+        return Arrays{pad(r.in[0], widths, Array(0), modes[r.state.integer(2)], r.stream)};
+      }};
   border.in_mlx = false;
   p.push_back(border);
   Spelling border_spelling{"BorderPad", "BorderPad", [](const Writing& w) {
@@ -252,23 +281,28 @@ void layout_rows(Rows& rows) {
 
   Primitive diagonal_row{
       "Diagonal",
-      {{"offset", Kind::integer}, {"axis1", Kind::integer}, {"axis2", Kind::integer}}, 1, 1,
+      {{"offset", Kind::integer}, {"axis1", Kind::integer}, {"axis2", Kind::integer}},
+      1,
+      1,
       [](const Reading& r) {
-        return Arrays{diagonal(r.in[0], r.state.integer(0), r.state.integer(1), r.state.integer(2), r.stream)};
+        return Arrays{diagonal(r.in[0], r.state.integer(0), r.state.integer(1), r.state.integer(2),
+                               r.stream)};
       }};
   diagonal_row.in_mlx = false;
   p.push_back(diagonal_row);
-  Spelling diagonal_spelling{"Diagonal", "Diagonal", [](const Writing& w) {
-                               const auto& op = op_of<Diagonal>(w);
-                               return Values{int64_t{op.offset}, int64_t{op.axis1}, int64_t{op.axis2}};
-                             }};
+  Spelling diagonal_spelling{
+      "Diagonal", "Diagonal", [](const Writing& w) {
+        const auto& op = op_of<Diagonal>(w);
+        return Values{int64_t{op.offset}, int64_t{op.axis1}, int64_t{op.axis2}};
+      }};
   diagonal_spelling.native = false;
   diagonal_spelling.pins_sizes = true;
   s.push_back(diagonal_spelling);
 
-  Primitive contiguous_row{"Contiguous", {{"allow_col_major", Kind::boolean}}, 1, 1, [](const Reading& r) {
-                             return Arrays{contiguous(r.in[0], r.state.flag(0), r.stream)};
-                           }};
+  Primitive contiguous_row{
+      "Contiguous", {{"allow_col_major", Kind::boolean}}, 1, 1, [](const Reading& r) {
+        return Arrays{contiguous(r.in[0], r.state.flag(0), r.stream)};
+      }};
   contiguous_row.in_mlx = false;
   p.push_back(contiguous_row);
   Spelling contiguous_spelling{"Contiguous", "Contiguous"};

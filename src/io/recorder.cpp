@@ -96,7 +96,11 @@ std::vector<int> Recorder::record_step(const Op& op, const std::vector<int>& in,
     const Stream stream = to_stream({});
     if (s && s->lower) return s->lower(op, arrays, stream);
     auto composed = op.decompose(arrays, stream);
-    if (!composed) refuse(op.name(), "");
+    if (!composed) {
+      refuse(
+          op.name(),
+          s ? ": MLX has no such operation to store. Files with the suffix .heddle hold it." : "");
+    }
     return *composed;
   });
 }
@@ -114,8 +118,11 @@ std::vector<int> Recorder::compose(const std::vector<int>& in,
 
 std::vector<int> Recorder::emit(const char* name, std::vector<ExportValue> state,
                                 std::vector<int> in, const Avals& out) {
-  Record r{find_primitive(name), {std::move(state)}, std::move(in),
-           static_cast<int>(f_.slots.size()), static_cast<int>(out.size())};
+  Record r{find_primitive(name),
+           {std::move(state)},
+           std::move(in),
+           static_cast<int>(f_.slots.size()),
+           static_cast<int>(out.size())};
   std::vector<int> slots;
   for (const Aval& a : out) slots.push_back(f_.add_slot(a));
   f_.records.push_back(std::move(r));
@@ -149,7 +156,8 @@ int Recorder::constant(const Array& array) {
   } else if (array.ndim() == 0) {
     // Equal numbers are one constant: traces are full of ones and zeros.
     const auto* bytes = static_cast<const char*>(array.raw_data());
-    auto [at, is_new] = scalars_.try_emplace({array.dtype(), std::string(bytes, array.itemsize())}, -1);
+    auto [at, is_new] =
+        scalars_.try_emplace({array.dtype(), std::string(bytes, array.itemsize())}, -1);
     if (is_new) {
       at->second = f_.add_slot({array.shape(), array.dtype()});
       f_.constants.emplace_back(at->second, array);

@@ -1,5 +1,5 @@
-// Turns a captured program into a function of a file: constants, and a primitive or several for each
-// operation. What the format cannot hold is composed of what it can.
+// Turns a captured program into a function of a file: constants, and a primitive or several for
+// each operation. What the format cannot hold is composed of what it can.
 #pragma once
 
 #include <map>
@@ -16,8 +16,8 @@ class Recorder {
  public:
   Recorder(Dialect dialect, bool shapeless) : dialect_(dialect), shapeless_(shapeless) {}
 
-  // The function of `inputs`, the last of which are named by `keywords`, that gives `outputs`. Throws
-  // std::invalid_argument for what cannot be recorded.
+  // The function of `inputs`, the last of which are named by `keywords`, that gives `outputs`.
+  // Throws std::invalid_argument for what cannot be recorded.
   TracedFunction record(const Arrays& inputs, std::vector<std::string> keywords,
                         const Arrays& outputs);
 
@@ -27,11 +27,12 @@ class Recorder {
   const Aval& aval(int slot) const { return f_.slots[static_cast<size_t>(slot)]; }
   std::vector<int> emit(const char* primitive, std::vector<ExportValue> state, std::vector<int> in,
                         const Avals& out);
-  int emit_one(const char* primitive, std::vector<ExportValue> state, std::vector<int> in, Aval out) {
+  int emit_one(const char* primitive, std::vector<ExportValue> state, std::vector<int> in,
+               Aval out) {
     return emit(primitive, std::move(state), std::move(in), {std::move(out)})[0];
   }
-  // `slot` brought to a shape or dtype, as it is if it has it. In a shapeless function the shape is that
-  // of `slot` and of all of `others` together.
+  // `slot` brought to a shape or dtype, as it is if it has it. In a shapeless function the shape is
+  // that of `slot` and of all of `others` together.
   int broadcast(int slot, const Shape& shape, const std::vector<int>& others = {});
   int cast(int slot, Dtype dtype);
   int constant(const Array& array);
@@ -46,7 +47,8 @@ class Recorder {
   Dialect dialect_;
   bool shapeless_;
   TracedFunction f_;
-  std::unordered_map<const Node*, std::pair<Array, int>> constants_;  // held: addresses are the keys
+  std::unordered_map<const Node*, std::pair<Array, int>>
+      constants_;                                         // held: addresses are the keys
   std::map<std::pair<Dtype, std::string>, int> scalars_;  // by their bytes
 };
 

@@ -1,5 +1,5 @@
-// A function as program files hold it: inputs, constants, and primitives in an order in which each value
-// comes before its use. Readers make it, writers store it.
+// A function as program files hold it: inputs, constants, and primitives in an order in which each
+// value comes before its use. Readers make it, writers store it.
 #pragma once
 
 #include "io/primitives.h"
@@ -39,9 +39,9 @@ struct FunctionFile {
   std::vector<TracedFunction> functions;
 };
 
-// Builds the function's graph on these inputs. What a record's reader refuses is told to `refuse` with
-// the record, and thrown on unless that throws; so are, with `verify`, results that differ from what is
-// recorded, which `refuse` must not pass over.
+// Builds the function's graph on these inputs. What a record's reader refuses is told to `refuse`
+// with the record, and thrown on unless that throws; so are, with `verify`, results that differ
+// from what is recorded, which `refuse` must not pass over.
 using Refuse = std::function<void(const Record&, const std::string& problem)>;
 Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const Refuse& refuse);
 

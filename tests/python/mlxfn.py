@@ -1,8 +1,8 @@
 """`.mlxfn` files taken apart and put together, field by field, as their layout is documented.
 
-Nothing of heddle is used: what its reader and writer do is checked against this. `parse` notes where
-each field begins, so that tests can damage every one of them; `build` makes files that no CPU can
-record.
+Nothing of heddle is used: what its reader and writer do is checked against this. `parse` notes
+where each field begins, so that tests can damage every one of them; `build` makes files that no CPU
+can record.
 """
 
 from __future__ import annotations
@@ -11,19 +11,24 @@ import struct
 from dataclasses import dataclass, field
 
 DTYPES = (
-    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bfloat16 complex64"
-).split()
+    *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+    *("float16", "float32", "float64", "bfloat16", "complex64"),
+)
 SIZES = (1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8, 2, 8)
 
 # The state of each primitive: i int32, f float32, d float64, b bool, u uint64, t dtype, s string,
 # I vector of int32 (also shapes), U vector of uint64, L vector of int64.
+STATELESS = """
+Abs Add ArcCos ArcCosh ArcSin ArcSinh ArcTan ArcTan2 ArcTanh Ceil Conjugate Copy
+Cos Cosh Depends Divide DivMod Erf ErfInv Exp Expm1 Floor FloorDivide Full
+Greater GreaterEqual Imag Less LessEqual Log1p LogicalNot LogicalAnd LogicalOr
+LogAddExp LogSumExp MaskedScatter Matmul Maximum Minimum Multiply Negative
+NotEqual Power QRF Real Remainder Round Select Sigmoid Sign Sin Sinh Square
+StopGradient Subtract Tan Tanh
+"""
 STATE = {
     **dict.fromkeys(
-        "Abs Add ArcCos ArcCosh ArcSin ArcSinh ArcTan ArcTan2 ArcTanh Ceil Conjugate Copy Cos Cosh "
-        "Depends Divide DivMod Erf ErfInv Exp Expm1 Floor FloorDivide Full Greater GreaterEqual Imag "
-        "Less LessEqual Log1p LogicalNot LogicalAnd LogicalOr LogAddExp LogSumExp MaskedScatter "
-        "Matmul Maximum Minimum Multiply Negative NotEqual Power QRF Real Remainder Round Select "
-        "Sigmoid Sign Sin Sinh Square StopGradient Subtract Tan Tanh".split(),
+        STATELESS.split(),
         "",
     ),
     "AddMM": "ff",

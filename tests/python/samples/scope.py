@@ -23,11 +23,11 @@ _REASONS = {
     "files: tested in test_files*.py and test_safetensors.py": (
         "save save_gguf save_safetensors savez savez_compressed"
     ),
-}
-_LATER = {
-    "export of functions": (
+    "functions as files: tested in test_export.py": (
         "FunctionExporter export_function export_to_dot exporter import_function"
     ),
+}
+_LATER = {
     "quantization": "dequantize gather_qmm gather_qqmm qqmm quantize quantized_matmul",
     "products of blocks, segments and gathered matrices": (
         "block_masked_mm gather_mm segmented_mm"
