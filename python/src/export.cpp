@@ -62,7 +62,7 @@ std::optional<std::string> path_of(nb::handle file) {
 bool keeps_structure(const std::string& path) { return path.ends_with(".heddle"); }
 
 // Python's json speaks of the structure of results: a number is the number of a result, a container
-// {"list" | "tuple": [...]} or {"dict": {...}}, anything else {"value": ...}.
+// {"list" | "tuple": [...]} or {"dict": [[key, ...], ...]}, anything else {"value": ...}.
 constexpr int deepest_structure = 100;
 
 nb::object describe(nb::handle tree, size_t& next, int depth = 0) {
@@ -82,13 +82,13 @@ nb::object describe(nb::handle tree, size_t& next, int depth = 0) {
     return single(PyList_Check(tree.ptr()) ? "list" : "tuple", items);
   }
   if (PyDict_Check(tree.ptr())) {
-    nb::dict items;
+    nb::list items;
     for (auto [key, value] : nb::borrow<nb::dict>(tree)) {
       if (!nb::isinstance<nb::str>(key)) {
         throw std::invalid_argument(
             "[export_function] Keys of dictionaries in outputs must be strings.");
       }
-      items[key] = describe(value, next, depth + 1);
+      items.append(nb::make_tuple(key, describe(value, next, depth + 1)));
     }
     return single("dict", items);
   }
@@ -114,13 +114,18 @@ nb::object rebuild(nb::handle structure, const Arrays& arrays) {
   auto [kind, content] = *nb::borrow<nb::dict>(structure).begin();
   std::string name = nb::cast<std::string>(kind);
   if (name == "value") return nb::borrow(content);
+  if (!PyList_Check(content.ptr())) refuse();
   if (name == "dict") {
-    if (!PyDict_Check(content.ptr())) refuse();
     nb::dict out;
-    for (auto [key, value] : nb::borrow<nb::dict>(content)) out[key] = rebuild(value, arrays);
+    for (nb::handle item : nb::borrow<nb::list>(content)) {
+      if (!PyList_Check(item.ptr()) || nb::len(item) != 2) refuse();
+      nb::list pair = nb::borrow<nb::list>(item);
+      if (!PyUnicode_Check(pair[0].ptr())) refuse();
+      out[pair[0]] = rebuild(pair[1], arrays);
+    }
     return out;
   }
-  if ((name != "list" && name != "tuple") || !PyList_Check(content.ptr())) refuse();
+  if (name != "list" && name != "tuple") refuse();
   nb::list out;
   for (nb::handle item : nb::borrow<nb::list>(content)) out.append(rebuild(item, arrays));
   if (name == "list") return out;
@@ -432,10 +437,9 @@ Raises:
   RuntimeError: the file cannot be opened.
   ValueError: an unknown operation, or (as ``heddle.UnsafeFileError``) a file that contradicts
     itself; the message names file, offset and field.)");
-  m.def(
-      "export_to_dot", &write_dot, "file"_a, "args"_a, "kwargs"_a,
-      nb::sig("def export_to_dot(file: object, *args, **kwargs) -> None"),
-      R"(Draws the graph that leads to arrays, as far as it is lazy, in Graphviz's language.
+  m.def("export_to_dot", &write_dot, "file"_a, "args"_a, "kwargs"_a,
+        nb::sig("def export_to_dot(file: object, *args, **kwargs) -> None"),
+        R"(Draws the graph that leads to arrays, as far as it is lazy, in Graphviz's language.
 
 Args:
   file: a path, or a file object opened for text.

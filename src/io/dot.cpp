@@ -46,7 +46,7 @@ class Picture {
       if (is_source(n) || !drawn.insert(maker(n)).second) continue;
       draw(n, drawn.size());
     }
-    return "digraph {\n" + out_ + "}\n";
+    return "digraph {\n" + out_ + "}";
   }
 
  private:

@@ -124,6 +124,7 @@ Rows reduce_rows();
 Rows product_rows();
 Rows fast_rows();
 Rows linalg_rows();
+Rows fft_rows();
 
 // Null for what no row knows.
 const Primitive* find_primitive(const std::string& name);

@@ -50,6 +50,21 @@ int shapeless_mean(const Writing& w) {
   return w.to.cast(mean, x.dtype);
 }
 
+// MLX's kernels are not made for axes of size one, which its functions leave out.
+std::vector<int> write_reduction(const Writing& w) {
+  const auto& op = op_of<Reduce>(w);
+  const Shape from = w.to.aval(w.in[0]).shape;
+  std::vector<int64_t> axes;
+  for (int axis : op.axes) {
+    bool needed = !w.to.for_mlx() || w.to.shapeless() || from[static_cast<size_t>(axis)] != 1;
+    if (needed) axes.push_back(axis);
+  }
+  if (axes.empty()) return {w.to.cast(w.in[0], w.out[0].dtype)};
+  Values state(1, number_of(reductions, op.reduction));
+  state.emplace_back(std::move(axes));
+  return w.to.emit("Reduce", std::move(state), w.in, w.out);
+}
+
 // How many elements of the rows of `sorted` (batch..., n) come before each value (batch..., m...).
 Array positions_by_comparison(const SearchSorted& op, const Arrays& in, const Stream& s) {
   const Array& rows = in[0];
@@ -86,12 +101,9 @@ Rows reduce_rows() {
          constexpr Reducer functions[] = {all, any, sum, prod, min, max};
          return Arrays{functions[r.state.integer(0)](r.in[0], r.state.axes(1), true, r.stream)};
        }});
-  s.push_back({"Reduce", "Reduce", [](const Writing& w) {
-                 const auto& op = op_of<Reduce>(w);
-                 Values state(1, number_of(reductions, op.reduction));
-                 state.emplace_back(list(op.axes));
-                 return state;
-               }});
+  Spelling reduce{"Reduce"};
+  reduce.write = write_reduction;
+  s.push_back(reduce);
 
   Primitive mean_row{
       "Mean", {{"axes", Kind::axes}, {"ddof", Kind::integer}}, 1, 1, [](const Reading& r) {

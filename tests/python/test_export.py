@@ -309,7 +309,7 @@ def test_paths(module, tmp_path):
 def test_the_callback_sees_what_mlx_shows(tmp_path):
     def fun(module, a, b, scale):
         c = module.log(a + b).sum(0).astype(module.float16) + scale + module.array([1.0, 2.0])
-        return c, module.split(c, 2), module.as_strided(a, (2, 2), (1, 1), 1)
+        return c, module.split(c, 2), module.as_strided(a, (2, 2), (1, 1), 0)
 
     def flat(module):
         def f(a, b, *, scale):
@@ -409,7 +409,7 @@ def test_dot(module, tmp_path):
     path = tmp_path / "graph.dot"
     module.export_to_dot(str(path), module.exp(a).sum(), module.split(a, 2)[0], q=a)
     text = path.read_text()
-    assert text.startswith("digraph {\n") and text.endswith("}\n")
+    assert text.startswith("digraph {\n") and text.endswith("}")
     for label in ("Add", "Exp", "Split", "Squeeze"):
         assert len(re.findall(rf'\[label ="{label}", shape=rectangle\]', text)) == 1
     (exp,) = re.findall(r'(\d+) \[label ="Exp"', text)
@@ -420,7 +420,7 @@ def test_dot(module, tmp_path):
     assert stream.getvalue().count('[label ="Add"') == 1
     stream = io.StringIO()
     module.export_to_dot(stream)
-    assert stream.getvalue() == "digraph {\n}\n"
+    assert stream.getvalue() == "digraph {\n}"
     with pytest.raises(ValueError, match="file-like"):
         module.export_to_dot(3, a)
     for args, kwargs in [((1.0,), {}), ((a,), {"x": 1.0})]:
@@ -458,6 +458,7 @@ def test_own_files_keep_the_structure(tmp_path):
 def test_own_files_are_safetensors(tmp_path):
     path = str(tmp_path / "f.heddle")
     w = mx.random.normal((3, 4))
+    mx.eval(w)
     mx.export_function(path, lambda a: mx.fast.rms_norm(a @ w, None, 1e-5), mx.zeros((2, 3)))
     from safetensors import safe_open
 

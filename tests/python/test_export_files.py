@@ -50,7 +50,7 @@ def refused(data, path):
         load(data, path)
     except UnsafeFileError as error:
         text = str(error)
-        assert text.startswith(f"[import_function] {path}: offset ") and "\n" not in text, text
+        assert f"] {path}: offset " in text and "\n" not in text, text
         return text
     except ValueError as error:
         assert str(error).startswith("[import_function] Unable to deserialize primitive"), error
@@ -144,7 +144,7 @@ def means(program, attributes):
         (primitive("Transpose", [[-5]]), "transpose"),
         (primitive("Reshape", [[-1, -1]]), "reshape"),
         (primitive("Reshape", [[2**31 - 1, 2**31 - 1, 2**31 - 1]]), "reshape"),
-        (primitive("Reduce", [2, [7]]), "out of bounds"),
+        (primitive("Reduce", [2, [7]]), "Invalid axis 7"),
         (primitive("Reduce", [6, [0]]), "none of its 6 values"),
         (primitive("Reduce", [-1, [0]]), "none of its 6 values"),
         (primitive("Scan", [2, 3, False, True]), "cumsum"),
@@ -156,14 +156,14 @@ def means(program, attributes):
         (primitive("AsStrided", [[3], [2**62], 2**62]), "as_strided"),
         (primitive("Gather", [[0], [9]], inputs=(1, 1)), "gather"),
         (primitive("Concatenate", [2], inputs=(1, 1)), "concatenate"),
-        (primitive("Split", [[], 0]), "recorded"),
+        (primitive("Split", [[1], 0]), "one result more"),
         (primitive("Pad", [[0], [-1], [0]], inputs=(1, 1)), "pad"),
         (primitive("Pad", [[0], [2**31 - 1], [2**31 - 1]], inputs=(1, 1)), "pad"),
         (primitive("Unflatten", [3, [3]]), "unflatten"),
         (primitive("RandomBits", [[3], 3]), "width of 1, 2 or 4"),
         (primitive("Convolution", [[0], [0], [0], [1], [1], 0, False], inputs=(1, 1)), "conv"),
         (primitive("Matmul", inputs=(1, 1)), "do not fit"),
-        (primitive("NumberOfElements", [[4], False, "float32"], outputs=[((), "float32")]), "axis"),
+        (primitive("NumberOfElements", [[4], False, "float32"], outputs=[((), "float32")]), "Axis 4"),
         (primitive("Arange", [0.0, float("nan"), 1.0], inputs=()), "arange"),
         (primitive("Arange", [0.0, 1e30, 1.0], inputs=()), "arange"),
         (primitive("Broadcast", [[5]]), "broadcast"),
@@ -206,7 +206,7 @@ def test_headers(path):
         assert refused(bytes(changed), path)
     changed = bytearray(good)
     changed[18] = 2
-    assert "0 or 1" in refused(bytes(changed), path)
+    assert "neither 0 nor 1" in refused(bytes(changed), path)
     twice = function(primitive("Exp"), inputs=2)
     for keywords in (["b", "a"], ["a", "a"], ["a", "b", "c"]):
         twice.keywords = keywords
