@@ -199,6 +199,25 @@ Rows shape_rows() {
 
 namespace {
 
+// MLX takes strided views of what lies row by row only: of one dimension, and of its own memory,
+// which joining gives even where there is nothing to join.
+int rows_in_order(const Writing& w, int slot) {
+  const Aval a = w.to.aval(slot);
+  const Aval flat{Shape{element_count(a.shape)}, a.dtype};
+  if (a.shape.size() != 1) slot = w.to.emit_one("Reshape", {Shape{-1}}, {slot}, flat);
+  return w.to.emit_one("Concatenate", {int64_t{0}}, {slot}, flat);
+}
+
+// Adds each element where the view shows it.
+Array strided_adjoint(const AsStridedAdjoint& op, const Array& x, const Stream& s) {
+  const int64_t n = element_count(op.target);
+  Array places = as_strided(arange(0, static_cast<double>(n), 1, int64, s), x.shape(), op.strides,
+                            op.offset, s);
+  Array flat = scatter_add(zeros({n}, x.dtype(), s), {reshape(places, {x.size()}, s)},
+                           reshape(x, {x.size(), 1}, s), {0}, s);
+  return reshape(flat, op.target, s);
+}
+
 void layout_rows(Rows& rows) {
   auto& p = rows.primitives;
   auto& s = rows.spellings;
@@ -212,10 +231,21 @@ void layout_rows(Rows& rows) {
                  return Arrays{as_strided(r.in[0], r.state.shape(0), Strides(strides),
                                           r.state.size(2), r.stream)};
                }});
-  s.push_back({"AsStrided", "AsStrided", [](const Writing& w) {
-                 const auto& op = op_of<AsStrided>(w);
-                 return Values{op.shape, Shape(op.strides), op.offset};
-               }});
+  Spelling strided{"AsStrided"};
+  strided.write = [](const Writing& w) {
+    const auto& op = op_of<AsStrided>(w);
+    std::vector<int> in = w.in;
+    if (w.to.for_mlx()) in[0] = rows_in_order(w, in[0]);
+    return w.to.emit("AsStrided", {op.shape, Shape(op.strides), op.offset}, in, w.out);
+  };
+  s.push_back(strided);
+  Spelling adjoint{"AsStridedAdjoint"};
+  adjoint.write = [](const Writing& w) {
+    return w.to.compose(w.in, [&](const Arrays& in) {
+      return Arrays{strided_adjoint(op_of<AsStridedAdjoint>(w), in[0], to_stream({}))};
+    });
+  };
+  s.push_back(adjoint);
 
   p.push_back({"View", {{"dtype", Kind::dtype}}, 1, 1, [](const Reading& r) {
                  return Arrays{view(r.in[0], r.state.dtype(0), r.stream)};
