@@ -435,7 +435,7 @@ def test_own_files_of_a_newer_version(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "structure", [7, -1, True, [], {}, {"list": 3}, {"a": 1, "b": 2}, {"dict": []}, "x", 1.5]
+    "structure", [7, -1, True, [], {}, {"list": 3}, {"a": 1, "b": 2}, {"dict": {}}, "x", 1.5]
 )
 def test_own_files_with_a_false_structure(tmp_path, structure):
     path = own_file(tmp_path)
