@@ -163,7 +163,7 @@ def means(program, attributes):
         (primitive("RandomBits", [[3], 3]), "width of 1, 2 or 4"),
         (primitive("Convolution", [[0], [0], [0], [1], [1], 0, False], inputs=(1, 1)), "conv"),
         (primitive("Matmul", inputs=(1, 1)), "do not fit"),
-        (primitive("NumberOfElements", [[4], False, "float32"], outputs=[((), "float32")]), "Axis 4"),
+        (primitive("NumberOfElements", [[4], True, "int8"], outputs=[((), "int8")]), "Axis 4"),
         (primitive("Arange", [0.0, float("nan"), 1.0], inputs=()), "arange"),
         (primitive("Arange", [0.0, 1e30, 1.0], inputs=()), "arange"),
         (primitive("Broadcast", [[5]]), "broadcast"),
