@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
+import pathlib
 import runpy
 import sys
 
+EXIT_DIFFERENT = 3
 EXIT_UNREADABLE = 4
 
 
@@ -46,6 +49,29 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def inspect(options: argparse.Namespace) -> int:
+    """Say what of the installed MLX heddle has. 3 if anything is missing or differs."""
+    from . import surface
+
+    try:
+        entries = surface.compare()
+    except ModuleNotFoundError as error:
+        return _fail(f"cannot import {error.name}", "pip install 'mlx[cpu]' brings what to compare")
+    if options.samples:
+        folder = pathlib.Path(options.samples)
+        if not (folder / "samples").is_dir():
+            return _fail(
+                f"no sample inputs in {options.samples!r}", "they lie in heddle's tests/python"
+            )
+        surface.add_samples(entries, folder)
+    if options.json:
+        print(json.dumps(surface.as_json(entries), indent=1))
+    else:
+        print(surface.as_text(entries))
+    same = all(entry.status not in ("missing", "differs") for entry in entries)
+    return 0 if same else EXIT_DIFFERENT
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="heddle", description="A tensor engine that speaks MLX.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -63,6 +89,16 @@ def _parser() -> argparse.ArgumentParser:
         "arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments for the program"
     )
     command.set_defaults(function=run)
+
+    command = commands.add_parser(
+        "inspect",
+        help="say what heddle has of the installed MLX",
+        description="List the public names of the installed MLX that heddle lacks or has otherwise.",
+    )
+    command.add_argument("--mlx-surface", action="store_true", required=True, help="MLX's names")
+    command.add_argument("--samples", metavar="FOLDER", help="also run the samples of tests/python")
+    command.add_argument("--json", action="store_true", help="every name, as JSON")
+    command.set_defaults(function=inspect)
     return parser
 
 
