@@ -59,7 +59,9 @@ fuzz: $(STAMPS)/build ## Fuzz the readers of files (clang, libclang-rt and libom
 	@cmake --build build/fuzz -j $(JOBS)
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
 
-docs: install $(STAMPS)/docs ## Build the documentation into build/docs
+docs: install $(STAMPS)/docs $(STAMPS)/test ## Build the documentation into build/docs
+	$(call say,running every function under every transformation: docs/support.md and docs/mlx-compatibility.md)
+	@$(BIN)/python tools/support_tables.py
 	$(call say,building the pages and the API reference in build/docs)
 	@$(BIN)/mkdocs build --quiet --strict
 	@$(BIN)/pdoc --output-directory build/docs/api heddle

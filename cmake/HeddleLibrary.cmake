@@ -26,7 +26,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/heddle-config-version.cm
 
 install(TARGETS heddle EXPORT heddle-targets
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT cpp NAMELINK_COMPONENT cpp)
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/heddle" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT cpp
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/heddle" "${PROJECT_SOURCE_DIR}/include/mlx" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT cpp
   FILES_MATCHING PATTERN "*.h")
 install(EXPORT heddle-targets NAMESPACE heddle:: DESTINATION "${heddle_cmake_dir}" COMPONENT cpp)
 install(FILES "${PROJECT_BINARY_DIR}/heddle-config.cmake" "${PROJECT_BINARY_DIR}/heddle-config-version.cmake"

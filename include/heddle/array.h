@@ -7,6 +7,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <iosfwd>
 #include <iterator>
 #include <memory>
 #include <type_traits>
@@ -38,6 +39,10 @@ class Array {
   template <class T>
   Array(std::initializer_list<T> values)
       : Array(values.begin(), Shape{static_cast<int64_t>(values.size())}, dtype_of<Storage<T>>) {}
+  // `shape` elements from a list of as many values.
+  template <class T>
+  Array(std::initializer_list<T> values, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>)
+      : Array(checked_size(values.size(), shape) ? values.begin() : nullptr, shape, dtype) {}
   // `shape` elements from an iterator over T, converted to `dtype`.
   template <class It, class T = typename std::iterator_traits<It>::value_type>
   Array(It first, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>) {
@@ -114,6 +119,8 @@ class Array {
     else return dtype_of<T>;
   }
   void item_into(void* value, Dtype dtype) const;
+  // True, or std::invalid_argument if `shape` wants another number of elements.
+  static bool checked_size(size_t given, const Shape& shape);
 
   Node* node_ = nullptr;
 };
@@ -134,6 +141,7 @@ void async_eval(const Arrays& arrays);
 
 // Text as MLX prints it: array([1, 2], dtype=int32). Evaluates.
 std::string to_string(const Array& a);
+std::ostream& operator<<(std::ostream& stream, const Array& a);
 
 struct PrintOptions {
   int precision = -1;  // digits after the point; -1: six significant digits

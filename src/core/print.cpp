@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <ostream>
 
 #include "core/node.h"
 
@@ -96,6 +97,7 @@ std::string to_string(const Array& a, const char* true_word, const char* false_w
 }
 
 std::string to_string(const Array& a) { return to_string(a, "true", "false"); }
+std::ostream& operator<<(std::ostream& stream, const Array& a) { return stream << to_string(a); }
 
 PrintOptions get_printoptions() { return {precision}; }
 void set_printoptions(PrintOptions options) { precision = options.precision; }

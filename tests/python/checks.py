@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engines import IS_HEDDLE, dtype_name, mx, reference, to_numpy
+from engines import COMPLEX, FLOATS, IS_HEDDLE, dtype_name, mx, reference, to_numpy
 
 # Relative errors of kernels; sums of K terms add 1e-6 sqrt(K) in float32.
 TOLERANCE = {
@@ -155,3 +155,45 @@ def assert_agrees(call: Any, like: str = "") -> None:
         raise error
     assert not like, f"MLX raised nothing, and gave {wanted!r}"
     assert described(given) == described(wanted)
+
+
+def value_problem(sample, dtype: str) -> str | None:
+    """What is wrong with the value of a sample, or with its error: beside MLX's, or the truth."""
+    drawn = sample.draw(dtype)
+    given, error = outcome(sample.function_of(mx), *sample.engine_arrays(mx, drawn))
+    if sample.check == "truth":
+        return repr(error) if error else bits_difference(given, sample.expected(drawn))
+    wanted, refusal = outcome(
+        sample.function_of(reference), *sample.engine_arrays(reference, drawn)
+    )
+    has_truth = sample.truth is not None and dtype in (*FLOATS, *COMPLEX)
+    if refusal is not None:
+        if error is None and has_truth:
+            return sample_difference(sample, dtype, given, sample.expected(drawn))
+        if error is None:
+            return f"gave a result where MLX raises {refusal!r}"
+        return None if isinstance(error, type(refusal)) else f"{error!r}, MLX {refusal!r}"
+    if error is not None:
+        return f"raised {error!r}"
+    if structure(given) != structure(wanted):
+        return f"{structure(given)}, MLX {structure(wanted)}"
+    if sample.check == "shape":
+        return None
+    judged = sample.expected(drawn) if has_truth else wanted
+    return sample_difference(sample, dtype, given, judged)
+
+
+def sample_difference(sample, dtype: str, given: Any, right: Any) -> str | None:
+    """The first difference of a sample's results from what is right."""
+    for mine, judge in zip(flatten(given), flatten(right), strict=True):
+        if not isinstance(mine, mx.array):
+            problem = None if mine == judge else f"{mine!r}, wanted {judge!r}"
+        elif sample.exact:
+            problem = bits_difference(mine, judge)
+        else:
+            # Halves may be rounded before a result widens.
+            bound = dtype if dtype in ("float16", "bfloat16") else dtype_name(mine.dtype)
+            problem = value_difference(mine, judge, bound, sample.length, sample.tolerance)
+        if problem:
+            return problem
+    return None

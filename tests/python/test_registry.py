@@ -48,53 +48,7 @@ def lacking(error) -> bool:
 
 @each(lambda sample: True)
 def test_value(sample):
-    def check(dtype):
-        drawn = sample.draw(dtype)
-        given, error = checks.outcome(sample.function_of(mx), *sample.engine_arrays(mx, drawn))
-        if sample.check == "truth":
-            return repr(error) if error else checks.bits_difference(given, sample.expected(drawn))
-        wanted, refusal = checks.outcome(
-            sample.function_of(reference), *sample.engine_arrays(reference, drawn)
-        )
-        if refusal is not None:
-            if error is None and sample.truth is not None and dtype in FLOATING:
-                return against_truth(sample, dtype, given, sample.expected(drawn))
-            if error is None:
-                return f"gave a result where MLX raises {refusal!r}"
-            return None if isinstance(error, type(refusal)) else f"{error!r}, MLX {refusal!r}"
-        if error is not None:
-            return f"raised {error!r}"
-        if checks.structure(given) != checks.structure(wanted):
-            return f"{checks.structure(given)}, MLX {checks.structure(wanted)}"
-        if sample.check == "shape":
-            return None
-        judged = wanted
-        if sample.truth is not None and dtype in FLOATING:
-            judged = sample.expected(drawn)
-        return against_truth(sample, dtype, given, judged)
-
-    failures(sample, sample.dtypes, check)
-
-
-def against_truth(sample, dtype, given, judged):
-    """The first difference of the results from what is right."""
-    for mine, right in zip(checks.flatten(given), checks.flatten(judged), strict=True):
-        if not isinstance(mine, mx.array):
-            problem = None if mine == right else f"{mine!r}, wanted {right!r}"
-        elif sample.exact:
-            problem = checks.bits_difference(mine, right)
-        else:
-            problem = checks.value_difference(
-                mine, right, coarser(mine, dtype), sample.length, sample.tolerance
-            )
-        if problem:
-            return problem
-    return None
-
-
-def coarser(result, dtype):
-    """The dtype that bounds the error: halves may be rounded before a result widens."""
-    return dtype if dtype in ("float16", "bfloat16") else checks.dtype_name(result.dtype)
+    failures(sample, sample.dtypes, lambda dtype: checks.value_problem(sample, dtype))
 
 
 class Smooth:

@@ -1,0 +1,161 @@
+"""Writes docs/support.md and docs/mlx-compatibility.md: nothing in them is stated, each cell was run.
+
+    python tools/support_tables.py
+
+runs the checks of tests/python/test_registry.py on every sample of every function and notes for which
+dtypes they hold, and compares every public name of the installed MLX with heddle's.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "tests" / "python"
+sys.path.insert(0, str(SAMPLES))
+
+import mlx.core  # noqa: E402
+import pytest  # noqa: E402
+import test_registry as registry  # noqa: E402
+from samples.scope import NOT_YET  # noqa: E402
+
+from heddle import surface  # noqa: E402
+
+COLUMNS = {
+    "value": registry.test_value,
+    "grad": registry.test_grad,
+    "jvp": registry.test_jvp_against_vjp,
+    "vmap": registry.test_vmap_against_loop,
+    "compile": registry.test_compiled_equals_eager,
+    "shapeless": registry.test_shapeless_at_other_sizes,
+}
+if hasattr(registry, "test_export"):
+    COLUMNS["export"] = registry.test_export
+SHORT = {"bool_": "bool", "bfloat16": "bf16", "complex64": "c64"} | {
+    f"{long}{bits}": f"{short}{bits}"
+    for long, short in (("float", "f"), ("int", "i"), ("uint", "u"))
+    for bits in (8, 16, 32, 64)
+}
+GROUPS = (
+    ("all", ("bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "bf16", "f32",
+             "f64", "c64")),
+    ("ints", ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")),
+    ("floats", ("f16", "bf16", "f32", "f64")),
+)  # fmt: skip
+
+
+def samples_of(test):
+    """The samples that a test of the registry is asked for."""
+    for mark in test.pytestmark:
+        if mark.name == "parametrize":
+            return mark.args[1]
+    return []
+
+
+def run(column: str, test) -> dict[str, dict[str, list[str]]]:
+    """Problems of every function and dtype that the test was run with."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+
+    def recorded(sample, dtypes, check):
+        for dtype in dtypes:
+            try:
+                problem = check(dtype)
+            except Exception as error:  # an answer like any other: it goes into the table
+                problem = f"raised {error!r}"
+            notes = found[sample.function][SHORT[dtype]]
+            if problem:
+                notes.append(f"{sample.name()} {dtype} {column}: {problem}")
+
+    registry.failures = recorded
+    for sample in samples_of(test):
+        try:
+            test(sample)
+        except pytest.skip.Exception:
+            continue
+    return found
+
+
+def dtype_text(dtypes: set[str]) -> str:
+    """Dtypes, with names for groups that are there as a whole."""
+    names, rest = [], set(dtypes)
+    for name, group in GROUPS:
+        if rest.issuperset(group):
+            names.append(name)
+            rest -= set(group)
+    order = GROUPS[0][1]
+    return " ".join([*names, *sorted(rest, key=order.index)])
+
+
+def support_page() -> str:
+    results = {column: run(column, test) for column, test in COLUMNS.items()}
+    functions = sorted({name for found in results.values() for name in found})
+    lines = [
+        "# What is supported",
+        "",
+        "Made by `make docs` (`tools/support_tables.py`) from the checks of the test suite: a cell lists the",
+        "dtypes with which every sample of the function was run under the transformation and was right: value",
+        "beside MLX and truth, gradient against differences, forward derivative against the gradient, batching",
+        "against a loop, compiled against eager bit for bit, shapeless at other sizes. Transformations are run",
+        "with representative dtypes. An empty cell: it has no meaning there (integers, random draws).",
+        "",
+        "| function | " + " | ".join(COLUMNS) + " |",
+        "|---|" + "---|" * len(COLUMNS),
+    ]
+    problems = []
+    for function in functions:
+        cells = []
+        for column in COLUMNS:
+            by_dtype = results[column].get(function, {})
+            right = {dtype for dtype, notes in by_dtype.items() if not notes}
+            wrong = set(by_dtype) - right
+            problems += [note for notes in by_dtype.values() for note in notes]
+            cells.append(dtype_text(right) + (f" **not {dtype_text(wrong)}**" if wrong else ""))
+        lines.append(f"| `{function}` | " + " | ".join(cells) + " |")
+    lines += ["", "## What is wrong", "", *(f"- {problem}" for problem in problems or ["nothing"])]
+    if NOT_YET:
+        lines += ["", "## Not there yet", ""]
+        lines += [f"- `{name}` ({reason})" for name, reason in sorted(NOT_YET.items())]
+    return "\n".join(lines) + "\n"
+
+
+def compatibility_page() -> str:
+    entries = surface.compare()
+    surface.add_samples(entries, SAMPLES)
+    counts = surface.counts(entries)
+    lines = [
+        "# Beside MLX, name by name",
+        "",
+        f"Made by `make docs` from MLX {mlx.core.__version__}; `heddle inspect --mlx-surface` prints it for the",
+        "MLX that is installed. A name is the same if its kind and its parameters are, and if all sample inputs",
+        "of the tests that call it give the same: values within tolerance, shapes, dtypes, exception types.",
+        "",
+        "| | names |",
+        "|---|---|",
+        *(f"| {status} | {number} |" for status, number in sorted(counts.items())),
+        "",
+        "## What differs or is missing",
+        "",
+    ]
+    different = [entry for entry in entries if entry.status in ("missing", "differs")]
+    lines += [
+        f"- `{entry.name}`: {entry.status}{': ' + entry.reason if entry.reason else ''}"
+        + "".join(f"; {difference}" for difference in entry.differences[:3])
+        for entry in different
+    ] or ["- nothing"]
+    lines += ["", "## Every name", "", "| name | kind | | samples |", "|---|---|---|---|"]
+    lines += [f"| `{e.name}` | {e.kind} | {e.status} | {e.samples} |" for e in entries]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    for name, page in (("support", support_page), ("mlx-compatibility", compatibility_page)):
+        started = time.monotonic()
+        (ROOT / "docs" / f"{name}.md").write_text(page())
+        print(f"docs/{name}.md: {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
