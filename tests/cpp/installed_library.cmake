@@ -1,5 +1,5 @@
-# Installs the C++ library into an empty folder, builds examples/cpp against it with find_package(heddle), and runs that
-# where nothing but the installed files can be found.
+# Installs the C++ library into an empty folder, builds examples/cpp against it with find_package(heddle), and runs its
+# programs where nothing but the installed files can be found.
 #   cmake -DBUILD=<build tree> -DSOURCE=<source tree> -DWORK=<scratch folder> -P installed_library.cmake
 
 function(run)
@@ -16,8 +16,11 @@ run("${CMAKE_COMMAND}" --install "${BUILD}" --component cpp --prefix "${WORK}/pr
 run("${CMAKE_COMMAND}" -S "${SOURCE}/examples/cpp" -B "${WORK}/build" -G Ninja -DCMAKE_BUILD_TYPE=Release
   "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
 run("${CMAKE_COMMAND}" --build "${WORK}/build")
-run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${WORK}/build/example")
-message(STATUS "the example says: ${output}")
+file(GLOB programs LIST_DIRECTORIES false "${WORK}/build/example" "${WORK}/build/*_program")
+foreach(program IN LISTS programs)
+  run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${program}")
+  message(STATUS "${program} says: ${output}")
+endforeach()
 
 file(GLOB library "${WORK}/prefix/lib*/libheddle.so" "${WORK}/prefix/lib/*/libheddle.so")
 file(READ_ELF "${library}" RUNPATH paths)
