@@ -1,9 +1,9 @@
-"""Writes docs/support.md and docs/mlx-compatibility.md: nothing in them is stated, each cell was run.
+"""Writes docs/support.md and docs/mlx-compatibility.md, where each cell comes from a run.
 
     python tools/support_tables.py
 
-runs the checks of tests/python/test_registry.py on every sample of every function and notes for which
-dtypes they hold, and compares every public name of the installed MLX with heddle's.
+runs the checks of tests/python/test_registry.py on every sample of every function and notes for
+which dtypes they hold, and compares every public name of the installed MLX with heddle's.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ sys.path.insert(0, str(SAMPLES))
 
 import mlx.core  # noqa: E402
 import pytest  # noqa: E402
-import test_registry as registry  # noqa: E402
-from samples.scope import NOT_YET  # noqa: E402
 
+import test_registry as registry  # noqa: E402
 from heddle import surface  # noqa: E402
+from samples.scope import NOT_YET  # noqa: E402
 
 COLUMNS = {
     "value": registry.test_value,
@@ -39,6 +39,22 @@ SHORT = {"bool_": "bool", "bfloat16": "bf16", "complex64": "c64"} | {
     for long, short in (("float", "f"), ("int", "i"), ("uint", "u"))
     for bits in (8, 16, 32, 64)
 }
+SUPPORT_HEAD = """\
+# What is supported
+
+Made by `make docs` (`tools/support_tables.py`) from the checks of the test suite: a cell lists the
+dtypes with which every sample of the function was run under the transformation and was right: value
+beside MLX and truth, gradient against differences, forward derivative against the gradient,
+batching against a loop, compiled against eager bit for bit, shapeless at other sizes.
+Transformations are run with representative dtypes. An empty cell: it has no meaning there (integers, random draws).
+"""
+COMPATIBILITY_HEAD = """\
+# Beside MLX, name by name
+
+Made by `make docs` from MLX {version}; `heddle inspect --mlx-surface` prints it for the MLX that is
+installed. A name is the same if its kind and its parameters are, and if all sample inputs of the
+tests that call it give the same: values within tolerance, shapes, dtypes, exception types.
+"""
 GROUPS = (
     ("all", ("bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "bf16", "f32",
              "f64", "c64")),
@@ -93,14 +109,7 @@ def support_page() -> str:
     results = {column: run(column, test) for column, test in COLUMNS.items()}
     functions = sorted({name for found in results.values() for name in found})
     lines = [
-        "# What is supported",
-        "",
-        "Made by `make docs` (`tools/support_tables.py`) from the checks of the test suite: a cell lists the",
-        "dtypes with which every sample of the function was run under the transformation and was right: value",
-        "beside MLX and truth, gradient against differences, forward derivative against the gradient, batching",
-        "against a loop, compiled against eager bit for bit, shapeless at other sizes. Transformations are run",
-        "with representative dtypes. An empty cell: it has no meaning there (integers, random draws).",
-        "",
+        SUPPORT_HEAD,
         "| function | " + " | ".join(COLUMNS) + " |",
         "|---|" + "---|" * len(COLUMNS),
     ]
@@ -126,12 +135,7 @@ def compatibility_page() -> str:
     surface.add_samples(entries, SAMPLES)
     counts = surface.counts(entries)
     lines = [
-        "# Beside MLX, name by name",
-        "",
-        f"Made by `make docs` from MLX {mlx.core.__version__}; `heddle inspect --mlx-surface` prints it for the",
-        "MLX that is installed. A name is the same if its kind and its parameters are, and if all sample inputs",
-        "of the tests that call it give the same: values within tolerance, shapes, dtypes, exception types.",
-        "",
+        COMPATIBILITY_HEAD.format(version=mlx.core.__version__),
         "| | names |",
         "|---|---|",
         *(f"| {status} | {number} |" for status, number in sorted(counts.items())),

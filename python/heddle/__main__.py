@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "inspect",
         help="say what heddle has of the installed MLX",
-        description="List the public names of the installed MLX that heddle lacks or has otherwise.",
+        description="List the public names of the installed MLX that heddle lacks or differs in.",
     )
     command.add_argument("--mlx-surface", action="store_true", required=True, help="MLX's names")
     command.add_argument("--samples", metavar="FOLDER", help="also run the samples of tests/python")

@@ -1,7 +1,7 @@
 """What of the installed MLX heddle has, name by name: ``heddle inspect --mlx-surface``.
 
-A name is compared by kind and parameters. With the sample inputs of heddle's tests at hand, functions
-are also run on both sides.
+A name is compared by kind and parameters. With the sample inputs of heddle's tests at hand,
+functions are also run on both sides.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def parameters(callable_: Any) -> set[str] | None:
         return {_shown(p.name, p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)) for p in found}
     names: set[str] = set()
     for text, *_ in signatures:
-        # nanobind writes defaults as \0, \1, ... and attributes of types as ndarray[writable=False].
+        # nanobind writes defaults as \0, \1, ..., attributes of types as ndarray[writable=False].
         header = re.sub(r"\\\d+", "None", re.sub(r"\[\w+=\w+\]", "", text.strip())).rstrip(":")
         try:
             (function,) = ast.parse(header + ": ...").body
