@@ -46,7 +46,8 @@ Made by `make docs` (`tools/support_tables.py`) from the checks of the test suit
 dtypes with which every sample of the function was run under the transformation and was right: value
 beside MLX and truth, gradient against differences, forward derivative against the gradient,
 batching against a loop, compiled against eager bit for bit, shapeless at other sizes.
-Transformations are run with representative dtypes. An empty cell: it has no meaning there (integers, random draws).
+Transformations are run with representative dtypes. An empty cell: it has no meaning there
+(integers, random draws).
 """
 COMPATIBILITY_HEAD = """\
 # Beside MLX, name by name
