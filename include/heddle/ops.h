@@ -13,6 +13,7 @@
 #include "heddle/ops/norm.h"
 #include "heddle/ops/pointwise.h"
 #include "heddle/ops/products.h"
+#include "heddle/ops/quantized.h"
 #include "heddle/ops/random.h"
 #include "heddle/ops/reduce.h"
 #include "heddle/ops/scan.h"

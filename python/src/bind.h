@@ -159,6 +159,7 @@ void bind_vmap(nb::module_& m);
 void bind_custom_function(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_products(nb::module_& m);
+void bind_quantized(nb::module_& m);
 void bind_convolution(nb::module_& m);
 void bind_linalg(nb::module_& m);
 void bind_fft(nb::module_& m);

@@ -1,0 +1,334 @@
+#include "cpu/quantize.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "core/threads.h"
+#include "cpu/scratch.h"
+#include "cpu/simd.h"
+#include "cpu/small_floats.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/quantize.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "cpu/half_vectors-inl.h"
+#include "cpu/unpack-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heddle::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+namespace {
+
+// ---------------------------------------------------------------------------------------------
+// restoring
+
+template <class T>
+HWY_INLINE hn::Vec<Floats> rounded(hn::Vec<Floats> v) {
+  if constexpr (std::is_same_v<T, float>) {
+    return v;
+  } else {
+    HWY_ALIGN T lanes[16];
+    store_as(v, Floats(), lanes);
+    return load_as(Floats(), lanes);
+  }
+}
+
+template <Element kind, int bits, class T, Rounding rounding>
+void restore_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, T* out) {
+  using U = Unpack<bits>;
+  const U unpack;
+  const Floats d;
+  const int64_t group = m.format.group_size;
+  const uint8_t* from = reinterpret_cast<const uint8_t*>(m.words) + (row * m.columns + first) * bits / 8;
+  const uint8_t* end = reinterpret_cast<const uint8_t*>(m.words_end);
+  const int64_t groups = n / group, first_group = (row * m.columns + first) / group;
+  for (int64_t g = 0; g < groups; g++) {
+    const auto scale = hn::Set(d, scale_of(m, first_group + g));
+    const auto bias = hn::Set(d, bias_of(m, first_group + g));
+    for (int64_t k = 0; k < group; k += U::step, from += U::bytes, out += U::step) {
+      const uint8_t* p = from;
+      uint8_t last[16];
+      if (end - from < 16) {
+        std::memcpy(last, from, U::bytes);
+        p = last;
+      }
+      for (int v = 0; v < U::vectors; v++) {
+        const auto q = decode<kind>(unpack(p, v));
+        hn::Vec<Floats> y;
+        if constexpr (kind != Element::integer) {
+          y = hn::Mul(q, scale);
+        } else if constexpr (rounding == Rounding::once) {
+          y = hn::MulAdd(q, scale, bias);
+        } else {
+          y = hn::Add(rounded<T>(hn::Mul(q, scale)), bias);
+        }
+        store_as(y, d, out + v * U::lanes);
+      }
+    }
+  }
+}
+
+template <class T, Rounding rounding>
+void restore_in(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, T* out) {
+  switch (m.format.mode) {
+    case QuantizationMode::mxfp4:
+    case QuantizationMode::nvfp4:
+      return restore_run<Element::e2m1, 4, T, Rounding::once>(m, row, first, n, out);
+    case QuantizationMode::mxfp8:
+      return restore_run<Element::e4m3, 8, T, Rounding::once>(m, row, first, n, out);
+    case QuantizationMode::affine:
+      break;
+  }
+  switch (m.format.bits) {
+    case 1:
+      return restore_run<Element::integer, 1, T, rounding>(m, row, first, n, out);
+    case 2:
+      return restore_run<Element::integer, 2, T, rounding>(m, row, first, n, out);
+    case 3:
+      return restore_run<Element::integer, 3, T, rounding>(m, row, first, n, out);
+    case 4:
+      return restore_run<Element::integer, 4, T, rounding>(m, row, first, n, out);
+    case 5:
+      return restore_run<Element::integer, 5, T, rounding>(m, row, first, n, out);
+    case 6:
+      return restore_run<Element::integer, 6, T, rounding>(m, row, first, n, out);
+    default:
+      return restore_run<Element::integer, 8, T, rounding>(m, row, first, n, out);
+  }
+}
+
+template <class T>
+void restore_as(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, Rounding rounding,
+                T* out) {
+  if (rounding == Rounding::once) {
+    restore_in<T, Rounding::once>(m, row, first, n, out);
+  } else {
+    restore_in<T, Rounding::each_step>(m, row, first, n, out);
+  }
+}
+
+void dequantize_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, Dtype dtype,
+                    Rounding rounding, void* out) {
+  switch (dtype) {
+    case Dtype::float16:
+      return restore_as(m, row, first, n, rounding, static_cast<float16_t*>(out));
+    case Dtype::bfloat16:
+      return restore_as(m, row, first, n, rounding, static_cast<bfloat16_t*>(out));
+    default:
+      return restore_as(m, row, first, n, rounding, static_cast<float*>(out));
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// affine groups
+
+// Codes, scale and bias of a group that starts at the extreme of larger magnitude; see the op's
+// decomposition for the formulas. NaN compares false and so neither bounds a group nor gets a code.
+void affine_codes(const float* w, int64_t n, int bits, uint32_t* codes, float& scale, float& bias) {
+  const Floats d;
+  const hn::RebindToSigned<Floats> di;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const float infinity = std::numeric_limits<float>::infinity();
+  auto lows = hn::Set(d, infinity), highs = hn::Set(d, -infinity);
+  for (int64_t i = 0; i < n; i += lanes) {
+    const auto v = hn::LoadU(d, w + i);
+    lows = hn::IfThenElse(hn::Lt(v, lows), v, lows);
+    highs = hn::IfThenElse(hn::Gt(v, highs), v, highs);
+  }
+  const float low = hn::GetLane(hn::MinOfLanes(d, lows));
+  const float high = hn::GetLane(hn::MaxOfLanes(d, highs));
+  const float steps = static_cast<float>((1 << bits) - 1);
+  constexpr float least_scale = 1e-7f;
+  const float even = (high - low) / steps;
+  scale = even < least_scale ? least_scale : even;
+  bias = low;
+  if (bits > 1) {
+    const bool from_low = std::fabs(low) > std::fabs(high);
+    if (!from_low) scale = -scale;
+    const float edge = from_low ? low : high;
+    const float count = std::rint(edge / scale);
+    bias = 0;
+    if (count != 0) {
+      scale = edge / count;
+      bias = edge;
+    }
+  }
+  const auto zero = hn::Zero(d), most = hn::Set(d, steps);
+  const auto by = hn::Set(d, scale), from = hn::Set(d, bias);
+  for (int64_t i = 0; i < n; i += lanes) {
+    auto q = hn::Round(hn::Div(hn::Sub(hn::LoadU(d, w + i), from), by));
+    q = hn::IfThenElseZero(hn::Gt(q, zero), q);
+    q = hn::IfThenElse(hn::Gt(q, most), most, q);
+    hn::StoreU(hn::ConvertTo(di, q), di, reinterpret_cast<int32_t*>(codes + i));
+  }
+}
+
+template <class T>
+void widen(const void* from, int64_t n, float* to) {
+  convert_run(static_cast<const T*>(from), to, n);
+}
+
+void widen_run(const void* from, Dtype dtype, int64_t n, float* to) {
+  switch (dtype) {
+    case Dtype::float16:
+      return widen<float16_t>(from, n, to);
+    case Dtype::bfloat16:
+      return widen<bfloat16_t>(from, n, to);
+    default:
+      return widen<float>(from, n, to);
+  }
+}
+
+}  // namespace
+}  // namespace heddle::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heddle::cpu {
+namespace {
+
+HWY_EXPORT(dequantize_run);
+HWY_EXPORT(affine_codes);
+HWY_EXPORT(widen_run);
+
+constexpr int64_t largest_group = 128;
+
+float load_float(const void* data, Dtype dtype, int64_t i) {
+  switch (dtype) {
+    case Dtype::float16:
+      return static_cast<const float16_t*>(data)[i];
+    case Dtype::bfloat16:
+      return static_cast<const bfloat16_t*>(data)[i];
+    default:
+      return static_cast<const float*>(data)[i];
+  }
+}
+
+void store_float(void* data, Dtype dtype, int64_t i, float x) {
+  switch (dtype) {
+    case Dtype::float16:
+      static_cast<float16_t*>(data)[i] = x;
+      return;
+    case Dtype::bfloat16:
+      static_cast<bfloat16_t*>(data)[i] = x;
+      return;
+    default:
+      static_cast<float*>(data)[i] = x;
+  }
+}
+
+float round_to(Dtype dtype, float x) {
+  if (dtype == Dtype::float16) return float16_t(x);
+  if (dtype == Dtype::bfloat16) return bfloat16_t(x);
+  return x;
+}
+
+// A group of a floating-point mode. What MLX composes of array operations is rounded to the dtype of
+// the matrix after each; so is it here, for equal codes.
+void float_codes(const float* w, int64_t n, const Quantization& format, Dtype dtype,
+                 const float* global_scale, uint32_t* codes, uint8_t& scale_code) {
+  float largest = 0;
+  bool finite = true;
+  for (int64_t i = 0; i < n; i++) {
+    const float a = std::fabs(w[i]);
+    if (a > largest) largest = a;
+    finite = finite && std::isfinite(a);
+  }
+  const bool bytes = format.mode == QuantizationMode::mxfp8;
+  const bool relative = format.mode == QuantizationMode::nvfp4;
+  const float most = bytes ? 448.0f : 6.0f;
+  if (!finite) {
+    // A scale that is not finite, times the infinities' signs and zeros, which become NaN.
+    scale_code = relative ? 0x7f : 0xff;
+    for (int64_t i = 0; i < n; i++) {
+      const float x = std::isinf(w[i]) ? w[i] : 0.0f;
+      codes[i] = bytes ? to_e4m3(x) : to_e2m1(x);
+    }
+    return;
+  }
+  float wanted = round_to(dtype, largest / most), scale;
+  if (relative) {
+    const float to_global = global_scale ? nvfp4_range / *global_scale : 1.0f;
+    scale_code = to_e4m3(wanted * to_global);
+    scale = from_e4m3(scale_code);
+    if (global_scale) scale *= *global_scale / nvfp4_range;
+  } else {
+    scale_code = to_e8m0_up(wanted);
+    scale = from_e8m0(scale_code);
+  }
+  const Dtype quotient = global_scale ? Dtype::float32 : dtype;
+  for (int64_t i = 0; i < n; i++) {
+    const float x = scale == 0 ? 0.0f : round_to(quotient, w[i] / scale);
+    codes[i] = bytes ? to_e4m3(x) : to_e2m1(x);
+  }
+}
+
+// n codes (a multiple of 32, or of the codes in a word) as a stream of bits.
+void pack(const uint32_t* codes, int64_t n, int bits, uint32_t* words) {
+  uint64_t pending = 0;
+  int count = 0;
+  for (int64_t i = 0; i < n; i++) {
+    pending |= static_cast<uint64_t>(codes[i]) << count;
+    count += bits;
+    if (count >= 32) {
+      *words++ = static_cast<uint32_t>(pending);
+      pending >>= 32;
+      count -= 32;
+    }
+  }
+}
+
+}  // namespace
+
+float bias_of(const QuantizedMatrix& m, int64_t group) {
+  return m.biases ? load_float(m.biases, m.dtype, group) : 0.0f;
+}
+
+float scale_of(const QuantizedMatrix& m, int64_t group) {
+  const auto* codes = static_cast<const uint8_t*>(m.scales);
+  switch (m.format.mode) {
+    case QuantizationMode::affine:
+      return load_float(m.scales, m.dtype, group);
+    case QuantizationMode::nvfp4:
+      return from_e4m3(codes[group]) * m.factor;
+    default:
+      return from_e8m0(codes[group]);
+  }
+}
+
+void quantize(const View& w, const Quantization& format, const float* global_scale, uint32_t* words,
+              void* scales, void* biases) {
+  const int64_t n = format.group_size, groups = w.size() / n;
+  const int64_t words_each = format.words(n);
+  const char* from = w.as<const char>();
+  const int64_t bytes_each = n * static_cast<int64_t>(size_of(w.dtype));
+  parallel_for(groups, std::max<int64_t>(1, parallel_grain / (4 * n)), [&](int64_t begin, int64_t end) {
+    float values[largest_group];
+    uint32_t codes[largest_group];
+    for (int64_t g = begin; g < end; g++) {
+      HWY_DYNAMIC_DISPATCH(widen_run)(from + g * bytes_each, w.dtype, n, values);
+      if (format.affine()) {
+        float scale, bias;
+        HWY_DYNAMIC_DISPATCH(affine_codes)(values, n, format.bits, codes, scale, bias);
+        store_float(scales, w.dtype, g, scale);
+        store_float(biases, w.dtype, g, bias);
+      } else {
+        float_codes(values, n, format, w.dtype, global_scale, codes,
+                    static_cast<uint8_t*>(scales)[g]);
+      }
+      pack(codes, n, format.bits, words + g * words_each);
+    }
+  });
+}
+
+void dequantize_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, Dtype dtype,
+                    Rounding rounding, void* out) {
+  HWY_DYNAMIC_DISPATCH(dequantize_run)(m, row, first, n, dtype, rounding, out);
+}
+
+}  // namespace heddle::cpu
+#endif

@@ -1,0 +1,15 @@
+// Products with packed matrices.
+#pragma once
+
+#include "core/view.h"
+#include "cpu/quantize.h"
+
+namespace heddle::cpu {
+
+// out (M, N) = x (M, K) times the matrix (K, N), or its transpose where it is stored (N, K). x and
+// out are row-major, of one dtype: float32, float16 or bfloat16. Sums run in float32. Results do not
+// depend on the number of threads, which share the work.
+void quantized_product(const void* x, int64_t M, const QuantizedMatrix& m, bool transpose,
+                       Dtype dtype, void* out);
+
+}  // namespace heddle::cpu

@@ -1,0 +1,79 @@
+// Quantizing a matrix and restoring it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/op.h"
+#include "core/quantization.h"
+
+namespace heddle {
+
+// (w[, global_scale]) to (packed, scales[, biases]).
+class Quantize final : public OpClass<Quantize> {
+ public:
+  static constexpr const char* name = "Quantize";
+  Quantization format;
+  bool has_global_scale;
+  Quantize(const Quantization& f, bool g) : format(f), has_global_scale(g) {}
+  template <class V>
+  void attributes(V& v) const {
+    v("group_size", format.group_size);
+    v("bits", format.bits);
+    v("mode", format.mode);
+    v("has_global_scale", has_global_scale);
+  }
+  Avals infer(const Arrays& in) const override;
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
+};
+
+// (packed, scales[, biases][, global_scale]) to an array of `dtype`.
+class Dequantize final : public OpClass<Dequantize> {
+ public:
+  static constexpr const char* name = "Dequantize";
+  Quantization format;
+  bool has_global_scale;
+  Dtype dtype;
+  Dequantize(const Quantization& f, bool g, Dtype t)
+      : format(f), has_global_scale(g), dtype(t) {}
+  template <class V>
+  void attributes(V& v) const {
+    v("group_size", format.group_size);
+    v("bits", format.bits);
+    v("mode", format.mode);
+    v("has_global_scale", has_global_scale);
+    v("dtype", dtype);
+  }
+  Avals infer(const Arrays& in) const override;
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
+};
+
+// What the public functions share.
+
+// The format that the arguments name, defaults filled in; whether it exists, require_supported says.
+Quantization quantization_of(const char* op, std::optional<int> group_size, std::optional<int> bits,
+                             const std::string& mode);
+void require_supported(const char* op, const Quantization& format);
+const char* name_of(QuantizationMode mode);
+
+// Checks the packed matrix with its scales and biases against the format.
+void require_quantized(const char* op, const Array& w, const Array& scales,
+                       const std::optional<Array>& biases, const Quantization& format);
+
+// The elements of a packed matrix, in `dtype`.
+Array restore(const Quantization& format, const Array& w, const Array& scales,
+              const std::optional<Array>& biases, Dtype dtype, const Stream& s);
+
+// The sums over groups along the last axis.
+Array group_sums(const Array& x, int group_size, const Stream& s);
+
+}  // namespace heddle

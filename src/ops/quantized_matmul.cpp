@@ -1,0 +1,301 @@
+#include "ops/quantized_matmul.h"
+
+#include <algorithm>
+
+#include "heddle/ops.h"
+#include "ops/gathered.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+[[noreturn]] void refuse(const char* op, const std::string& text) {
+  throw std::invalid_argument(fmt::format("[{}] {}", op, text));
+}
+
+// Columns of the product.
+int64_t product_columns(const Quantization& format, bool transpose, const Array& w) {
+  return transpose ? w.shape(-2) : format.elements(w.shape(-1));
+}
+
+// Checks the operands of a product and gives them their common dtype.
+struct Operands {
+  Array x, w, scales;
+  std::optional<Array> biases;
+};
+
+Operands prepare(const char* op, const Array& x, const Array& w, const Array& scales,
+                 const std::optional<Array>& biases, bool transpose, const Quantization& format,
+                 const Stream& s) {
+  require_quantized(op, w, scales, biases, format);
+  require_supported(op, format);
+  Dtype t = x.dtype();
+  if (format.affine()) {
+    t = promote_types(promote_types(t, scales.dtype()), biases->dtype());
+  }
+  if (!is_floating(t)) {
+    refuse(op, fmt::format("Only real floating types are supported but x.dtype() == {}.",
+                           name_of(x.dtype())));
+  }
+  if (t == float64) {
+    throw std::runtime_error(
+        fmt::format("[{}] Only float32, float16 and bfloat16 have a kernel, got float64.", op));
+  }
+  int64_t columns = format.elements(w.shape(-1)), rows = w.shape(-2);
+  if (x.shape(-1) != (transpose ? columns : rows)) {
+    refuse(op, fmt::format("Last dimension of first input with shape (..., {}) does not match the "
+                           "expanded quantized matrix ({}, {}) computed from shape {} with "
+                           "group_size={}, bits={} and transpose={}",
+                           x.shape(-1), transpose ? columns : rows, transpose ? rows : columns,
+                           to_string(w.shape()), format.group_size, format.bits, transpose));
+  }
+  Operands o{astype(x, t, s), w, scales, {}};
+  if (format.affine()) {
+    o.scales = astype(scales, t, s);
+    o.biases = astype(*biases, t, s);
+  }
+  return o;
+}
+
+// The gradient of the dense matrix (..., rows, columns) to that of its scales or biases.
+Array through_restoring(const Quantization& format, const Array& dense, const Array& w,
+                        const Array& scales, bool of_scales, const Stream& s) {
+  if (!of_scales) return group_sums(dense, format.group_size, s);
+  Array q = restore(format, w, ones_like(scales, s), zeros_like(scales, s), float32, s);
+  return group_sums(multiply(dense, q, s), format.group_size, s);
+}
+
+[[noreturn]] void refuse_packed(const char* op) {
+  throw std::runtime_error(fmt::format("[{}] no gradient wrt the quantized weights.", op));
+}
+
+// The tangent: linear in x, and in scales and biases together.
+template <class Op>
+Array tangent(const Op& op, const Arrays& in, const Arrays& t, const std::vector<int>& argnums) {
+  Stream s = to_stream({});
+  OpRef self(&op);
+  Array sum;
+  auto add_term = [&](const Arrays& inputs) {
+    Array term = apply(self, inputs, s);
+    sum = sum ? add(sum, term, s) : term;
+  };
+  Arrays moved = in;
+  bool matrix_moves = false;
+  if (op.format.affine()) {
+    moved[2] = zeros_like(in[2], s);
+    moved[3] = zeros_like(in[3], s);
+  }
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] == 0) {
+      Arrays inputs = in;
+      inputs[0] = t[k];
+      add_term(inputs);
+    } else {
+      moved[static_cast<size_t>(argnums[k])] = t[k];
+      matrix_moves = true;
+    }
+  }
+  if (matrix_moves) add_term(moved);
+  return sum;
+}
+
+Arrays inputs_of(const Operands& o) {
+  Arrays inputs{o.x, o.w, o.scales};
+  if (o.biases) inputs.push_back(*o.biases);
+  return inputs;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// quantized_matmul
+
+Avals QuantizedMatmul::infer(const Arrays& in) const {
+  Shape shape = in[0].shape();
+  shape.back() = product_columns(format, transpose, in[1]);
+  return {{shape, in[0].dtype()}};
+}
+
+std::optional<Arrays> QuantizedMatmul::vjp(const Arrays& in, const Arrays& g,
+                                           const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
+  Arrays result;
+  Array dense;
+  for (int i : argnums) {
+    if (i == 0) {
+      Arrays inputs = in;
+      inputs[0] = g[0];
+      result.push_back(apply(make_op<QuantizedMatmul>(format, !transpose), inputs, s));
+      continue;
+    }
+    if (i == 1 || !format.affine()) refuse_packed("QuantizedMatmul::vjp");
+    if (!dense) {
+      Array x = astype(in[0], float32, s), y = astype(g[0], float32, s);
+      if (in[1].ndim() == 2 && x.ndim() > 2) {
+        x = flatten(x, 0, -2, s);
+        y = flatten(y, 0, -2, s);
+      }
+      dense = transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
+    }
+    result.push_back(
+        astype(through_restoring(format, dense, in[1], in[2], i == 2, s), in[0].dtype(), s));
+  }
+  return result;
+}
+
+std::optional<Arrays> QuantizedMatmul::jvp(const Arrays& in, const Arrays& t,
+                                           const std::vector<int>& argnums, const Arrays&) const {
+  return Arrays{tangent(*this, in, t, argnums)};
+}
+
+std::optional<Op::Batched> QuantizedMatmul::vmap(const Arrays& in, const std::vector<int>& axes,
+                                                 const Stream& s) const {
+  Arrays inputs = in;
+  if (std::all_of(axes.begin() + 1, axes.end(), [](int a) { return a < 0; }) && in[1].ndim() == 2) {
+    inputs[0] = batch_to_front(in[0], axes[0]);  // more rows
+  } else {
+    inputs = all_batched(in, axes, s);
+    if (inputs[1].ndim() == 3 && inputs[0].ndim() > 3) {  // a matrix for several batch dimensions
+      for (size_t i = 1; i < inputs.size(); i++) {
+        Shape shape(inputs[0].shape().begin(), inputs[0].shape().end() - 2);
+        Array x = inputs[i];
+        while (x.ndim() < inputs[0].ndim()) x = expand_dims(x, {1}, s);
+        shape.push_back(x.shape(-2));
+        shape.push_back(x.shape(-1));
+        inputs[i] = broadcast_to(x, shape, s);
+      }
+    }
+  }
+  return Batched{{apply(OpRef(this), inputs, s)}, {0}};
+}
+
+Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
+                       const std::optional<Array>& biases, bool transpose,
+                       std::optional<int> group_size, std::optional<int> bits,
+                       const std::string& mode, StreamOrDevice s) {
+  constexpr const char* op = "quantized_matmul";
+  Quantization format = quantization_of(op, group_size, bits, mode);
+  Stream stream = to_stream(s);
+  if (x.ndim() == 0) {
+    throw std::out_of_range(
+        fmt::format("[{}] x must have at least one dimension, but it is a scalar.", op));
+  }
+  Operands o = prepare(op, x, w, scales, biases, transpose, format, stream);
+  bool row = x.ndim() == 1;
+  if (row) o.x = expand_dims(o.x, {0}, stream);
+  Arrays inputs = inputs_of(o);
+  auto batch_of = [](const Array& a) { return Shape(a.shape().begin(), a.shape().end() - 2); };
+  Shape matrices = broadcast_shapes(batch_of(inputs[1]), batch_of(inputs[2]));
+  Shape common = matrices.empty() ? matrices : broadcast_shapes(batch_of(inputs[0]), matrices);
+  for (size_t i = matrices.empty() ? 1 : 0; i < inputs.size(); i++) {
+    Shape to = common;
+    to.push_back(inputs[i].shape(-2));
+    to.push_back(inputs[i].shape(-1));
+    inputs[i] = broadcast_to(inputs[i], to, stream);
+  }
+  Array out = apply(make_op<QuantizedMatmul>(format, transpose), inputs, stream);
+  return row ? squeeze(out, {-2}, stream) : out;
+}
+
+// ---------------------------------------------------------------------------------------------
+// gather_qmm
+
+Avals GatherQMM::infer(const Arrays& in) const {
+  Shape shape = in.back().shape();
+  shape.push_back(in[0].shape(-2));
+  shape.push_back(product_columns(format, transpose, in[1]));
+  return {{shape, in[0].dtype()}};
+}
+
+std::optional<Arrays> GatherQMM::vjp(const Arrays& in, const Arrays& g,
+                                     const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
+  const Array &left = in[in.size() - 2], &right = in.back();
+  Arrays result;
+  Array dense;
+  for (int i : argnums) {
+    if (i == 0) {
+      Arrays inputs = in;
+      inputs[0] = one_batch_axis(g[0], s);
+      inputs[in.size() - 2] =
+          reshape(arange(0, static_cast<double>(right.size()), 1, uint32, s), right.shape(), s);
+      Array back = apply(make_op<GatherQMM>(format, !transpose, sorted), inputs, s);
+      result.push_back(sum_by_index(back, left, in[0].shape(0), s));
+      continue;
+    }
+    if (i == 1 || !format.affine()) refuse_packed("GatherQMM::vjp");
+    if (!dense) {
+      Array x = astype(take(in[0], left, 0, s), float32, s), y = astype(g[0], float32, s);
+      dense = transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
+      dense = sum_by_index(dense, right, in[1].shape(0), s);
+    }
+    result.push_back(
+        astype(through_restoring(format, dense, in[1], in[2], i == 2, s), in[0].dtype(), s));
+  }
+  return result;
+}
+
+std::optional<Arrays> GatherQMM::jvp(const Arrays& in, const Arrays& t,
+                                     const std::vector<int>& argnums, const Arrays&) const {
+  return Arrays{tangent(*this, in, t, argnums)};
+}
+
+std::optional<Op::Batched> GatherQMM::vmap(const Arrays& in, const std::vector<int>& axes,
+                                           const Stream& s) const {
+  FoldedBatch folded(in, axes);
+  std::vector<size_t> matrix{1, 2};
+  if (format.affine()) matrix.push_back(3);
+  Arrays inputs = folded.operands({0}, s);
+  for (const Array& a : folded.operands(matrix, s)) inputs.push_back(a);
+  inputs.push_back(folded.indices(in.size() - 2, {0}, s));
+  inputs.push_back(folded.indices(in.size() - 1, matrix, s));
+  return Batched{{apply(make_op<GatherQMM>(format, transpose, false), inputs, s)}, {0}};
+}
+
+Array gather_qmm(const Array& x, const Array& w, const Array& scales,
+                 const std::optional<Array>& biases, const std::optional<Array>& lhs_indices,
+                 const std::optional<Array>& rhs_indices, bool transpose,
+                 std::optional<int> group_size, std::optional<int> bits, const std::string& mode,
+                 const std::optional<Array>& global_scale, bool sorted_indices, StreamOrDevice s) {
+  constexpr const char* op = "gather_qmm";
+  Quantization format = quantization_of(op, group_size, bits, mode);
+  Stream stream = to_stream(s);
+  if (x.ndim() < 2) {
+    refuse(op, fmt::format("Input must have at least two dimensions but got input with shape {}.",
+                           to_string(x.shape())));
+  }
+  Operands o = prepare(op, x, w, scales, biases, transpose, format, stream);
+  if (!std::equal(w.shape().begin(), w.shape().end() - 1, scales.shape().begin(),
+                  scales.shape().end() - 1)) {
+    refuse(op, fmt::format("Weight and scales should have the same batch shape. Received weight "
+                           "with shape {}, scales with {}.",
+                           to_string(w.shape()), to_string(scales.shape())));
+  }
+  if (global_scale) {
+    if (format.mode != QuantizationMode::nvfp4) {
+      refuse(op, "Global scale is only supported for 'nvfp4' quantization mode.");
+    }
+    Shape batch(w.shape().begin(), w.shape().end() - 2);
+    if (global_scale->shape() != batch) {
+      refuse(op, fmt::format("Global scale must have one entry per expert with shape {} but got {}.",
+                             to_string(batch), to_string(global_scale->shape())));
+    }
+    if (global_scale->dtype() != float32) {
+      refuse(op, fmt::format("Global scale must have dtype float32 but got {}.",
+                             name_of(global_scale->dtype())));
+    }
+  }
+  GatherIndices indices = gather_indices(op, x, w, lhs_indices, rhs_indices, stream);
+  Arrays inputs;
+  for (const Array& a : inputs_of(o)) inputs.push_back(one_batch_axis(a, stream));
+  inputs.push_back(indices.left);
+  inputs.push_back(indices.right);
+  Array out = apply(make_op<GatherQMM>(format, transpose, sorted_indices), inputs, stream);
+  if (!global_scale) return out;
+  // Linear in the scale: that of its matrix multiplies each product.
+  Array factors = multiply(take(flatten(*global_scale, 0, -1, stream), indices.right, stream),
+                           Array(1.0f / nvfp4_range), stream);
+  return astype(multiply(out, expand_dims(factors, {-2, -1}, stream), stream), out.dtype(), stream);
+}
+
+}  // namespace heddle
