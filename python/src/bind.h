@@ -160,6 +160,7 @@ void bind_custom_function(nb::module_& m);
 void bind_compile(nb::module_& m);
 void bind_products(nb::module_& m);
 void bind_quantized(nb::module_& m);
+void bind_block_products(nb::module_& m);
 void bind_convolution(nb::module_& m);
 void bind_linalg(nb::module_& m);
 void bind_fft(nb::module_& m);

@@ -39,6 +39,7 @@ NB_MODULE(core, m) {
   bind_compile(m);
   bind_products(m);
   bind_quantized(m);
+  bind_block_products(m);
   bind_convolution(m);
   bind_linalg(m);
   bind_fft(m);

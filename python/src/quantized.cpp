@@ -130,6 +130,65 @@ Args:
 Raises:
   ValueError: a mode that does not exist, shapes and dtypes that do not fit, indices that are not integers.
   IndexError: an index out of range, at evaluation.)"));
+  m.def(
+      "qqmm",
+      [](const Array& x, const Array& w, const OptionalArray& scales, OptionalInt group_size,
+         OptionalInt bits, const std::string& mode, const OptionalArray& global_scale_x,
+         const OptionalArray& global_scale_w, StreamOrDevice s) {
+        return qqmm(x, w, scales, group_size, bits, mode, global_scale_x, global_scale_w, s);
+      },
+      "x"_a, "w"_a, "scales"_a = nb::none(), "group_size"_a = nb::none(), "bits"_a = nb::none(),
+      "mode"_a = "nvfp4", "global_scale_x"_a = nb::none(), "global_scale_w"_a = nb::none(), nb::kw_only(),
+      "stream"_a = nb::none(),
+      nb::sig("def qqmm(x: array, w: array, scales: array | None = None, group_size: int | None = None, "
+              "bits: int | None = None, mode: str = 'nvfp4', global_scale_x: array | None = None, "
+              "global_scale_w: array | None = None, *, stream: StreamOrDevice = None) -> array"),
+      with_modes(R"(``x``, rounded to a quantized mode, times the transposed matrix ``w``.
+
+``w`` is packed, with its scales, or else rounded as ``x`` is. Gradients pass the rounding as if it were
+not there; ``w`` has one if it is not packed.
+
+Args:
+  x: shape ``(..., K)``.
+  w: shape ``(N, K)`` in elements.
+  scales: of a packed ``w``.)",
+                 R"(    Affine, which has biases, is not supported.
+  global_scale_x, global_scale_w: for nvfp4, both or neither.
+
+Raises:
+  ValueError: modes, shapes and dtypes that do not fit.)"));
+  m.def(
+      "gather_qqmm",
+      [](const Array& x, const Array& w, const OptionalArray& scales, const OptionalArray& lhs_indices,
+         const OptionalArray& rhs_indices, OptionalInt group_size, OptionalInt bits,
+         const std::string& mode, const OptionalArray& global_scale_x,
+         const OptionalArray& global_scale_w, bool sorted_indices, StreamOrDevice s) {
+        return gather_qqmm(x, w, scales, lhs_indices, rhs_indices, group_size, bits, mode,
+                           global_scale_x, global_scale_w, sorted_indices, s);
+      },
+      nb::arg(), nb::arg(), "scales"_a = nb::none(), "lhs_indices"_a = nb::none(),
+      "rhs_indices"_a = nb::none(), "group_size"_a = nb::none(), "bits"_a = nb::none(),
+      "mode"_a = "nvfp4", "global_scale_x"_a = nb::none(), "global_scale_w"_a = nb::none(), nb::kw_only(),
+      "sorted_indices"_a = false, "stream"_a = nb::none(),
+      nb::sig("def gather_qqmm(x: array, w: array, /, scales: array | None = None, lhs_indices: array | "
+              "None = None, rhs_indices: array | None = None, group_size: int | None = None, bits: int | "
+              "None = None, mode: str = 'nvfp4', global_scale_x: array | None = None, global_scale_w: "
+              "array | None = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> "
+              "array"),
+      with_modes(R"(:func:`qqmm` of gathered matrices, with indices as in :func:`gather_qmm`.
+
+Args:
+  x: shape ``(..., M, K)``.
+  w: shape ``(..., N, K)`` in elements, packed or not.
+  scales: of a packed ``w``.
+  lhs_indices, rhs_indices: into the flattened batch dimensions of ``x`` and ``w``.)",
+                 R"(    Affine, which has biases, is not supported.
+  global_scale_x, global_scale_w: for nvfp4, both or neither.
+  sorted_indices: a promise that may help; it changes no result.
+
+Raises:
+  ValueError: modes, shapes and dtypes that do not fit, indices that are not integers.
+  IndexError: an index out of range, at evaluation.)"));
 }
 
 }  // namespace heddle::python

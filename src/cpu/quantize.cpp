@@ -250,19 +250,18 @@ void float_codes(const float* w, int64_t n, const Quantization& format, Dtype dt
     }
     return;
   }
-  float wanted = round_to(dtype, largest / most), scale;
+  const float wanted = round_to(dtype, largest / most);
+  const float to_global = global_scale ? nvfp4_range / *global_scale : 1.0f;
+  float scale;
   if (relative) {
-    const float to_global = global_scale ? nvfp4_range / *global_scale : 1.0f;
     scale_code = to_e4m3(wanted * to_global);
     scale = from_e4m3(scale_code);
-    if (global_scale) scale *= *global_scale / nvfp4_range;
   } else {
     scale_code = to_e8m0_up(wanted);
     scale = from_e8m0(scale_code);
   }
-  const Dtype quotient = global_scale ? Dtype::float32 : dtype;
   for (int64_t i = 0; i < n; i++) {
-    const float x = scale == 0 ? 0.0f : round_to(quotient, w[i] / scale);
+    const float x = scale == 0 ? 0.0f : round_to(dtype, w[i] / scale) * to_global;
     codes[i] = bytes ? to_e4m3(x) : to_e2m1(x);
   }
 }

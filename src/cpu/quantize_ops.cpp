@@ -1,11 +1,9 @@
 // Kernels of quantized matrices: from nodes to memory.
 #include <algorithm>
-#include <cstring>
-#include <numeric>
-#include <stdexcept>
-#include <vector>
+#include <optional>
 
 #include "core/threads.h"
+#include "cpu/gather_groups.h"
 #include "cpu/kernel.h"
 #include "cpu/quantize.h"
 #include "cpu/quantized_matmul.h"
@@ -77,6 +75,32 @@ const RegisterKernel<Dequantize> dequantize_kernel([](const Work& w) {
   });
 });
 
+// Some rows at a time, through memory that stays in the cache.
+const RegisterKernel<QuantizedRounding> rounding_kernel([](const Work& w) {
+  const auto& op = op_of<QuantizedRounding>(w);
+  Node& out = w.output();
+  out.allocate_dense();
+  if (out.size() == 0) return;
+  const Dense x(w.input(0));
+  const float* global =
+      op.has_global_scale ? reinterpret_cast<const float*>(w.input(1).data) : nullptr;
+  const int64_t columns = out.shape.back(), rows = out.size() / columns;
+  const int64_t item = static_cast<int64_t>(size_of(out.dtype));
+  const int64_t words = op.format.words(columns), groups = columns / op.format.group_size;
+  parallel_for(rows, std::max<int64_t>(1, parallel_grain / columns), [&](int64_t begin, int64_t end) {
+    Scratch packed(static_cast<size_t>(words) * sizeof(uint32_t)), scales(static_cast<size_t>(groups));
+    QuantizedMatrix m{op.format, 1, columns, packed.as<uint32_t>(), packed.as<uint32_t>() + words,
+                      scales.data()};
+    if (global) m.factor = *global / nvfp4_range;
+    for (int64_t row = begin; row < end; row++) {
+      const View one{const_cast<char*>(x.as<char>()) + row * columns * item, out.dtype, {1, columns},
+                     {columns, 1}};
+      quantize(one, op.format, global, packed.as<uint32_t>(), scales.data(), nullptr);
+      dequantize_run(m, 0, 0, columns, out.dtype, Rounding::once, out.data + row * columns * item);
+    }
+  });
+});
+
 const RegisterKernel<QuantizedMatmul> matmul_kernel([](const Work& w) {
   const auto& op = op_of<QuantizedMatmul>(w);
   Node& out = w.output();
@@ -95,49 +119,18 @@ const RegisterKernel<QuantizedMatmul> matmul_kernel([](const Work& w) {
   }
 });
 
-// Products that gather their operands are grouped by matrix, so that each is read once.
 const RegisterKernel<GatherQMM> gather_kernel([](const Work& w) {
   const auto& op = op_of<GatherQMM>(w);
   Node& out = w.output();
   out.allocate_dense();
   if (out.size() == 0) return;
-  const Dense x(w.input(0));
   const Matrices matrices(w, 1, op.format);
-  const Dense left(w.input(w.inputs.size() - 2)), right(w.input(w.inputs.size() - 1));
-  const int64_t entries = w.input(0).shape[0], count = w.input(1).shape[0];
-  const int64_t rows = w.input(0).shape[1], inner = w.input(0).shape[2], columns = out.shape.back();
-  const int64_t products = right.view().size();
-  const uint32_t *from = left.as<uint32_t>(), *by = right.as<uint32_t>();
-  for (int64_t i = 0; i < products; i++) {
-    if (from[i] >= entries || by[i] >= count) {
-      throw std::out_of_range(fmt::format(
-          "[gather_qmm] Indices ({}, {}) are out of range for {} and {} matrices.", from[i], by[i],
-          entries, count));
-    }
-  }
-  std::vector<int64_t> order(static_cast<size_t>(products));
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return by[a] < by[b]; });
-  const size_t item = size_of(out.dtype);
-  const size_t in_bytes = static_cast<size_t>(rows * inner) * item;
-  const size_t out_bytes = static_cast<size_t>(rows * columns) * item;
-  for (size_t i = 0; i < order.size();) {
-    size_t end = i + 1;
-    while (end < order.size() && by[order[end]] == by[order[i]]) end++;
-    const size_t group = end - i;
-    Scratch gathered(group * in_bytes), product(group * out_bytes);
-    for (size_t j = 0; j < group; j++) {
-      std::memcpy(gathered.as<char>() + j * in_bytes,
-                  x.as<char>() + from[order[i + j]] * in_bytes, in_bytes);
-    }
-    quantized_product(gathered.data(), static_cast<int64_t>(group) * rows, matrices[by[order[i]]],
-                      op.transpose, out.dtype, product.data());
-    for (size_t j = 0; j < group; j++) {
-      std::memcpy(out.data + static_cast<size_t>(order[i + j]) * out_bytes,
-                  product.as<char>() + j * out_bytes, out_bytes);
-    }
-    i = end;
-  }
+  const Dense x(w.input(0)), left(w.input(w.inputs.size() - 2)), right(w.input(w.inputs.size() - 1));
+  each_gathered_matrix("gather_qmm", x, left, right, w.input(1).shape[0], out,
+                       [&](const void* rows, int64_t count, int64_t matrix, void* results) {
+                         quantized_product(rows, count, matrices[matrix], op.transpose, out.dtype,
+                                           results);
+                       });
 });
 
 }  // namespace

@@ -32,6 +32,7 @@ void quantized_product(const void* x, int64_t M, const QuantizedMatrix& m, bool 
     std::memset(out, 0, static_cast<size_t>(M * N * item));
     return;
   }
+  if (transpose && M <= few_quantized_rows) return quantized_vectors(x, M, m, dtype, out);
   const Dtype inner = onednn::native(dtype) ? dtype : Dtype::float32;
   const int64_t inner_item = static_cast<int64_t>(size_of(inner));
   Scratch widened(inner == dtype ? 0 : static_cast<size_t>(M * K * inner_item));

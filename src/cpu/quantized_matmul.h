@@ -12,4 +12,8 @@ namespace heddle::cpu {
 void quantized_product(const void* x, int64_t M, const QuantizedMatrix& m, bool transpose,
                        Dtype dtype, void* out);
 
+// The same for the transposed matrix and few rows, in one pass over the packed elements. K > 0.
+inline constexpr int64_t few_quantized_rows = 8;
+void quantized_vectors(const void* x, int64_t M, const QuantizedMatrix& m, Dtype dtype, void* out);
+
 }  // namespace heddle::cpu

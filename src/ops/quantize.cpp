@@ -37,22 +37,6 @@ Quantization defaults_of(QuantizationMode mode) {
   __builtin_unreachable();
 }
 
-void require_global_scale(const char* op, const std::optional<Array>& scale,
-                          QuantizationMode mode) {
-  if (!scale) return;
-  if (mode != QuantizationMode::nvfp4) {
-    refuse(op, "Global scale is only supported for 'nvfp4' quantization mode.");
-  }
-  if (scale->size() != 1) {
-    refuse(op, fmt::format("Global scale must be a scalar but got shape {}.",
-                           to_string(scale->shape())));
-  }
-  if (scale->dtype() != float32) {
-    refuse(op,
-           fmt::format("Global scale must have dtype float32 but got {}.", name_of(scale->dtype())));
-  }
-}
-
 Shape with_last(Shape shape, int64_t last) {
   shape.back() = last;
   return shape;
@@ -95,6 +79,22 @@ const char* name_of(QuantizationMode mode) {
       return "nvfp4";
   }
   __builtin_unreachable();
+}
+
+void require_global_scale(const char* op, const std::optional<Array>& scale,
+                          QuantizationMode mode) {
+  if (!scale) return;
+  if (mode != QuantizationMode::nvfp4) {
+    refuse(op, "Global scale is only supported for 'nvfp4' quantization mode.");
+  }
+  if (scale->size() != 1) {
+    refuse(op, fmt::format("Global scale must be a scalar but got shape {}.",
+                           to_string(scale->shape())));
+  }
+  if (scale->dtype() != float32) {
+    refuse(op,
+           fmt::format("Global scale must have dtype float32 but got {}.", name_of(scale->dtype())));
+  }
 }
 
 Quantization quantization_of(const char* op, std::optional<int> group_size, std::optional<int> bits,
@@ -200,23 +200,24 @@ std::optional<Op::Batched> Quantize::vmap(const Arrays& in, const std::vector<in
 // such that zero is exact too.
 std::optional<Arrays> Quantize::decompose(const Arrays& in, const Stream& s) const {
   if (!format.affine()) return std::nullopt;
-  Dtype dtype = in[0].dtype();
-  Array w = in_groups(astype(in[0], float32, s), format.group_size, s);
+  Dtype dtype = in[0].dtype(), wide = dtype == float64 ? float64 : float32;
+  auto number = [&](float x) { return Array(x, wide); };
+  Array w = in_groups(astype(in[0], wide, s), format.group_size, s);
   Array low = min(w, {-1}, true, s), high = max(w, {-1}, true, s);
-  Array steps(static_cast<float>((1 << format.bits) - 1));
-  Array scale = maximum(divide(subtract(high, low, s), steps, s), Array(least_scale), s);
+  Array steps = number(static_cast<float>((1 << format.bits) - 1)), zero = number(0);
+  Array scale = maximum(divide(subtract(high, low, s), steps, s), number(least_scale), s);
   Array bias = low;
   if (format.bits > 1) {
     Array from_low = greater(abs(low, s), abs(high, s), s);
     scale = where(from_low, scale, negative(scale, s), s);
     Array edge = where(from_low, low, high, s);
     Array count = stop_gradient(round(divide(edge, scale, s), 0, s), s);
-    Array some = not_equal(count, Array(0.0f), s);
-    scale = where(some, divide(edge, where(some, count, Array(1.0f), s), s), scale, s);
-    bias = where(some, edge, Array(0.0f), s);
+    Array some = not_equal(count, zero, s);
+    scale = where(some, divide(edge, where(some, count, number(1), s), s), scale, s);
+    bias = where(some, edge, zero, s);
   }
   Array q = round(divide(subtract(w, bias, s), scale, s), 0, s);
-  q = minimum(where(greater(q, Array(0.0f), s), q, Array(0.0f), s), steps, s);
+  q = minimum(where(greater(q, zero, s), q, zero, s), steps, s);
   Array values = flatten(astype(q, uint32, s), -2, -1, s);
   return Arrays{pack(values, format.bits, s), astype(squeeze(scale, {-1}, s), dtype, s),
                 astype(squeeze(bias, {-1}, s), dtype, s)};
@@ -244,8 +245,8 @@ Arrays quantize(const Array& w, std::optional<int> group_size, std::optional<int
                            format.group_size, to_string(w.shape())));
   }
   require_supported(op, format);
-  if (w.dtype() == float64 && format.affine()) {
-    throw std::runtime_error("[quantize] Only float32, float16 and bfloat16 have a kernel, got float64.");
+  if (w.dtype() == float64 && format.affine()) {  // the kernel has no such form
+    return *make_op<Quantize>(format, false)->decompose({w}, stream);
   }
   Array x = w.dtype() == float64 ? astype(w, float32, stream) : w;
   Arrays inputs{x};
@@ -268,7 +269,7 @@ std::optional<Arrays> Dequantize::vjp(const Arrays& in, const Arrays& g,
     if (!is_floating(in[static_cast<size_t>(i)].dtype())) {
       result.emplace_back();
     } else if (!format.affine()) {  // the global scale
-      result.push_back(divide(sum(astype(multiply(g[0], out[0], s), float32, s), {}, false, s), in[2], s));
+      result.push_back(divide(sum(astype(multiply(g[0], out[0], s), float32, s), false, s), in[2], s));
     } else {
       Array wide = astype(g[0], float32, s);
       if (i == 1) {
@@ -299,6 +300,29 @@ std::optional<Op::Batched> Dequantize::vmap(const Arrays& in, const std::vector<
   Arrays inputs = all_batched(Arrays(in.begin(), in.begin() + static_cast<long>(matrices)),
                               {axes.begin(), axes.begin() + static_cast<long>(matrices)}, s);
   inputs.insert(inputs.end(), in.begin() + static_cast<long>(matrices), in.end());
+  return Batched{{apply(OpRef(this), inputs, s)}, {0}};
+}
+
+// ---------------------------------------------------------------------------------------------
+// what quantizing leaves
+
+std::optional<Arrays> QuantizedRounding::vjp(const Arrays&, const Arrays& g,
+                                             const std::vector<int>& argnums, const Arrays&) const {
+  Arrays result;
+  for (int i : argnums) result.push_back(i == 0 ? g[0] : Array());
+  return result;
+}
+
+std::optional<Arrays> QuantizedRounding::jvp(const Arrays& in, const Arrays& t,
+                                             const std::vector<int>& argnums, const Arrays&) const {
+  return Arrays{argnums[0] == 0 ? t[0] : zeros_like(in[0])};
+}
+
+std::optional<Op::Batched> QuantizedRounding::vmap(const Arrays& in, const std::vector<int>& axes,
+                                                   const Stream& s) const {
+  if (has_global_scale && axes[1] >= 0) return std::nullopt;
+  Arrays inputs = in;
+  inputs[0] = batch_to_front(in[0], axes[0]);
   return Batched{{apply(OpRef(this), inputs, s)}, {0}};
 }
 

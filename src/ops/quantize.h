@@ -57,7 +57,33 @@ class Dequantize final : public OpClass<Dequantize> {
   bool follows_shapes() const override { return true; }
 };
 
+// (x[, global_scale]): what is left of x once it is quantized. Derivatives pass through as if nothing
+// were rounded: the true ones are zero almost everywhere and no use.
+class QuantizedRounding final : public OpClass<QuantizedRounding> {
+ public:
+  static constexpr const char* name = "QuantizedRounding";
+  Quantization format;
+  bool has_global_scale;
+  QuantizedRounding(const Quantization& f, bool g) : format(f), has_global_scale(g) {}
+  template <class V>
+  void attributes(V& v) const {
+    v("group_size", format.group_size);
+    v("bits", format.bits);
+    v("mode", format.mode);
+    v("has_global_scale", has_global_scale);
+  }
+  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
+};
+
 // What the public functions share.
+
+void require_global_scale(const char* op, const std::optional<Array>& scale, QuantizationMode mode);
 
 // The format that the arguments name, defaults filled in; whether it exists, require_supported says.
 Quantization quantization_of(const char* op, std::optional<int> group_size, std::optional<int> bits,

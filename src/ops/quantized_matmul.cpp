@@ -37,10 +37,6 @@ Operands prepare(const char* op, const Array& x, const Array& w, const Array& sc
     refuse(op, fmt::format("Only real floating types are supported but x.dtype() == {}.",
                            name_of(x.dtype())));
   }
-  if (t == float64) {
-    throw std::runtime_error(
-        fmt::format("[{}] Only float32, float16 and bfloat16 have a kernel, got float64.", op));
-  }
   int64_t columns = format.elements(w.shape(-1)), rows = w.shape(-2);
   if (x.shape(-1) != (transpose ? columns : rows)) {
     refuse(op, fmt::format("Last dimension of first input with shape (..., {}) does not match the "
@@ -55,6 +51,12 @@ Operands prepare(const char* op, const Array& x, const Array& w, const Array& sc
     o.biases = astype(*biases, t, s);
   }
   return o;
+}
+
+// The restored matrix as the right operand: for float64, of which the kernels have no form.
+Array dense_of(const Operands& o, bool transpose, const Quantization& f, const Stream& s) {
+  Array w = dequantize(o.w, o.scales, o.biases, f.group_size, f.bits, name_of(f.mode), {}, float64, s);
+  return transpose ? swapaxes(w, -1, -2, s) : w;
 }
 
 // The gradient of the dense matrix (..., rows, columns) to that of its scales or biases.
@@ -181,6 +183,7 @@ Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
         fmt::format("[{}] x must have at least one dimension, but it is a scalar.", op));
   }
   Operands o = prepare(op, x, w, scales, biases, transpose, format, stream);
+  if (o.x.dtype() == float64) return matmul(o.x, dense_of(o, transpose, format, stream), stream);
   bool row = x.ndim() == 1;
   if (row) o.x = expand_dims(o.x, {0}, stream);
   Arrays inputs = inputs_of(o);
@@ -285,6 +288,10 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
                              name_of(global_scale->dtype())));
     }
   }
+  if (o.x.dtype() == float64) {
+    return gather_mm(o.x, dense_of(o, transpose, format, stream), lhs_indices, rhs_indices,
+                     sorted_indices, stream);
+  }
   GatherIndices indices = gather_indices(op, x, w, lhs_indices, rhs_indices, stream);
   Arrays inputs;
   for (const Array& a : inputs_of(o)) inputs.push_back(one_batch_axis(a, stream));
@@ -296,6 +303,124 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
   Array factors = multiply(take(flatten(*global_scale, 0, -1, stream), indices.right, stream),
                            Array(1.0f / nvfp4_range), stream);
   return astype(multiply(out, expand_dims(factors, {-2, -1}, stream), stream), out.dtype(), stream);
+}
+
+// ---------------------------------------------------------------------------------------------
+// both operands rounded
+
+namespace {
+
+// The operands of a product of which both sides are quantized.
+struct Rounded {
+  Quantization format;
+  Array x;
+  Array w;  // packed, or rounded to what packing leaves
+  std::optional<Array> factor;  // on the product, for the global scale of a packed w
+};
+
+Array rounding(const Array& x, const Quantization& format, const std::optional<Array>& global_scale,
+               const Stream& s) {
+  Arrays inputs{x};
+  if (global_scale) inputs.push_back(reshape(*global_scale, {}, s));
+  return apply(make_op<QuantizedRounding>(format, global_scale.has_value()), inputs, s);
+}
+
+Rounded prepare_rounded(const char* op, const Array& x, const Array& w,
+                        const std::optional<Array>& scales, std::optional<int> group_size,
+                        std::optional<int> bits, const std::string& mode,
+                        const std::optional<Array>& global_x, const std::optional<Array>& global_w,
+                        const Stream& s) {
+  Rounded r{quantization_of(op, group_size, bits, mode), x, w, {}};
+  const bool packed = w.dtype() == uint32;
+  auto require_float = [&](const char* which, Dtype t) {
+    if (is_floating(t) && t != float64) return;
+    refuse(op, fmt::format("Only real floating types except float64 are supported but {} argument "
+                           "dtype == {}.",
+                           which, name_of(t)));
+  };
+  require_float("first", x.dtype());
+  if (r.format.affine()) refuse(op, "Affine quantization is not supported: it has biases.");
+  if (packed && !scales) refuse(op, "Scales must be provided if second argument is quantized.");
+  if (!packed && scales) refuse(op, "Scales must not be provided if second argument is not quantized.");
+  if (!packed) require_float("second", w.dtype());
+  require_global_scale(op, global_x, r.format.mode);
+  require_global_scale(op, global_w, r.format.mode);
+  if (global_x.has_value() != global_w.has_value()) {
+    refuse(op, "For nvfp4 mode, either both global_scale_x and global_scale_w must be provided, or "
+               "neither.");
+  }
+  if (packed) {
+    require_quantized(op, w, *scales, {}, r.format);
+  } else if (w.ndim() < 2 || x.shape(-1) != w.shape(-1)) {
+    refuse(op, fmt::format("Last dimension of first input with shape {} must match last dimension "
+                           "of second input with shape {}.",
+                           to_string(x.shape()), to_string(w.shape())));
+  }
+  require_supported(op, r.format);
+  int64_t inner = packed ? r.format.elements(w.shape(-1)) : w.shape(-1);
+  if (x.shape(-1) != inner) {
+    refuse(op, fmt::format("Last dimension of first input with shape (..., {}) does not match the "
+                           "expanded quantized matrix ({}, {}) computed from shape {} with "
+                           "group_size={}, bits={} and transpose=true",
+                           x.shape(-1), inner, w.shape(-2), to_string(w.shape()),
+                           r.format.group_size, r.format.bits));
+  }
+  if (inner % r.format.group_size != 0) {
+    refuse(op, fmt::format("The last dimension of the inputs needs to be divisible by the group "
+                           "size {} but it is {}.",
+                           r.format.group_size, inner));
+  }
+  r.x = rounding(x, r.format, global_x, s);
+  if (!packed) {
+    r.w = swapaxes(rounding(astype(w, x.dtype(), s), r.format, global_w, s), -1, -2, s);
+  } else if (global_w) {
+    r.factor = multiply(reshape(*global_w, {}, s), Array(1.0f / nvfp4_range), s);
+  }
+  return r;
+}
+
+Array finished(const Rounded& r, const Array& out, const Stream& s) {
+  return r.factor ? astype(multiply(out, *r.factor, s), out.dtype(), s) : out;
+}
+
+}  // namespace
+
+Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales,
+           std::optional<int> group_size, std::optional<int> bits, const std::string& mode,
+           const std::optional<Array>& global_scale_x, const std::optional<Array>& global_scale_w,
+           StreamOrDevice s) {
+  constexpr const char* op = "qqmm";
+  Stream stream = to_stream(s);
+  if (x.ndim() == 0 || w.ndim() != 2) {
+    refuse(op, fmt::format("Only 2D inputs are supported but x.ndim() == {} and w.ndim() == {}.",
+                           x.ndim(), w.ndim()));
+  }
+  Rounded r = prepare_rounded(op, x, w, scales, group_size, bits, mode, global_scale_x,
+                              global_scale_w, stream);
+  if (!scales) return matmul(r.x, r.w, stream);
+  Array out = quantized_matmul(r.x, w, *scales, {}, true, r.format.group_size, r.format.bits, mode,
+                               stream);
+  return finished(r, out, stream);
+}
+
+Array gather_qqmm(const Array& x, const Array& w, const std::optional<Array>& scales,
+                  const std::optional<Array>& lhs_indices, const std::optional<Array>& rhs_indices,
+                  std::optional<int> group_size, std::optional<int> bits, const std::string& mode,
+                  const std::optional<Array>& global_scale_x,
+                  const std::optional<Array>& global_scale_w, bool sorted_indices,
+                  StreamOrDevice s) {
+  constexpr const char* op = "gather_qqmm";
+  Stream stream = to_stream(s);
+  if (x.ndim() < 2) {
+    refuse(op, fmt::format("Input must have at least two dimensions but got input with shape {}.",
+                           to_string(x.shape())));
+  }
+  Rounded r = prepare_rounded(op, x, w, scales, group_size, bits, mode, global_scale_x,
+                              global_scale_w, stream);
+  if (!scales) return gather_mm(r.x, r.w, lhs_indices, rhs_indices, sorted_indices, stream);
+  Array out = gather_qmm(r.x, w, *scales, {}, lhs_indices, rhs_indices, true, r.format.group_size,
+                         r.format.bits, mode, {}, sorted_indices, stream);
+  return finished(r, out, stream);
 }
 
 }  // namespace heddle

@@ -217,8 +217,8 @@ def test_grad_like_mlx(sample):
             cotangents = theirs.random_like(outputs)
             wanted = theirs.vjp(cotangents)
             reference.eval(wanted)
-        except ValueError:
-            return None  # MLX has no rule; differences decide in test_grad.
+        except (ValueError, RuntimeError):
+            return None  # MLX has no rule or kernel; differences decide in test_grad.
         gradients = attempt(lambda: mine.vjp(mine.random_like(mine(*mine.primals))))
         allowed = {"complex64": 2e-3, **checks.GRADIENT_TOLERANCE}[dtype]
         if dtype == "float64":

@@ -8,8 +8,8 @@
 //   nvfp4   16*             4*                    uint8, E4M3      none
 //
 // (*: what is taken where no value is given.) Wrong combinations, shapes and dtypes throw
-// std::invalid_argument; float64 is refused with std::runtime_error where a kernel has no such
-// form. Products sum in float32.
+// std::invalid_argument. Products sum in float32; those of float64, which have no kernel, are dense
+// ones of the restored matrix.
 #pragma once
 
 #include <optional>
@@ -55,5 +55,21 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
                  const std::string& mode = "affine",
                  const std::optional<Array>& global_scale = {}, bool sorted_indices = false,
                  StreamOrDevice s = {});
+
+// x, rounded to a quantized mode without biases, times the transposed matrix w, which is packed
+// (with its scales) or else rounded alike. Gradients pass the rounding as if it were not there; w has
+// one if it is not packed. Global scales (nvfp4 only) are given for both or for none.
+Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales = {},
+           std::optional<int> group_size = {}, std::optional<int> bits = {},
+           const std::string& mode = "nvfp4", const std::optional<Array>& global_scale_x = {},
+           const std::optional<Array>& global_scale_w = {}, StreamOrDevice s = {});
+// The same of gathered matrices, with indices as in gather_qmm.
+Array gather_qqmm(const Array& x, const Array& w, const std::optional<Array>& scales = {},
+                  const std::optional<Array>& lhs_indices = {},
+                  const std::optional<Array>& rhs_indices = {}, std::optional<int> group_size = {},
+                  std::optional<int> bits = {}, const std::string& mode = "nvfp4",
+                  const std::optional<Array>& global_scale_x = {},
+                  const std::optional<Array>& global_scale_w = {}, bool sorted_indices = false,
+                  StreamOrDevice s = {});
 
 }  // namespace heddle

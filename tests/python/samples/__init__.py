@@ -1,6 +1,7 @@
 """The sample inputs of every public function: one table per op family."""
 
 from . import (
+    block_products,
     convolution,
     creation,
     custom,
@@ -10,6 +11,7 @@ from . import (
     linalg,
     pointwise,
     products,
+    quantized,
     random,
     reduce,
     scan,
@@ -26,6 +28,8 @@ FAMILIES = (
     indexing,
     sort,
     products,
+    block_products,
+    quantized,
     random,
     fast,
     convolution,

@@ -1,0 +1,233 @@
+#include "ops/block_products.h"
+
+#include <algorithm>
+
+#include "heddle/ops.h"
+#include "ops/gathered.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+[[noreturn]] void refuse(const char* op, const std::string& text) {
+  throw std::invalid_argument(fmt::format("[{}] {}", op, text));
+}
+
+Dtype product_dtype(const char* op, const Array& a, const Array& b) {
+  Dtype t = promote_types(a.dtype(), b.dtype());
+  if (!is_floating(t)) {
+    refuse(op, fmt::format("Only real floating point types are supported but {} and {} were "
+                           "provided which results in {}, which is not a real floating point type.",
+                           name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+  }
+  return t;
+}
+
+// The operands as matrices of one dtype; vectors are a row and a column.
+struct Operands {
+  Array a, b;
+  bool row, column;
+};
+
+Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s) {
+  if (a.ndim() == 0 || b.ndim() == 0) {
+    refuse(op, "Got 0 dimension input. Inputs must have at least one dimension.");
+  }
+  Dtype t = product_dtype(op, a, b);
+  Operands o{astype(a, t, s), astype(b, t, s), a.ndim() == 1, b.ndim() == 1};
+  if (o.row) o.a = expand_dims(o.a, {0}, s);
+  if (o.column) o.b = expand_dims(o.b, {1}, s);
+  if (o.a.shape(-1) != o.b.shape(-2)) {
+    refuse(op, fmt::format("Last dimension of first input with shape {} must match second to last "
+                           "dimension of second input with shape {}.",
+                           to_string(a.shape()), to_string(b.shape())));
+  }
+  return o;
+}
+
+Array without_added(const Operands& o, const Array& out, const Stream& s) {
+  if (o.row && o.column) return squeeze(out, {-2, -1}, s);
+  if (o.row) return squeeze(out, {-2}, s);
+  return o.column ? squeeze(out, {-1}, s) : out;
+}
+
+Shape batch_of(const Array& a) { return Shape(a.shape().begin(), a.shape().end() - 2); }
+
+Array with_batch(const Array& x, Shape batch, const Stream& s) {
+  batch.push_back(x.shape(-2));
+  batch.push_back(x.shape(-1));
+  return broadcast_to(x, batch, s);
+}
+
+int64_t blocks_of(int64_t extent, int block_size) { return (extent + block_size - 1) / block_size; }
+
+// `x` with what the mask says of its blocks.
+Array masked(const Array& x, const Array& mask, int block_size, const Stream& s) {
+  Array wide = repeat(repeat(mask, block_size, -1, s), block_size, -2, s);
+  Shape start(static_cast<size_t>(wide.ndim()), 0), stop = wide.shape();
+  stop[stop.size() - 2] = x.shape(-2);
+  stop[stop.size() - 1] = x.shape(-1);
+  wide = slice(wide, start, stop, s);
+  return is_bool(mask.dtype()) ? where(wide, x, Array(0.0f, x.dtype()), s) : multiply(x, wide, s);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// gather_mm
+
+Avals GatherMM::infer(const Arrays& in) const {
+  Shape shape = in[3].shape();
+  shape.push_back(in[0].shape(-2));
+  shape.push_back(in[1].shape(-1));
+  return {{shape, in[0].dtype()}};
+}
+
+std::optional<Arrays> GatherMM::vjp(const Arrays& in, const Arrays& g,
+                                    const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
+  const Array &left = in[2], &right = in[3];
+  Arrays result;
+  for (int i : argnums) {
+    if (i == 0) {
+      Array count = reshape(arange(0, static_cast<double>(right.size()), 1, uint32, s),
+                            right.shape(), s);
+      Array back = apply(OpRef(this), {one_batch_axis(g[0], s), swapaxes(in[1], -1, -2, s), count, right},
+                         s);
+      result.push_back(sum_by_index(back, left, in[0].shape(0), s));
+    } else {
+      Array taken = swapaxes(take(in[0], left, 0, s), -1, -2, s);
+      result.push_back(sum_by_index(matmul(taken, g[0], s), right, in[1].shape(0), s));
+    }
+  }
+  return result;
+}
+
+std::optional<Arrays> GatherMM::jvp(const Arrays& in, const Arrays& t,
+                                    const std::vector<int>& argnums, const Arrays&) const {
+  Array sum;
+  for (size_t k = 0; k < argnums.size(); k++) {
+    Arrays inputs = in;
+    inputs[static_cast<size_t>(argnums[k])] = t[k];
+    Array term = apply(OpRef(this), inputs, to_stream({}));
+    sum = sum ? add(sum, term) : term;
+  }
+  return Arrays{sum};
+}
+
+std::optional<Op::Batched> GatherMM::vmap(const Arrays& in, const std::vector<int>& axes,
+                                          const Stream& s) const {
+  FoldedBatch folded(in, axes);
+  return Batched{{apply(make_op<GatherMM>(false),
+                        {folded.operands({0}, s)[0], folded.operands({1}, s)[0],
+                         folded.indices(2, {0}, s), folded.indices(3, {1}, s)},
+                        s)},
+                 {0}};
+}
+
+Array gather_mm(const Array& a, const Array& b, const std::optional<Array>& lhs_indices,
+                const std::optional<Array>& rhs_indices, bool sorted_indices, StreamOrDevice s) {
+  constexpr const char* op = "gather_mm";
+  Stream stream = to_stream(s);
+  Operands o = prepare(op, a, b, stream);
+  GatherIndices indices = gather_indices(op, o.a, o.b, lhs_indices, rhs_indices, stream);
+  Array out = apply(make_op<GatherMM>(sorted_indices),
+                    {one_batch_axis(o.a, stream), one_batch_axis(o.b, stream), indices.left,
+                     indices.right},
+                    stream);
+  return without_added(o, out, stream);
+}
+
+// ---------------------------------------------------------------------------------------------
+// block_masked_mm
+
+Avals BlockMaskedMM::infer(const Arrays& in) const {
+  Shape shape = in[0].shape();
+  shape.back() = in[1].shape(-1);
+  return {{shape, in[0].dtype()}};
+}
+
+std::optional<Op::Batched> BlockMaskedMM::vmap(const Arrays& in, const std::vector<int>& axes,
+                                               const Stream& s) const {
+  return Batched{{apply(OpRef(this), all_batched(in, axes, s), s)}, {0}};
+}
+
+std::optional<Arrays> BlockMaskedMM::decompose(const Arrays& in, const Stream& s) const {
+  Array a = has_lhs_mask ? masked(in[0], in[lhs_mask()], block_size, s) : in[0];
+  Array b = has_rhs_mask ? masked(in[1], in[rhs_mask()], block_size, s) : in[1];
+  Array out = matmul(a, b, s);
+  return Arrays{has_out_mask ? masked(out, in[2], block_size, s) : out};
+}
+
+Array block_masked_mm(const Array& a, const Array& b, int block_size,
+                      const std::optional<Array>& mask_out, const std::optional<Array>& mask_lhs,
+                      const std::optional<Array>& mask_rhs, StreamOrDevice s) {
+  constexpr const char* op = "block_masked_mm";
+  Stream stream = to_stream(s);
+  if (block_size < 1) {
+    refuse(op, fmt::format("The block size must be positive but it is {}.", block_size));
+  }
+  Operands o = prepare(op, a, b, stream);
+  Shape batch = broadcast_shapes(batch_of(o.a), batch_of(o.b));
+  Arrays inputs{with_batch(o.a, batch, stream), with_batch(o.b, batch, stream)};
+  int64_t rows = blocks_of(o.a.shape(-2), block_size), inner = blocks_of(o.a.shape(-1), block_size),
+          columns = blocks_of(o.b.shape(-1), block_size);
+  auto add_mask = [&](const std::optional<Array>& mask, int64_t height, int64_t width) {
+    if (!mask) return;
+    Array m = is_bool(mask->dtype()) ? *mask : astype(*mask, o.a.dtype(), stream);
+    Shape shape = batch;
+    shape.push_back(height);
+    shape.push_back(width);
+    if (broadcast_shapes(m.shape(), shape) != shape) {
+      refuse(op, fmt::format("A mask of shape {} does not fit blocks of shape {}.",
+                             to_string(m.shape()), to_string(shape)));
+    }
+    inputs.push_back(broadcast_to(m, shape, stream));
+  };
+  add_mask(mask_out, rows, columns);
+  add_mask(mask_lhs, rows, inner);
+  add_mask(mask_rhs, inner, columns);
+  Array out = apply(make_op<BlockMaskedMM>(block_size, mask_out.has_value(), mask_lhs.has_value(),
+                                           mask_rhs.has_value()),
+                    inputs, stream);
+  return without_added(o, out, stream);
+}
+
+// ---------------------------------------------------------------------------------------------
+// segmented_mm
+
+Avals SegmentedMM::infer(const Arrays& in) const {
+  Shape shape = in[2].shape();
+  shape.back() = in[0].shape(-2);
+  shape.push_back(in[1].shape(-1));
+  return {{shape, in[0].dtype()}};
+}
+
+std::optional<Arrays> SegmentedMM::decompose(const Arrays& in, const Stream& s) const {
+  Arrays ends = split(in[2], 2, -1, s);
+  Array k = arange(0, static_cast<double>(in[0].shape(-1)), 1, uint32, s);
+  Array inside = logical_and(greater_equal(k, ends[0], s), less(k, ends[1], s), s);
+  Array chosen = where(expand_dims(inside, {-2}, s), in[0], Array(0.0f, in[0].dtype()), s);
+  return Arrays{matmul(chosen, in[1], s)};
+}
+
+Array segmented_mm(const Array& a, const Array& b, const Array& segments, StreamOrDevice s) {
+  constexpr const char* op = "segmented_mm";
+  Stream stream = to_stream(s);
+  if (a.ndim() != 2 || b.ndim() != 2) {
+    refuse(op, fmt::format("Batched matmul not supported: a and b must be matrices but have shapes "
+                           "{} and {}.",
+                           to_string(a.shape()), to_string(b.shape())));
+  }
+  if (!is_integer(segments.dtype())) {
+    refuse(op, "Got segments with invalid dtype. Segments must be integral.");
+  }
+  if (segments.ndim() == 0 || segments.shape(-1) != 2) {
+    refuse(op, fmt::format("The segments should have shape (..., 2) but {} was provided.",
+                           to_string(segments.shape())));
+  }
+  Operands o = prepare(op, a, b, stream);
+  return apply(make_op<SegmentedMM>(), {o.a, o.b, astype(segments, uint32, stream)}, stream);
+}
+
+}  // namespace heddle

@@ -1,0 +1,51 @@
+#include "ops/hadamard.h"
+
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+// Sizes of the matrices that powers of two multiply.
+bool has_hadamard_matrix(int64_t n) {
+  while (n > 0 && n % 2 == 0) {
+    if (n == 12 || n == 20 || n == 28) return true;
+    n /= 2;
+  }
+  return n == 1;
+}
+
+}  // namespace
+
+Avals Hadamard::infer(const Arrays& in) const {
+  int64_t n = in[0].shape(-1);
+  if (!has_hadamard_matrix(n)) {
+    throw std::invalid_argument(fmt::format(
+        "[hadamard] Only supports n = m*2^k where m in (1, 12, 20, 28), but n is {}.", n));
+  }
+  return {{in[0].shape(), in[0].dtype()}};
+}
+
+std::optional<Arrays> Hadamard::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
+                                    const Arrays&) const {
+  return Arrays{apply(make_op<Hadamard>(scale, orthonormal, !transposed), {g[0]}, to_stream({}))};
+}
+
+std::optional<Op::Batched> Hadamard::vmap(const Arrays& in, const std::vector<int>& axes,
+                                          const Stream& s) const {
+  return Batched{{apply(OpRef(this), {batch_to_front(in[0], axes[0])}, s)}, {0}};
+}
+
+Array hadamard_transform(const Array& a, std::optional<float> scale, StreamOrDevice s) {
+  Stream stream = to_stream(s);
+  if (a.size() == 0) {
+    throw std::invalid_argument("[hadamard_transform] Does not support empty arrays.");
+  }
+  Array x = is_floating(a.dtype()) ? a : astype(a, float32, stream);
+  bool scalar = a.ndim() == 0;
+  if (scalar) x = reshape(x, {1}, stream);
+  Array out = apply(make_op<Hadamard>(scale.value_or(1.0f), !scale, false), {x}, stream);
+  return scalar ? reshape(out, {}, stream) : out;
+}
+
+}  // namespace heddle
