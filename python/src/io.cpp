@@ -221,9 +221,9 @@ void bind_io(nb::module_& m) {
   m.def("load", &load, nb::arg(), "format"_a = nb::none(), "return_metadata"_a = false,
         nb::kw_only(), "stream"_a = nb::none(),
         signature("load",
-                  "file: Union[file, str, pathlib.Path], /, format: Optional[str] = None, "
+                  "file: str | pathlib.Path | typing.BinaryIO, /, format: str | None = None, "
                   "return_metadata: bool = False",
-                  "Union[array, dict[str, array], tuple[dict[str, array], dict[str, Any]]]"),
+                  "array | dict[str, array] | tuple[dict[str, array], dict[str, typing.Any]]"),
         R"(Arrays from a file: npy, npz, safetensors or GGUF.
 
 Files given by path are mapped: arrays take memory as they are used. File objects are read at once, npy and
@@ -245,7 +245,7 @@ Raises:
   ValueError: an unknown format, or (as ``heddle.UnsafeFileError``) a file that contradicts itself; the
     message names file, offset and field.)");
   m.def("save", &save_array, "file"_a, "arr"_a,
-        nb::sig("def save(file: Union[file, str, pathlib.Path], arr: array) -> None"),
+        nb::sig("def save(file: str | pathlib.Path | typing.BinaryIO, arr: array) -> None"),
         R"(Writes an array to an npy file.
 
 A path is written atomically: an old file stays whole until the new one is complete. The suffix ``.npy`` is
@@ -263,7 +263,7 @@ Raises:
         save_archive(file, args, kwargs, false);
       },
       "file"_a, "args"_a, "kwargs"_a,
-      nb::sig("def savez(file: Union[file, str, pathlib.Path], *args, **kwargs)"),
+      nb::sig("def savez(file: str | pathlib.Path | typing.BinaryIO, *args, **kwargs)"),
       R"(Writes arrays to an npz file, uncompressed.
 
 A path is written atomically. The suffix ``.npz`` is added where it is missing.
@@ -282,7 +282,7 @@ Raises:
         save_archive(file, args, kwargs, true);
       },
       "file"_a, "args"_a, "kwargs"_a,
-      nb::sig("def savez_compressed(file: Union[file, str, pathlib.Path], *args, **kwargs)"),
+      nb::sig("def savez_compressed(file: str | pathlib.Path | typing.BinaryIO, *args, **kwargs)"),
       R"(Writes arrays to an npz file, deflated; see ``savez``.
 
 Args:
@@ -290,9 +290,9 @@ Args:
   *args: arrays that are called arr_0, arr_1, ...
   **kwargs: arrays by name.)");
   m.def("save_safetensors", &save_tensors, "file"_a, "arrays"_a, "metadata"_a = nb::none(),
-        nb::sig(
-            "def save_safetensors(file: Union[file, str, pathlib.Path], arrays: dict[str, array], "
-            "metadata: Optional[dict[str, str]] = None)"),
+        nb::sig("def save_safetensors(file: str | pathlib.Path | typing.BinaryIO, arrays: "
+                "dict[str, array], "
+                "metadata: dict[str, str] | None = None)"),
         R"(Writes arrays to a safetensors file.
 
 A path is written atomically: an old file stays whole until the new one is complete. The suffix
@@ -305,10 +305,11 @@ Args:
 
 Raises:
   RuntimeError: the file cannot be written.)");
-  m.def("save_gguf", &save_model, "file"_a, "arrays"_a, "metadata"_a = nb::none(),
-        nb::sig("def save_gguf(file: Union[file, str, pathlib.Path], arrays: dict[str, array], "
-                "metadata: Optional[dict[str, Union[array, str, list[str]]]] = None)"),
-        R"(Writes arrays and metadata to a GGUF file, version 3.
+  m.def(
+      "save_gguf", &save_model, "file"_a, "arrays"_a, "metadata"_a = nb::none(),
+      nb::sig("def save_gguf(file: str | pathlib.Path | typing.BinaryIO, arrays: dict[str, array], "
+              "metadata: dict[str, array | str | list[str]] | None = None)"),
+      R"(Writes arrays and metadata to a GGUF file, version 3.
 
 A path is written atomically. The suffix ``.gguf`` is added where it is missing.
 
