@@ -125,6 +125,7 @@ Rows product_rows();
 Rows fast_rows();
 Rows linalg_rows();
 Rows fft_rows();
+Rows quantize_rows();
 
 // Null for what no row knows.
 const Primitive* find_primitive(const std::string& name);

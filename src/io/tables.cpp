@@ -10,7 +10,7 @@ struct Tables {
 
   Tables() {
     for (auto* rows : {pointwise_rows, shape_rows, index_rows, reduce_rows, product_rows, fast_rows,
-                       linalg_rows, fft_rows}) {
+                       linalg_rows, fft_rows, quantize_rows}) {
       families.push_back(rows());
     }
     for (const Rows& rows : families) {

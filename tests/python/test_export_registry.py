@@ -39,7 +39,11 @@ MLX_CANNOT_STORE = (
     "QQMatmul",
 )
 # What no .mlxfn file can hold; .heddle files hold all but functions with rules of their own.
-MLXFN_CANNOT_HOLD = ("LU", "Det", "SLogDet", "Cofactors", "CustomTransforms")
+MLXFN_CANNOT_HOLD = (
+    *("LU", "Det", "SLogDet", "Cofactors", "CustomTransforms"),
+    *("Quantize of this mode", "Hadamard of a transposed matrix"),
+)
+NO_FLOAT64 = ("only supports float32", "Unsupported type")
 # Results that are right in more than one form, and differ between the engines.
 SEVERAL_RIGHT = (
     "linalg.svd",
@@ -144,6 +148,8 @@ def test_files_of_heddle_run_in_mlx(family, tmp_path):
         results = run_in_mlx(tmp_path, jobs)
         for file, (sample, wanted) in expected.items():
             given = results[file]
+            if isinstance(given, str) and "float64" in file and any(t in given for t in NO_FLOAT64):
+                continue  # MLX's kernel has no such form
             problem = given if isinstance(given, str) else difference(sample, given, wanted)
             if problem:
                 failures.append(f"{sample.name()} {file}: {problem}")
