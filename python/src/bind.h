@@ -165,6 +165,7 @@ void bind_convolution(nb::module_& m);
 void bind_linalg(nb::module_& m);
 void bind_fft(nb::module_& m);
 void bind_attention(nb::module_& fast);
+void bind_recurrent(nb::module_& fast);
 void bind_io(nb::module_& m);
 void bind_export(nb::module_& m);
 void bind_introspection(nb::module_& m);

@@ -68,6 +68,7 @@ void bind_fast(nb::module_& m) {
   nb::module_ fast = add_submodule(m, "fast", "Operations with kernels of their own.");
   bind_norms(fast);
   bind_attention(fast);
+  bind_recurrent(fast);
 }
 
 }  // namespace heddle::python

@@ -33,7 +33,7 @@ HWY_INLINE void multiply_block(D d, int64_t K, const T* a, int64_t row_stride, i
   hn::Vec<D> sum[rows][vectors];
 #pragma GCC unroll 8
   for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int j = 0; j < vectors; j++) {
       if constexpr (adds) {
         sum[i][j] =
@@ -45,12 +45,12 @@ HWY_INLINE void multiply_block(D d, int64_t K, const T* a, int64_t row_stride, i
   }
   for (int64_t k = 0; k < K; k++) {
     hn::Vec<D> row[vectors];
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int j = 0; j < vectors; j++) row[j] = hn::LoadU(d, b + j * lanes);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
       auto x = hn::Set(d, a[i * row_stride]);
-#pragma GCC unroll 3
+#pragma GCC unroll 4
       for (int j = 0; j < vectors; j++) sum[i][j] = hn::MulAdd(x, row[j], sum[i][j]);
     }
     a += k_stride;
@@ -58,7 +58,7 @@ HWY_INLINE void multiply_block(D d, int64_t K, const T* a, int64_t row_stride, i
   }
 #pragma GCC unroll 8
   for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int j = 0; j < vectors; j++) hn::StoreU(sum[i][j], d, c + (i * vectors + j) * lanes);
   }
 }

@@ -9,14 +9,16 @@ from .layers import (
     containers,
     convolution,
     convolution_transpose,
+    distributed,
     dropout,
     embedding,
     linear,
     normalization,
     pooling,
     positional_encoding,
+    quantized,
     recurrent,
     transformer,
     upsample,
 )
-from .utils import value_and_grad
+from .utils import average_gradients, value_and_grad

@@ -13,6 +13,7 @@ from . import (
     products,
     quantized,
     random,
+    recurrent,
     reduce,
     scan,
     shape,
@@ -35,6 +36,7 @@ FAMILIES = (
     convolution,
     linalg,
     fft,
+    recurrent,
     custom,
 )
 SAMPLES = [sample for family in FAMILIES for sample in family.SAMPLES]

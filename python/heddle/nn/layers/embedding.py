@@ -5,6 +5,7 @@ import math
 import heddle.core as mx
 
 from .base import Module
+from .quantized import QuantizedEmbedding
 
 
 class Embedding(Module):
@@ -32,3 +33,20 @@ class Embedding(Module):
     def as_linear(self, x):
         """Use the table as the weight of a linear layer, for models that tie the two."""
         return x @ self["weight"].T
+
+    def to_quantized(
+        self,
+        group_size: int | None = None,
+        bits: int | None = None,
+        mode: str = "affine",
+        quantize_input: bool = False,
+    ) -> Module:
+        """The embedding with a quantized table.
+
+        Args:
+            group_size, bits, mode: The format, see :func:`heddle.core.quantize`.
+            quantize_input: Must be false; the input consists of indices.
+        """
+        if quantize_input:
+            raise ValueError("Quantized input is not supported.")
+        return QuantizedEmbedding.from_embedding(self, group_size, bits, mode)

@@ -8,6 +8,7 @@ from typing import Any
 import heddle.core as mx
 
 from .base import Module
+from .quantized import QQLinear, QuantizedLinear
 
 
 class Identity(Module):
@@ -47,6 +48,29 @@ class Linear(Module):
         if "bias" in self:
             return mx.addmm(self["bias"], x, self["weight"].T)
         return x @ self["weight"].T
+
+    def to_quantized(
+        self,
+        group_size: int | None = None,
+        bits: int | None = None,
+        mode: str = "affine",
+        quantize_input: bool = False,
+    ) -> Module:
+        """The layer with a quantized weight.
+
+        Args:
+            group_size, bits, mode: The format, see :func:`heddle.core.quantize`.
+            quantize_input: Whether to quantize the input of every call too, in the modes
+                ``"nvfp4"`` and ``"mxfp8"``.
+        """
+        if not quantize_input:
+            return QuantizedLinear.from_linear(self, group_size, bits, mode)
+        if mode not in ("nvfp4", "mxfp8"):
+            raise ValueError(
+                "Quantized activations are only supported for 'nvfp4' and 'mxfp8' modes, "
+                f"got {mode}."
+            )
+        return QQLinear.from_linear(self, group_size, bits, mode)
 
 
 class Bilinear(Module):

@@ -1,6 +1,7 @@
 """Recurrent layers over sequences of shape (..., time, features).
 
-All of them apply their input weights to the whole sequence at once and then step through time.
+Each runs as one operation of the engine, which applies the input weights to the whole sequence at
+once and then steps through time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 import heddle.core as mx
 
-from .activations import tanh
+from .activations import relu, tanh
 from .base import Module
 
 
@@ -18,9 +19,8 @@ def _uniform(bound: float, *shape: int) -> mx.array:
     return mx.random.uniform(low=-bound, high=bound, shape=shape)
 
 
-def _project(x: mx.array, weight: mx.array, bias: mx.array | None) -> mx.array:
-    """The input weights applied to a sequence, with the bias if there is one."""
-    return x @ weight.T if bias is None else mx.addmm(bias, x, weight.T)
+_FUSED = {tanh: "tanh", mx.tanh: "tanh", relu: "relu"}
+"""The nonlinearities that the engine has a cell for."""
 
 
 class RNN(Module):
@@ -59,7 +59,10 @@ class RNN(Module):
         )
 
     def __call__(self, x, hidden=None):
-        x = _project(x, self.Wxh, self.bias)
+        fused = _FUSED.get(self.nonlinearity)
+        if fused is not None:
+            return mx.fast.rnn(x, self.Wxh, self.Whh, self.bias, hidden, fused)
+        x = x @ self.Wxh.T if self.bias is None else mx.addmm(self.bias, x, self.Wxh.T)
         states = []
         for t in range(x.shape[-2]):
             update = x[..., t, :]
@@ -104,26 +107,7 @@ class GRU(Module):
         )
 
     def __call__(self, x, hidden=None):
-        x = _project(x, self.Wx, self.b)
-        gates_end = 2 * self.hidden_size
-        x_gates, x_new = x[..., :gates_end], x[..., gates_end:]
-        states = []
-        for t in range(x.shape[-2]):
-            gates, new = x_gates[..., t, :], x_new[..., t, :]
-            if hidden is not None:
-                h = hidden @ self.Wh.T
-                gates = gates + h[..., :gates_end]
-                h_new = h[..., gates_end:]
-            else:
-                h_new = None
-            if self.bhn is not None:
-                h_new = self.bhn if h_new is None else h_new + self.bhn
-            r, z = mx.split(mx.sigmoid(gates), 2, axis=-1)
-            n = mx.tanh(new if h_new is None else new + r * h_new)
-            kept = (1 - z) * n
-            hidden = kept if hidden is None else kept + z * hidden
-            states.append(hidden)
-        return mx.stack(states, axis=-2)
+        return mx.fast.gru(x, self.Wx, self.Wh, self.b, self.bhn, hidden)
 
 
 class LSTM(Module):
@@ -161,16 +145,4 @@ class LSTM(Module):
         )
 
     def __call__(self, x, hidden=None, cell=None):
-        x = _project(x, self.Wx, self.bias)
-        hidden_states, cell_states = [], []
-        for t in range(x.shape[-2]):
-            gates = x[..., t, :]
-            if hidden is not None:
-                gates = mx.addmm(gates, hidden, self.Wh.T)
-            i, f, g, o = mx.split(gates, 4, axis=-1)
-            written = mx.sigmoid(i) * mx.tanh(g)
-            cell = written if cell is None else mx.sigmoid(f) * cell + written
-            hidden = mx.sigmoid(o) * mx.tanh(cell)
-            hidden_states.append(hidden)
-            cell_states.append(cell)
-        return mx.stack(hidden_states, axis=-2), mx.stack(cell_states, axis=-2)
+        return mx.fast.lstm(x, self.Wx, self.Wh, self.bias, hidden, cell)

@@ -1,0 +1,34 @@
+// Recurrent layers over whole sequences, each as one operation with a kernel of its own. `x` is
+// (..., time, features) with at least one step; the weights apply to the last axis, (out, in), the
+// parts of the gates one below the other; initial states are (..., hidden) and zero if absent. All
+// floating dtypes; halves are computed in float32. Shapes that do not fit throw
+// std::invalid_argument.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "heddle/array.h"
+
+namespace heddle::fast {
+
+enum class RecurrentActivation { tanh, relu };
+
+// h' = activation(wx x + bias + wh h). Returns the states of all steps, (..., time, hidden).
+Array rnn(const Array& x, const Array& wx, const Array& wh, const std::optional<Array>& bias = {},
+          const std::optional<Array>& hidden = {},
+          RecurrentActivation activation = RecurrentActivation::tanh, StreamOrDevice s = {});
+
+// Gates in the order r, z, n: h' = (1 - z) n + z h, n = tanh(wx_n x + bias_n + r (wh_n h + bias_hn)).
+Array gru(const Array& x, const Array& wx, const Array& wh, const std::optional<Array>& bias = {},
+          const std::optional<Array>& bias_hn = {}, const std::optional<Array>& hidden = {},
+          StreamOrDevice s = {});
+
+// Gates in the order i, f, g, o: c' = f c + i g, h' = o tanh(c'). Returns the hidden states and the
+// cells of all steps.
+std::pair<Array, Array> lstm(const Array& x, const Array& wx, const Array& wh,
+                             const std::optional<Array>& bias = {},
+                             const std::optional<Array>& hidden = {},
+                             const std::optional<Array>& cell = {}, StreamOrDevice s = {});
+
+}  // namespace heddle::fast
