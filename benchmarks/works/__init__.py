@@ -1,6 +1,26 @@
 """Every benchmark, by name. A family file lists its works; only this place knows them all."""
 
-from . import layers, memory, overhead, pointwise, products, reductions, sorting, training
+from . import (
+    layers,
+    memory,
+    overhead,
+    pointwise,
+    products,
+    recurrent,
+    reductions,
+    sorting,
+    training,
+)
 
-FAMILIES = (memory, products, pointwise, reductions, sorting, overhead, layers, training)
+FAMILIES = (
+    memory,
+    products,
+    pointwise,
+    reductions,
+    sorting,
+    overhead,
+    layers,
+    recurrent,
+    training,
+)
 WORKS = {work.name: work for family in FAMILIES for work in family.WORKS}

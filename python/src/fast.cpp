@@ -69,6 +69,7 @@ void bind_fast(nb::module_& m) {
   bind_norms(fast);
   bind_attention(fast);
   bind_recurrent(fast);
+  bind_gpu_kernels(fast);
 }
 
 }  // namespace heddle::python

@@ -148,7 +148,8 @@ HWY_INLINE void finish_unit(const RecurrentForward& w, int64_t b, int64_t t, int
   const int64_t H = w.sizes.hidden, T = w.sizes.time, L = lanes(), n = H - unit;
   const float* x = w.x + (b * T + t) * w.sizes.gates() + unit;
   float* out = w.hidden + (b * T + t) * H + unit;
-  auto gate = [&](int g) HWY_ATTR { return hn::Add(load(x + g * H, n), hn::Load(d, sums + g * L)); };
+  auto gate = [&](int g)
+                  HWY_ATTR { return hn::Add(load(x + g * H, n), hn::Load(d, sums + g * L)); };
   if constexpr (cell == Recurrence::lstm) {
     const float* before = t ? w.cells + (b * T + t - 1) * H + unit : w.extra + b * H + unit;
     const V i = m::sigmoid(d, gate(0)), f = m::sigmoid(d, gate(1));
@@ -174,7 +175,8 @@ HWY_INLINE void finish_plain(const RecurrentForward& w, int64_t b, int64_t t, in
   for (int v = 0; v < plain_vectors && unit < H; v++, unit += lanes()) {
     const int64_t n = H - unit;
     const V sum = hn::Add(load(w.x + at + unit, n), hn::Load(d, sums + v * lanes()));
-    store(cell == Recurrence::rnn_tanh ? m::tanh(d, sum) : hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), hn::Zero(d), sum),
+    store(cell == Recurrence::rnn_tanh ? m::tanh(d, sum)
+                                       : hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), hn::Zero(d), sum),
           w.hidden + at + unit, n);
   }
 }
@@ -217,8 +219,9 @@ HWY_INLINE V tanh_slope(V g, V y) {  // g (1 - y^2)
   return hn::NegMulAdd(hn::Mul(g, y), y, g);
 }
 
-// One vector of units of one row at step t: from the cotangents of the states to those of the gates.
-// g_h0 and g_c0 hold what comes from the step after. What a GRU's state gets directly stays there.
+// One vector of units of one row at step t: from the cotangents of the states to those of the
+// gates. g_h0 and g_c0 hold what comes from the step after. What a GRU's state gets directly stays
+// there.
 template <Recurrence cell>
 HWY_INLINE void gates_backward(const RecurrentBackward& w, int64_t b, int64_t t, int64_t unit) {
   const D d;
@@ -230,7 +233,8 @@ HWY_INLINE void gates_backward(const RecurrentBackward& w, int64_t b, int64_t t,
   if constexpr (cell == Recurrence::lstm) {
     float* carried_cell = w.g_c0 + b * H + unit;
     const float* before = t ? w.cells + state - H : w.c0 + b * H + unit;
-    const V i = m::sigmoid(d, load(w.sums + gate, n)), f = m::sigmoid(d, load(w.sums + gate + H, n));
+    const V i = m::sigmoid(d, load(w.sums + gate, n)),
+            f = m::sigmoid(d, load(w.sums + gate + H, n));
     const V c = m::tanh(d, load(w.sums + gate + 2 * H, n));
     const V o = m::sigmoid(d, load(w.sums + gate + 3 * H, n));
     const V y = m::tanh(d, load(w.cells + state, n));
@@ -303,19 +307,27 @@ void steps_backward(const RecurrentBackward& w, float* packed, const Team& team)
 
 void forward(const RecurrentForward& w, float* packed, const Team& team) {
   switch (w.sizes.cell) {
-    case Recurrence::rnn_tanh: return steps<Recurrence::rnn_tanh>(w, packed, team);
-    case Recurrence::rnn_relu: return steps<Recurrence::rnn_relu>(w, packed, team);
-    case Recurrence::gru: return steps<Recurrence::gru>(w, packed, team);
-    case Recurrence::lstm: return steps<Recurrence::lstm>(w, packed, team);
+    case Recurrence::rnn_tanh:
+      return steps<Recurrence::rnn_tanh>(w, packed, team);
+    case Recurrence::rnn_relu:
+      return steps<Recurrence::rnn_relu>(w, packed, team);
+    case Recurrence::gru:
+      return steps<Recurrence::gru>(w, packed, team);
+    case Recurrence::lstm:
+      return steps<Recurrence::lstm>(w, packed, team);
   }
 }
 
 void backward(const RecurrentBackward& w, float* packed, const Team& team) {
   switch (w.sizes.cell) {
-    case Recurrence::rnn_tanh: return steps_backward<Recurrence::rnn_tanh>(w, packed, team);
-    case Recurrence::rnn_relu: return steps_backward<Recurrence::rnn_relu>(w, packed, team);
-    case Recurrence::gru: return steps_backward<Recurrence::gru>(w, packed, team);
-    case Recurrence::lstm: return steps_backward<Recurrence::lstm>(w, packed, team);
+    case Recurrence::rnn_tanh:
+      return steps_backward<Recurrence::rnn_tanh>(w, packed, team);
+    case Recurrence::rnn_relu:
+      return steps_backward<Recurrence::rnn_relu>(w, packed, team);
+    case Recurrence::gru:
+      return steps_backward<Recurrence::gru>(w, packed, team);
+    case Recurrence::lstm:
+      return steps_backward<Recurrence::lstm>(w, packed, team);
   }
 }
 

@@ -48,7 +48,8 @@ const RegisterKernel<RecurrentVJP> recurrent_vjp_kernel([](const Work& w) {
   const size_t given = w.outputs.size();
   const Dense x(w.input(0)), wh(w.input(1)), h0(w.input(2)), extra(w.input(given - 1));
   const Dense hidden(w.input(given)), cells(w.input(lstm ? given + 1 : given));
-  const Dense g_hidden(w.input(lstm ? given + 2 : given + 1)), g_cells(w.input(w.inputs.size() - 1));
+  const Dense g_hidden(w.input(lstm ? given + 2 : given + 1)),
+      g_cells(w.input(w.inputs.size() - 1));
 
   // The states before each step, and their part of the gates for all steps at once.
   Scratch previous(static_cast<size_t>(B * T * H) * sizeof(float));
@@ -66,7 +67,8 @@ const RegisterKernel<RecurrentVJP> recurrent_vjp_kernel([](const Work& w) {
   Scratch bias(static_cast<size_t>(G) * sizeof(float));
   if (gru) {
     std::memset(bias.data(), 0, static_cast<size_t>(2 * H) * sizeof(float));
-    std::memcpy(bias.as<float>() + 2 * H, extra.as<float>(), static_cast<size_t>(H) * sizeof(float));
+    std::memcpy(bias.as<float>() + 2 * H, extra.as<float>(),
+                static_cast<size_t>(H) * sizeof(float));
     addend = dense(bias.as<float>(), {B * T, G});
     addend.strides = {0, 1};
   }
@@ -89,7 +91,8 @@ const RegisterKernel<RecurrentVJP> recurrent_vjp_kernel([](const Work& w) {
     for (int64_t i = 0; i < B * T; i++) ones.as<float>()[i] = 1;
     View of_n = dense(g_gates + 2 * H, {B * T, H});
     of_n.strides = {G, 1};
-    matmul(dense(ones.as<float>(), {1, B * T}), of_n, dense(w.output(3).view().as<float>(), {1, H}));
+    matmul(dense(ones.as<float>(), {1, B * T}), of_n,
+           dense(w.output(3).view().as<float>(), {1, H}));
   }
 });
 

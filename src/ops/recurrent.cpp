@@ -140,10 +140,9 @@ Arrays run(const char* name, Recurrence cell, const Array& x, const Weights& w,
   if (x.shape(-2) < 1) refuse(name, "The input must have at least one time step.");
   if (w.wx.ndim() != 2 || w.wh.ndim() != 2 || w.wh.shape(0) != gates_of(cell) * w.wh.shape(1) ||
       w.wx.shape(0) != w.wh.shape(0)) {
-    refuse(name,
-           fmt::format("The weights must have the shapes ({0} * hidden, features) and ({0} * "
-                       "hidden, hidden) but have {1} and {2}.",
-                       gates_of(cell), to_string(w.wx.shape()), to_string(w.wh.shape())));
+    refuse(name, fmt::format("The weights must have the shapes ({0} * hidden, features) and ({0} * "
+                             "hidden, hidden) but have {1} and {2}.",
+                             gates_of(cell), to_string(w.wx.shape()), to_string(w.wh.shape())));
   }
   const int64_t hidden = w.wh.shape(1), time = x.shape(-2);
   auto check_width = [&](const char* what, const Array& a) {
@@ -152,8 +151,8 @@ Arrays run(const char* name, Recurrence cell, const Array& x, const Weights& w,
                                to_string(a.shape())));
     }
   };
-  Array projected = w.bias ? addmm(*w.bias, x, transpose(w.wx, s), 1, 1, s)
-                           : matmul(x, transpose(w.wx, s), s);
+  Array projected =
+      w.bias ? addmm(*w.bias, x, transpose(w.wx, s), 1, 1, s) : matmul(x, transpose(w.wx, s), s);
   Dtype t = promote_types(projected.dtype(), w.wh.dtype());
   if (bias_hn) {
     check_width("The bias of n", *bias_hn);
@@ -210,8 +209,7 @@ Array gru(const Array& x, const Array& wx, const Array& wh, const std::optional<
 std::pair<Array, Array> lstm(const Array& x, const Array& wx, const Array& wh,
                              const std::optional<Array>& bias, const std::optional<Array>& hidden,
                              const std::optional<Array>& cell, StreamOrDevice s) {
-  Arrays out =
-      run("lstm", Recurrence::lstm, x, {wx, wh, bias}, {hidden, cell}, {}, to_stream(s));
+  Arrays out = run("lstm", Recurrence::lstm, x, {wx, wh, bias}, {hidden, cell}, {}, to_stream(s));
   return {out[0], out[1]};
 }
 

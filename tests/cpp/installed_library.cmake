@@ -16,7 +16,8 @@ run("${CMAKE_COMMAND}" --install "${BUILD}" --component cpp --prefix "${WORK}/pr
 run("${CMAKE_COMMAND}" -S "${SOURCE}/examples/cpp" -B "${WORK}/build" -G Ninja -DCMAKE_BUILD_TYPE=Release
   "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
 run("${CMAKE_COMMAND}" --build "${WORK}/build")
-file(GLOB programs LIST_DIRECTORIES false "${WORK}/build/example" "${WORK}/build/*_program")
+file(GLOB programs LIST_DIRECTORIES false "${WORK}/build/example" "${WORK}/build/train"
+  "${WORK}/build/*_program")
 foreach(program IN LISTS programs)
   run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${program}")
   message(STATUS "${program} says: ${output}")

@@ -162,7 +162,9 @@ def value_problem(sample, dtype: str) -> str | None:
     drawn = sample.draw(dtype)
     given, error = outcome(sample.function_of(mx), *sample.engine_arrays(mx, drawn))
     if sample.check == "truth":
-        return repr(error) if error else bits_difference(given, sample.expected(drawn))
+        if error is not None:
+            return repr(error)
+        return sample_difference(sample, dtype, given, sample.expected(drawn))
     wanted, refusal = outcome(
         sample.function_of(reference), *sample.engine_arrays(reference, drawn)
     )

@@ -1,6 +1,8 @@
 # ruff: noqa: F401
 """Optimizers and schedules for their settings."""
 
+from ..nn.layers.base import Module
+from ..utils import tree_flatten, tree_map, tree_merge, tree_reduce, tree_unflatten
 from . import optimizers, schedulers
 from .optimizers import (
     SGD,

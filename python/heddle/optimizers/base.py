@@ -114,13 +114,13 @@ class Optimizer:
     def learning_rate(self, learning_rate: Schedulable) -> None:
         self._maybe_schedule("learning_rate", learning_rate)
 
-    def _maybe_schedule(self, name: str, value: Schedulable) -> None:
+    def _maybe_schedule(self, name: str, param: Schedulable) -> None:
         """Set a setting of the state, or give it a schedule."""
-        if callable(value):
-            self._schedulers[name] = value
-            self.state[name] = value(self.step)
+        if callable(param):
+            self._schedulers[name] = param
+            self.state[name] = param(self.step)
         else:
-            self.state[name] = mx.array(value)
+            self.state[name] = mx.array(param)
 
 
 class MultiOptimizer(Optimizer):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import heddle.core as mx
+from heddle.core import _optim
 
 from ..utils import tree_map, tree_reduce
 from .base import MultiOptimizer as MultiOptimizer
@@ -22,9 +22,9 @@ def _check_betas(optimizer: str, betas: list[float]) -> None:
         _require(0.0 <= beta < 1.0, optimizer, f"beta{i}", "in [0, 1)", beta)
 
 
-def _average(old: mx.array, new: mx.array, keep: float | mx.array) -> mx.array:
-    """An exponentially weighted average: the part ``keep`` of the old and the rest of the new."""
-    return keep * old + (1 - keep) * new
+def _single(optimizer: Optimizer, gradient: mx.array, parameter: mx.array, state: dict) -> tuple:
+    """What every formula of the engine takes before its own options."""
+    return gradient, parameter, state, optimizer.state.get("learning_rate"), optimizer.step
 
 
 class SGD(Optimizer):
@@ -63,15 +63,13 @@ class SGD(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        if self.weight_decay != 0:
-            gradient = gradient + self.weight_decay * parameter
-        lr = self.learning_rate.astype(gradient.dtype)
-        if self.momentum <= 0:
-            return parameter - lr * gradient
-        damped = (1 - self.dampening) * gradient if self.dampening > 0 else gradient
-        v = self.momentum * state["v"] + damped
-        state["v"] = v
-        return parameter - lr * (gradient + self.momentum * v if self.nesterov else v)
+        return _optim.sgd(
+            *_single(self, gradient, parameter, state),
+            self.momentum,
+            self.weight_decay,
+            self.dampening,
+            self.nesterov,
+        )
 
 
 class RMSprop(Optimizer):
@@ -99,9 +97,7 @@ class RMSprop(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        lr = self.learning_rate.astype(gradient.dtype)
-        v = state["v"] = _average(state["v"], mx.square(gradient), self.alpha)
-        return parameter - lr * gradient / (mx.sqrt(v) + self.eps)
+        return _optim.rmsprop(*_single(self, gradient, parameter, state), self.alpha, self.eps)
 
 
 class Adagrad(Optimizer):
@@ -126,9 +122,7 @@ class Adagrad(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        lr = self.learning_rate.astype(gradient.dtype)
-        v = state["v"] = state["v"] + mx.square(gradient)
-        return parameter - lr * gradient / (mx.sqrt(v) + self.eps)
+        return _optim.adagrad(*_single(self, gradient, parameter, state), self.eps)
 
 
 class AdaDelta(Optimizer):
@@ -159,12 +153,7 @@ class AdaDelta(Optimizer):
         state["u"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        lr = self.learning_rate.astype(gradient.dtype)
-        u = state["u"]
-        v = state["v"] = _average(state["v"], mx.square(gradient), self.rho)
-        delta = mx.sqrt(u + self.eps) / mx.sqrt(v + self.eps) * gradient
-        state["u"] = _average(u, mx.square(delta), self.rho)
-        return parameter - lr * delta
+        return _optim.adadelta(*_single(self, gradient, parameter, state), self.rho, self.eps)
 
 
 class Adam(Optimizer):
@@ -201,16 +190,18 @@ class Adam(Optimizer):
         state["m"] = mx.zeros_like(parameter)
         state["v"] = mx.zeros_like(parameter)
 
+    def _decoupled_decay(self) -> float:
+        """By how much parameters decay apart from their gradients, in units of the rate."""
+        return 0.0
+
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        lr = self.learning_rate.astype(gradient.dtype)
-        b1, b2 = self.betas
-        m = state["m"] = _average(state["m"], gradient, b1)
-        v = state["v"] = _average(state["v"], mx.square(gradient), b2)
-        if not self.bias_correction:
-            return parameter - lr * m / (mx.sqrt(v) + self.eps)
-        m_scale = (lr / (1 - b1**self.step)).astype(gradient.dtype)
-        v_scale = mx.rsqrt(1 - b2**self.step).astype(gradient.dtype)
-        return parameter - m_scale * m / (mx.sqrt(v) * v_scale + self.eps)
+        return _optim.adam(
+            *_single(self, gradient, parameter, state),
+            *self.betas,
+            self.eps,
+            self.bias_correction,
+            self._decoupled_decay(),
+        )
 
 
 class AdamW(Adam):
@@ -236,10 +227,8 @@ class AdamW(Adam):
         super().__init__(learning_rate, betas, eps, bias_correction)
         self.weight_decay = weight_decay
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        lr = self.learning_rate.astype(gradient.dtype)
-        decayed = parameter * (1 - lr * self.weight_decay)
-        return super().apply_single(gradient, decayed, state)
+    def _decoupled_decay(self) -> float:
+        return self.weight_decay
 
 
 class Adamax(Adam):
@@ -265,11 +254,7 @@ class Adamax(Adam):
         super().__init__(learning_rate, betas, eps)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        lr = self.learning_rate.astype(gradient.dtype)
-        b1, b2 = self.betas
-        m = state["m"] = _average(state["m"], gradient, b1)
-        v = state["v"] = mx.maximum(b2 * state["v"], mx.abs(gradient))
-        return parameter - lr * m / (v + self.eps)
+        return _optim.adamax(*_single(self, gradient, parameter, state), *self.betas, self.eps)
 
 
 class Lion(Optimizer):
@@ -305,18 +290,9 @@ class Lion(Optimizer):
         state["m"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        lr = self.learning_rate.astype(gradient.dtype)
-        b1, b2 = self.betas
-        m = state["m"]
-        direction = mx.sign(_average(m, gradient, b1))
-        state["m"] = _average(m, gradient, b2)
-        if self.weight_decay > 0:
-            parameter = (1 - lr * self.weight_decay) * parameter
-        return parameter - lr * direction
-
-
-def _root_mean_square(x: mx.array) -> mx.array:
-    return mx.sqrt(mx.mean(mx.square(x)))
+        return _optim.lion(
+            *_single(self, gradient, parameter, state), *self.betas, self.weight_decay
+        )
 
 
 class Adafactor(Optimizer):
@@ -368,42 +344,18 @@ class Adafactor(Optimizer):
         if self.beta_1 is not None:
             state["exp_avg"] = mx.zeros_like(parameter)
 
-    def _rate(self, parameter: mx.array) -> mx.array:
-        """The learning rate of one parameter."""
-        if self.relative_step:
-            highest = 1e-6 * self.step if self.warmup_init else 1e-2
-            rate = mx.minimum(highest, mx.rsqrt(self.step))
-        else:
-            rate = self.learning_rate
-        rate = rate.astype(parameter.dtype)
-        if self.scale_parameter:
-            rate = rate * mx.maximum(self.eps[1], _root_mean_square(parameter))
-        return rate
-
-    def _normalized(self, gradient: mx.array, keep: mx.array, state: dict) -> mx.array:
-        """The gradient divided by the root of its average square, which is brought up to date."""
-        square = mx.square(gradient) + self.eps[0]
-        if gradient.ndim < 2:
-            average = state["exp_avg_sq"] = _average(state["exp_avg_sq"], square, keep)
-            return mx.rsqrt(average) * gradient
-        # The average square is taken to be the product of its marginals.
-        row = _average(state["exp_avg_sq_row"], mx.mean(square, axis=-1), keep)
-        col = _average(state["exp_avg_sq_col"], mx.mean(square, axis=-2), keep)
-        state["exp_avg_sq_row"], state["exp_avg_sq_col"] = row, col
-        row_factor = mx.rsqrt(row / mx.mean(row, axis=-1, keepdims=True))
-        return row_factor[..., None] * mx.rsqrt(col)[..., None, :] * gradient
-
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        rate = self._rate(parameter)
-        keep = (1.0 - self.step**self.decay_rate).astype(gradient.dtype)
-        update = self._normalized(gradient, keep, state)
-        update = update / mx.maximum(1.0, _root_mean_square(update) / self.clip_threshold)
-        update = rate * update
-        if self.beta_1 is not None:
-            update = state["exp_avg"] = _average(state["exp_avg"], update, self.beta_1)
-        if self.weight_decay != 0:
-            parameter = parameter * (1 - self.weight_decay * rate)
-        return parameter - update
+        return _optim.adafactor(
+            *_single(self, gradient, parameter, state),
+            *self.eps,
+            self.clip_threshold,
+            self.decay_rate,
+            self.beta_1,
+            self.weight_decay,
+            self.scale_parameter,
+            self.relative_step,
+            self.warmup_init,
+        )
 
 
 class Muon(Optimizer):
@@ -439,29 +391,14 @@ class Muon(Optimizer):
     def init_single(self, parameter: mx.array, state: dict) -> None:
         state["v"] = mx.zeros_like(parameter)
 
-    def _orthogonalized(self, x: mx.array) -> mx.array:
-        """A matrix with the singular vectors of ``x`` and singular values near 1."""
-        # The quintic iteration of Jordan et al., on the side with fewer rows.
-        a, b, c = 3.4445, -4.7750, 2.0315
-        tall = x.shape[-2] > x.shape[-1]
-        x = x.T if tall else x
-        x = x / (mx.sqrt(mx.sum(mx.square(x))) + 1e-7)
-        for _ in range(self.ns_steps):
-            gram = x @ x.T
-            x = a * x + mx.addmm(b * gram, gram, gram, beta=1.0, alpha=c) @ x
-        return x.T if tall else x
-
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        if self.weight_decay != 0:
-            gradient = gradient + self.weight_decay * parameter
-        v = state["v"] = _average(state["v"], gradient, self.momentum)
-        update = _average(v, gradient, self.momentum) if self.nesterov else v
-        lr = self.learning_rate.astype(gradient.dtype)
-        if update.ndim >= 2:
-            shape = update.shape
-            update = self._orthogonalized(update.reshape(shape[0], -1)).reshape(shape)
-            lr = lr * math.sqrt(max(1, shape[-2] / shape[-1]))
-        return parameter - lr * update
+        return _optim.muon(
+            *_single(self, gradient, parameter, state),
+            self.momentum,
+            self.weight_decay,
+            self.nesterov,
+            self.ns_steps,
+        )
 
 
 def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:

@@ -1,4 +1,7 @@
-"""Recurrent layers over whole sequences, judged by numpy: MLX has them only as loops of its nn."""
+"""Recurrence over whole sequences, judged by numpy.
+
+MLX has the layers only as loops of its nn.
+"""
 
 import numpy as np
 
@@ -15,7 +18,8 @@ def steps(x, wx, bias, hidden, units, step):
     """The states of all steps; `step` gives the next ones from the input's part and the last."""
     projected = x @ wx.T + (0 if bias is None else bias)
     batch = x.shape[:-2]
-    states = [np.zeros((*batch, units)) if h is None else h + np.zeros((*batch, units)) for h in hidden]
+    zeros = np.zeros((*batch, units))
+    states = [zeros if h is None else h + zeros for h in hidden]
     collected = []
     for t in range(x.shape[-2]):
         states = step(projected[..., t, :], *states)
@@ -47,6 +51,57 @@ def lstm(x, wx, wh, bias=None, hidden=None, cell=None):
         return [sigmoid(o) * np.tanh(c), c]
 
     return tuple(steps(x, wx, bias, [hidden, cell], wh.shape[1], step))
+
+
+def gated_delta_update(q, k, v, gamma, beta, initial_state=None, mask=None):
+    heads = v.shape[2]
+    q, k = (np.repeat(part, heads // part.shape[2], axis=2) for part in (q, k))
+    gamma = gamma[..., None, :] if gamma.ndim == 4 else gamma[..., None, None]
+    state = np.zeros((*v.shape[:1], heads, v.shape[3], k.shape[3]))
+    state = state if initial_state is None else initial_state
+    outputs = []
+    for t in range(v.shape[1]):
+        new = state * gamma[:, t]
+        recalled = np.einsum("bhvk,bhk->bhv", new, k[:, t])
+        correction = (v[:, t] - recalled) * beta[:, t, :, None]
+        new = new + correction[..., None] * k[:, t, :, None, :]
+        out = np.einsum("bhvk,bhk->bhv", new, q[:, t])
+        if mask is not None:
+            seen = mask[:, t, None, None]
+            new = np.where(seen[..., None], new, state)
+            out = np.where(seen, out, 0)
+        state = new
+        outputs.append(out)
+    return [np.stack(outputs, axis=1), state]
+
+
+def gated_delta_table():
+    def arrays(features=(), batch=2, length=3, key_heads=1, heads=2, keys=4, values=5):
+        return (
+            Arr((batch, length, key_heads, keys), low=-0.5, high=0.5),
+            Arr((batch, length, key_heads, keys), low=-0.5, high=0.5),
+            Arr((batch, length, heads, values)),
+            Arr((batch, length, heads, *features), low=0, high=1),
+            Arr((batch, length, heads), low=0, high=1),
+        )
+
+    state = Arr((2, 2, 5, 4), dtype="float32")
+    mask = Arr((2, 3), values=(True, False, True, False, False, True), dtype="bool_")
+    for label, (parts, more) in {
+        "": (arrays(), {}),
+        "state": (arrays(), {"initial_state": state}),
+        "mask": (arrays(), {"initial_state": state, "mask": mask}),
+        "features": (arrays((4,)), {}),
+    }.items():
+        yield sample(
+            "fast.gated_delta_update",
+            *parts,
+            kw=more,
+            label=label,
+            truth=gated_delta_update,
+            length=16,
+            dtypes=("float32", "float16", "bfloat16"),
+        )
 
 
 def table():
@@ -97,4 +152,4 @@ def table():
     )
 
 
-SAMPLES = list(table())
+SAMPLES = [*table(), *gated_delta_table()]

@@ -5,10 +5,10 @@ The functions are compiled without regard to shapes, so that each runs as one fu
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import heddle.core as mx
+from heddle.core import _nn
 
 from .base import Module
 
@@ -24,61 +24,61 @@ def sigmoid(x):
 @_fused
 def relu(x):
     r"""The rectifier :math:`\max(x, 0)`."""
-    return mx.maximum(x, 0)
+    return _nn.relu(x)
 
 
 @_fused
 def relu2(x):
     r"""The squared rectifier :math:`\max(x, 0)^2`."""
-    return mx.square(mx.maximum(x, 0))
+    return _nn.relu2(x)
 
 
 @_fused
 def relu6(x):
     r"""The rectifier that stops at 6: :math:`\min(\max(x, 0), 6)`."""
-    return mx.minimum(mx.maximum(x, 0), 6.0)
+    return _nn.relu6(x)
 
 
 @_fused
 def leaky_relu(x, negative_slope=0.01):
     r"""The rectifier that lets a little through below zero: :math:`\max(ax, x)`."""
-    return mx.maximum(negative_slope * x, x)
+    return _nn.leaky_relu(x, negative_slope)
 
 
 @_fused
 def prelu(x: mx.array, alpha: mx.array) -> mx.array:
     r"""The rectifier with slopes below zero that are learnt: :math:`\max(0, x) + a \min(0, x)`."""
-    return mx.maximum(0, x) + alpha * mx.minimum(0, x)
+    return _nn.prelu(x, alpha)
 
 
 @_fused
 def elu(x, alpha=1.0):
     r"""The exponential linear unit: :math:`x` above zero and :math:`\alpha (e^x - 1)` below."""
-    return mx.where(x > 0, x, alpha * (mx.exp(x) - 1))
+    return _nn.elu(x, alpha)
 
 
 @_fused
 def celu(x, alpha=1.0):
     r"""The smooth exponential unit :math:`\max(0, x) + \alpha (e^{\min(0, x)/\alpha} - 1)`."""
-    return mx.maximum(x, 0.0) + alpha * (mx.exp(mx.minimum(x, 0.0) / alpha) - 1)
+    return _nn.celu(x, alpha)
 
 
 @_fused
 def selu(x):
     r"""The scaled exponential linear unit: 1.0507 times :func:`elu` with alpha 1.67326."""
-    return elu(x, 1.67326) * 1.0507
+    return _nn.selu(x)
 
 
 @_fused
 def silu(x):
     r"""The sigmoid linear unit, or swish: :math:`x \sigma(x)`."""
-    return x * mx.sigmoid(x)
+    return _nn.silu(x)
 
 
 @_fused
 def gelu(x) -> mx.array:
     r"""The Gaussian error linear unit :math:`x \Phi(x)`, where Phi is the normal distribution."""
-    return x * (1 + mx.erf(x / math.sqrt(2))) / 2
+    return _nn.gelu(x)
 
 
 @_fused
@@ -87,67 +87,67 @@ def gelu_approx(x):
 
     :math:`x (1 + \tanh(\sqrt{2 / \pi} (x + 0.044715 x^3))) / 2`
     """
-    return 0.5 * x * (1 + mx.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return _nn.gelu_approx(x)
 
 
 @_fused
 def gelu_fast_approx(x):
     r""":func:`gelu` by a sigmoid, off by less than 0.015 in [-6, 6]: :math:`x \sigma(1.702 x)`."""
-    return x * mx.sigmoid(1.702 * x)
+    return _nn.gelu_fast_approx(x)
 
 
 @_fused
 def mish(x: mx.array) -> mx.array:
     r"""Mish: :math:`x \tanh(\log(1 + e^x))`."""
-    return x * mx.tanh(softplus(x))
+    return _nn.mish(x)
 
 
 @_fused
 def softplus(x):
     r"""The smooth rectifier :math:`\log(1 + e^x)`."""
-    return mx.logaddexp(x, 0)
+    return _nn.softplus(x)
 
 
 @_fused
 def softsign(x):
     r""":math:`x / (1 + |x|)`."""
-    return x / (1 + mx.abs(x))
+    return _nn.softsign(x)
 
 
 @_fused
 def softshrink(x, lambd: float = 0.5):
     r"""Moves everything towards zero by lambda, and what is nearer than that to zero."""
-    return mx.where(mx.abs(x) > lambd, x - mx.sign(x) * lambd, 0)
+    return _nn.softshrink(x, lambd)
 
 
 @_fused
 def hard_shrink(x, lambd=0.5):
     r"""Sets to zero what is no further than lambda from it."""
-    return mx.where(mx.abs(x) > lambd, x, 0)
+    return _nn.hard_shrink(x, lambd)
 
 
 @_fused
 def hard_tanh(x, min_val=-1.0, max_val=1.0):
     r"""Cuts off below ``min_val`` and above ``max_val``."""
-    return mx.minimum(mx.maximum(x, min_val), max_val)
+    return _nn.hard_tanh(x, min_val, max_val)
 
 
 @_fused
 def hardswish(x):
     r"""A piecewise form of :func:`silu`: :math:`x \min(\max(x + 3, 0), 6) / 6`."""
-    return x * mx.minimum(mx.maximum(x + 3, 0), 6) / 6
+    return _nn.hardswish(x)
 
 
 @_fused
 def step(x: mx.array, threshold: float = 0.0):
     r"""1 from the threshold on, 0 below it."""
-    return mx.where(x >= threshold, 1, 0)
+    return _nn.step(x, threshold)
 
 
 @_fused
 def log_sigmoid(x):
     r""":math:`\log \sigma(x) = -\log(1 + e^{-x})`."""
-    return -softplus(-x)
+    return _nn.log_sigmoid(x)
 
 
 @_fused
@@ -159,19 +159,18 @@ def softmax(x, axis=-1):
 @_fused
 def softmin(x, axis=-1):
     r""":math:`e^{-x_i} / \sum_j e^{-x_j}` along an axis."""
-    return mx.softmax(-x, axis=axis)
+    return _nn.softmin(x, axis)
 
 
 @_fused
 def log_softmax(x, axis=-1):
     r""":math:`x_i - \log \sum_j e^{x_j}` along an axis."""
-    return x - mx.logsumexp(x, axis=axis, keepdims=True)
+    return _nn.log_softmax(x, axis)
 
 
 def glu(x: mx.array, axis: int = -1) -> mx.array:
     r"""The gated linear unit :math:`a \sigma(b)`; a and b are the halves of x along an axis."""
-    a, b = mx.split(x, indices_or_sections=2, axis=axis)
-    return a * mx.sigmoid(b)
+    return _nn.glu(x, axis)
 
 
 def tanh(x):

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import heddle.core as mx
 
 from .base import Module
 
 
-def spread(value: int | tuple, count: int) -> tuple:
+def _spread(value: int | tuple, count: int) -> tuple:
     """``value`` as a tuple with one entry for each of ``count`` spatial dimensions."""
     return (value,) * count if isinstance(value, int) else tuple(value)
-
-
-def draw_filters(shape: tuple) -> mx.array:
-    """Initial filters of ``shape`` (out, spatial..., in per group), uniform by their fan-in."""
-    bound = math.sqrt(1 / math.prod(shape[1:]))
-    return mx.random.uniform(low=-bound, high=bound, shape=shape)
 
 
 def _in_channels_per_group(in_channels: int, groups: int) -> int:
@@ -29,7 +24,48 @@ def _in_channels_per_group(in_channels: int, groups: int) -> int:
     return in_channels // groups
 
 
-class Conv1d(Module):
+class _Convolution(Module):
+    """What all convolutions share, transposed ones too.
+
+    A layer names the function that it applies and the attributes that this takes after the weight.
+    """
+
+    _function: Callable
+    _settings: tuple[str, ...]
+
+    def _set_up(
+        self, in_channels: int, out_channels: int, kernel_size: tuple, bias: bool, **settings
+    ):
+        """Make the parameters, filters uniform by their fan-in, and take the settings."""
+        bound = math.sqrt(1 / (math.prod(kernel_size) * in_channels))
+        shape = (out_channels, *kernel_size, in_channels)
+        self.weight = mx.random.uniform(low=-bound, high=bound, shape=shape)
+        if bias:
+            self.bias = mx.zeros((out_channels,))
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    def _extra_repr(self):
+        out_channels, *kernel_size, group_channels = self.weight.shape
+        kernel_size = tuple(kernel_size) if len(kernel_size) > 1 else kernel_size[0]
+        settings = [f"{name}={getattr(self, name)}" for name in self._settings]
+        return ", ".join(
+            [
+                f"{group_channels * getattr(self, 'groups', 1)}",
+                f"{out_channels}",
+                f"kernel_size={kernel_size}",
+                *settings,
+                f"bias={'bias' in self}",
+            ]
+        )
+
+    def __call__(self, x):
+        settings = [getattr(self, name) for name in self._settings]
+        y = type(self)._function(x, self.weight, *settings)
+        return y + self.bias if "bias" in self else y
+
+
+class Conv1d(_Convolution):
     """Convolves sequences of shape (batch, length, channels).
 
     ``weight`` has the shape (out_channels, kernel_size, in_channels / groups).
@@ -45,6 +81,9 @@ class Conv1d(Module):
         bias: Whether to add a bias.
     """
 
+    _function = staticmethod(mx.conv1d)
+    _settings = ("stride", "padding", "dilation", "groups")
+
     def __init__(
         self,
         in_channels: int,
@@ -57,29 +96,19 @@ class Conv1d(Module):
         bias: bool = True,
     ):
         super().__init__()
-        group_channels = _in_channels_per_group(in_channels, groups)
-        self.weight = draw_filters((out_channels, kernel_size, group_channels))
-        if bias:
-            self.bias = mx.zeros((out_channels,))
-        self.stride = stride
-        self.padding = padding
-        self.dilation = dilation
-        self.groups = groups
-
-    def _extra_repr(self):
-        out_channels, kernel_size, group_channels = self.weight.shape
-        return (
-            f"{group_channels * self.groups}, {out_channels}, kernel_size={kernel_size}, "
-            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"groups={self.groups}, bias={'bias' in self}"
+        self._set_up(
+            _in_channels_per_group(in_channels, groups),
+            out_channels,
+            (kernel_size,),
+            bias,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
         )
 
-    def __call__(self, x):
-        y = mx.conv1d(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
-        return y + self.bias if "bias" in self else y
 
-
-class Conv2d(Module):
+class Conv2d(_Convolution):
     """Convolves images of shape (batch, height, width, channels).
 
     ``weight`` has the shape (out_channels, kernel height, kernel width, in_channels / groups).
@@ -95,6 +124,9 @@ class Conv2d(Module):
         bias: Whether to add a bias.
     """
 
+    _function = staticmethod(mx.conv2d)
+    _settings = ("stride", "padding", "dilation", "groups")
+
     def __init__(
         self,
         in_channels: int,
@@ -107,30 +139,19 @@ class Conv2d(Module):
         bias: bool = True,
     ):
         super().__init__()
-        group_channels = _in_channels_per_group(in_channels, groups)
-        kernel_size = spread(kernel_size, 2)
-        self.weight = draw_filters((out_channels, *kernel_size, group_channels))
-        if bias:
-            self.bias = mx.zeros((out_channels,))
-        self.padding = spread(padding, 2)
-        self.stride = spread(stride, 2)
-        self.dilation = dilation
-        self.groups = groups
-
-    def _extra_repr(self):
-        out_channels, *kernel_size, group_channels = self.weight.shape
-        return (
-            f"{group_channels * self.groups}, {out_channels}, kernel_size={tuple(kernel_size)}, "
-            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"groups={self.groups}, bias={'bias' in self}"
+        self._set_up(
+            _in_channels_per_group(in_channels, groups),
+            out_channels,
+            _spread(kernel_size, 2),
+            bias,
+            stride=_spread(stride, 2),
+            padding=_spread(padding, 2),
+            dilation=dilation,
+            groups=groups,
         )
 
-    def __call__(self, x):
-        y = mx.conv2d(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
-        return y + self.bias if "bias" in self else y
 
-
-class Conv3d(Module):
+class Conv3d(_Convolution):
     """Convolves volumes of shape (batch, depth, height, width, channels).
 
     ``weight`` has the shape (out_channels, kernel depth, height, width, in_channels).
@@ -145,6 +166,9 @@ class Conv3d(Module):
         bias: Whether to add a bias.
     """
 
+    _function = staticmethod(mx.conv3d)
+    _settings = ("stride", "padding", "dilation")
+
     def __init__(
         self,
         in_channels: int,
@@ -156,22 +180,12 @@ class Conv3d(Module):
         bias: bool = True,
     ):
         super().__init__()
-        kernel_size = spread(kernel_size, 3)
-        self.weight = draw_filters((out_channels, *kernel_size, in_channels))
-        if bias:
-            self.bias = mx.zeros((out_channels,))
-        self.padding = spread(padding, 3)
-        self.stride = spread(stride, 3)
-        self.dilation = dilation
-
-    def _extra_repr(self):
-        out_channels, *kernel_size, in_channels = self.weight.shape
-        return (
-            f"{in_channels}, {out_channels}, kernel_size={tuple(kernel_size)}, "
-            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"bias={'bias' in self}"
+        self._set_up(
+            in_channels,
+            out_channels,
+            _spread(kernel_size, 3),
+            bias,
+            stride=_spread(stride, 3),
+            padding=_spread(padding, 3),
+            dilation=dilation,
         )
-
-    def __call__(self, x):
-        y = mx.conv3d(x, self.weight, self.stride, self.padding, self.dilation)
-        return y + self.bias if "bias" in self else y

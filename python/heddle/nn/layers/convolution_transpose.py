@@ -1,55 +1,19 @@
-"""Transposed convolutions over one, two and three spatial dimensions, channels last."""
+"""Transposed convolutions over one, two and three spatial dimensions, channels last.
+
+A transposed convolution is the gradient of a convolution with respect to its input: the stride
+spreads the input out. ``weight`` has the shape (out_channels, kernel sizes..., in_channels).
+"""
 
 from __future__ import annotations
 
 import heddle.core as mx
 
-from .base import Module
-from .convolution import draw_filters, spread
+from .convolution import _Convolution, _spread
+
+_SETTINGS = ("stride", "padding", "dilation", "output_padding")
 
 
-class _ConvTranspose(Module):
-    """What the transposed convolutions share: everything but the number of dimensions.
-
-    A transposed convolution is the gradient of a convolution with respect to its input: the stride
-    spreads the input out. ``weight`` has the shape (out_channels, kernel sizes..., in_channels).
-    """
-
-    def _set_up(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride,
-        padding,
-        dilation,
-        output_padding,
-        bias,
-    ):
-        """Make the parameters and take the settings; the kernel size is a tuple here."""
-        self.weight = draw_filters((out_channels, *kernel_size, in_channels))
-        if bias:
-            self.bias = mx.zeros((out_channels,))
-        self.padding = padding
-        self.stride = stride
-        self.dilation = dilation
-        self.output_padding = output_padding
-
-    def _extra_repr(self):
-        out_channels, *kernel_size, in_channels = self.weight.shape
-        kernel_size = tuple(kernel_size) if len(kernel_size) > 1 else kernel_size[0]
-        return (
-            f"{in_channels}, {out_channels}, kernel_size={kernel_size}, "
-            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"output_padding={self.output_padding}, bias={'bias' in self}"
-        )
-
-    def _convolve(self, function, x):
-        y = function(x, self.weight, self.stride, self.padding, self.dilation, self.output_padding)
-        return y + self.bias if "bias" in self else y
-
-
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_Convolution):
     """Transposed convolution of sequences of shape (batch, length, channels).
 
     ``weight`` has the shape (out_channels, kernel_size, in_channels).
@@ -64,6 +28,9 @@ class ConvTranspose1d(_ConvTranspose):
         output_padding: How many positions to add at the end of the output.
         bias: Whether to add a bias.
     """
+
+    _function = staticmethod(mx.conv_transpose1d)
+    _settings = _SETTINGS
 
     def __init__(
         self,
@@ -81,18 +48,15 @@ class ConvTranspose1d(_ConvTranspose):
             in_channels,
             out_channels,
             (kernel_size,),
-            stride,
-            padding,
-            dilation,
-            output_padding,
             bias,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            output_padding=output_padding,
         )
 
-    def __call__(self, x):
-        return self._convolve(mx.conv_transpose1d, x)
 
-
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_Convolution):
     """Transposed convolution of images of shape (batch, height, width, channels).
 
     ``weight`` has the shape (out_channels, kernel height, kernel width, in_channels).
@@ -110,6 +74,9 @@ class ConvTranspose2d(_ConvTranspose):
         bias: Whether to add a bias.
     """
 
+    _function = staticmethod(mx.conv_transpose2d)
+    _settings = _SETTINGS
+
     def __init__(
         self,
         in_channels: int,
@@ -125,19 +92,16 @@ class ConvTranspose2d(_ConvTranspose):
         self._set_up(
             in_channels,
             out_channels,
-            spread(kernel_size, 2),
-            spread(stride, 2),
-            spread(padding, 2),
-            dilation,
-            spread(output_padding, 2),
+            _spread(kernel_size, 2),
             bias,
+            stride=_spread(stride, 2),
+            padding=_spread(padding, 2),
+            dilation=dilation,
+            output_padding=_spread(output_padding, 2),
         )
 
-    def __call__(self, x):
-        return self._convolve(mx.conv_transpose2d, x)
 
-
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_Convolution):
     """Transposed convolution of volumes of shape (batch, depth, height, width, channels).
 
     ``weight`` has the shape (out_channels, kernel depth, height, width, in_channels).
@@ -155,6 +119,9 @@ class ConvTranspose3d(_ConvTranspose):
         bias: Whether to add a bias.
     """
 
+    _function = staticmethod(mx.conv_transpose3d)
+    _settings = _SETTINGS
+
     def __init__(
         self,
         in_channels: int,
@@ -170,13 +137,10 @@ class ConvTranspose3d(_ConvTranspose):
         self._set_up(
             in_channels,
             out_channels,
-            spread(kernel_size, 3),
-            spread(stride, 3),
-            spread(padding, 3),
-            dilation,
-            spread(output_padding, 3),
+            _spread(kernel_size, 3),
             bias,
+            stride=_spread(stride, 3),
+            padding=_spread(padding, 3),
+            dilation=dilation,
+            output_padding=_spread(output_padding, 3),
         )
-
-    def __call__(self, x):
-        return self._convolve(mx.conv_transpose3d, x)

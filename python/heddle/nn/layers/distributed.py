@@ -31,7 +31,7 @@ def sum_gradients(group: Group):
         return x
 
     @identity.vjp
-    def identity(x, dx, _):
+    def identity_vjp(x, dx, _):
         return mx.distributed.all_sum(dx, group=group)
 
     return identity
@@ -379,7 +379,7 @@ def _make_gather_fn(group: Group, compute_dtype: mx.Dtype | None):
         return wholes
 
     @gather.vjp
-    def gather(parts, cotangents, _):
+    def gather_vjp(parts, cotangents, _):
         return [
             mx.distributed.sum_scatter(c.astype(part.dtype), group=group) / group.size()
             for part, c in zip(parts, cotangents, strict=True)

@@ -130,9 +130,7 @@ class QuantizedLinear(_QuantizedWeight):
         super().__init__()
         self._set_format(group_size, bits, mode)
         scale = math.sqrt(1 / input_dims)
-        self._set_weight(
-            mx.random.uniform(low=-scale, high=scale, shape=(output_dims, input_dims))
-        )
+        self._set_weight(mx.random.uniform(low=-scale, high=scale, shape=(output_dims, input_dims)))
         if bias:
             self.bias = mx.zeros((output_dims,))
         self.freeze()
@@ -270,8 +268,8 @@ def quantize(
     Args:
         model: The model, which is changed. Its leaf modules are considered.
         group_size, bits, mode: The format, see :func:`heddle.core.quantize`.
-        quantize_input: Whether to quantize the inputs of linear layers too, in the modes ``"nvfp4"``
-            and ``"mxfp8"``.
+        quantize_input: Whether to quantize the inputs of linear layers too, in the modes
+            ``"nvfp4"`` and ``"mxfp8"``.
         class_predicate: Called with the path and the module; tells whether to quantize it, or gives
             the arguments for its ``to_quantized``. By default all modules that have such a method
             are quantized.

@@ -82,6 +82,38 @@ def _interpolate(
     )
 
 
+def upsample_nearest(x: mx.array, scale_factor: tuple):
+    """Resize the spatial dimensions by the nearest samples; one factor for each."""
+    for axis, scale in enumerate(scale_factor, start=1):
+        if scale == 1:
+            continue
+        if float(scale).is_integer():
+            x = mx.repeat(x, int(scale), axis=axis)
+        else:
+            x = mx.take(x, _nearest_indices(x.shape[axis], scale), axis=axis)
+    return x
+
+
+def upsample_linear(
+    x: mx.array, scale_factor: tuple, align_corners: bool = False, antialias: bool = False
+):
+    """Resize the spatial dimensions by linear interpolation; one factor for each."""
+    for axis, scale in enumerate(scale_factor, start=1):
+        if scale != 1:
+            x = _interpolate(x, axis, scale, "linear", align_corners, antialias)
+    return x
+
+
+def upsample_cubic(
+    x: mx.array, scale_factor: tuple, align_corners: bool = False, antialias: bool = False
+):
+    """Resize the spatial dimensions by cubic interpolation; one factor for each."""
+    for axis, scale in enumerate(scale_factor, start=1):
+        if scale != 1:
+            x = _interpolate(x, axis, scale, "cubic", align_corners, antialias)
+    return x
+
+
 class Upsample(Module):
     """Resizes the spatial dimensions, which are those between the first and the last.
 
@@ -128,13 +160,6 @@ class Upsample(Module):
             f"align_corners={self.align_corners}{antialias}"
         )
 
-    def _resize(self, x: mx.array, axis: int, scale: float) -> mx.array:
-        if self.mode != "nearest":
-            return _interpolate(x, axis, scale, self.mode, self.align_corners, self.antialias)
-        if scale.is_integer():
-            return mx.repeat(x, int(scale), axis=axis)
-        return mx.take(x, _nearest_indices(x.shape[axis], scale), axis=axis)
-
     def __call__(self, x: mx.array) -> mx.array:
         dims = x.ndim - 2
         if dims <= 0:
@@ -150,7 +175,7 @@ class Upsample(Module):
                 "[Upsample] One scale per spatial dimension is required but "
                 f"scale_factor={scales} and the number of spatial dimensions were {dims}"
             )
-        for axis, scale in enumerate(scales, start=1):
-            if scale != 1:
-                x = self._resize(x, axis, scale)
-        return x
+        if self.mode == "nearest":
+            return upsample_nearest(x, scales)
+        interpolate = upsample_linear if self.mode == "linear" else upsample_cubic
+        return interpolate(x, scales, self.align_corners, self.antialias)

@@ -1,0 +1,144 @@
+#include "heddle/nn/layers.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "heddle/nn/init.h"
+#include "heddle/ops.h"
+#include "nn/scalar.h"
+
+namespace heddle::nn {
+namespace {
+
+std::optional<Array> bias_within(bool wanted, double bound, int64_t dims) {
+  if (!wanted) return std::nullopt;
+  return init::uniform({dims}, -bound, bound);
+}
+
+}  // namespace
+
+Linear::Linear(int64_t input_dims, int64_t output_dims, bool with_bias) {
+  double bound = std::sqrt(1.0 / static_cast<double>(input_dims));
+  weight = init::uniform({output_dims, input_dims}, -bound, bound);
+  bias = bias_within(with_bias, bound, output_dims);
+}
+Array Linear::operator()(const Array& x) {
+  return bias ? addmm(*bias, x, transpose(weight)) : matmul(x, transpose(weight));
+}
+
+Bilinear::Bilinear(int64_t input1_dims, int64_t input2_dims, int64_t output_dims, bool with_bias) {
+  double bound = std::sqrt(1.0 / static_cast<double>(input1_dims));
+  weight = init::uniform({output_dims, input2_dims, input1_dims}, -bound, bound);
+  bias = bias_within(with_bias, bound, output_dims);
+}
+Array Bilinear::operator()(const Array& x1, const Array& x2) {
+  Array y = einsum("...i,oji,...j->...o", {x1, weight, x2});
+  return bias ? y + *bias : y;
+}
+
+Embedding::Embedding(int64_t count, int64_t dims)
+    : weight(init::normal({count, dims}, 0, std::sqrt(1.0 / static_cast<double>(dims)))) {}
+Array Embedding::operator()(const Array& x) { return take(weight, x, 0); }
+Array Embedding::as_linear(const Array& x) const { return matmul(x, transpose(weight)); }
+
+Dropout::Dropout(double p, int spatial_dims) : keep_(1 - p), spatial_dims_(spatial_dims) {
+  if (p < 0 || p >= 1) {
+    throw std::invalid_argument(fmt::format("The dropout probability {:#} is not in [0, 1)", p));
+  }
+}
+Array Dropout::operator()(const Array& x) {
+  if (spatial_dims_ > 0 && x.ndim() != spatial_dims_ + 1 && x.ndim() != spatial_dims_ + 2) {
+    throw std::invalid_argument(
+        fmt::format("Received input with {} dimensions. Expected {} or {} dimensions.", x.ndim(),
+                    spatial_dims_ + 1, spatial_dims_ + 2));
+  }
+  if (!training() || keep_ == 1) return x;
+  Shape mask = x.shape();
+  for (int i = 0; i < spatial_dims_; i++) mask[mask.size() - 2 - static_cast<size_t>(i)] = 1;
+  return random::bernoulli(Array(keep_), mask) * x * scalar(1 / keep_, x);
+}
+
+template <int dims, Pooling pooling>
+Array Pool<dims, pooling>::operator()(const Array& x) {
+  if (x.ndim() != dims + 2) {
+    throw std::invalid_argument(fmt::format(
+        "[Pool] The input should have {} spatial dimensions ({} in total) but has {} dimensions.",
+        dims, dims + 2, x.ndim()));
+  }
+  PadWidths widths{{0, 0}};
+  for (int64_t p : padding_) widths.emplace_back(p, p);
+  widths.emplace_back(0, 0);
+  constexpr double lowest = -std::numeric_limits<double>::infinity();
+  const double outside = pooling == Pooling::max ? lowest : 0.0;
+  Array padded = pad(x, widths, scalar(outside, x));
+  Shape shape{x.shape(0)}, kernel;
+  Strides steps = row_major_strides(padded.shape()), strides{steps[0]}, inner;
+  std::vector<int> axes;
+  for (int i = 0; i < dims; i++) {
+    const auto at = static_cast<size_t>(i);
+    int64_t count = (padded.shape(i + 1) - kernel_[at]) / stride_[at] + 1;
+    if (padded.shape(i + 1) < kernel_[at]) {
+      throw std::invalid_argument(
+          fmt::format("[Pool] A window of size {} does not fit into an input of shape {}.",
+                      kernel_[at], to_string(x.shape())));
+    }
+    shape.push_back(count);
+    strides.push_back(steps[at + 1] * stride_[at]);
+    kernel.push_back(kernel_[at]);
+    inner.push_back(steps[at + 1]);
+    axes.push_back(1 + dims + i);
+  }
+  for (int i = 0; i < dims; i++) {
+    shape.push_back(kernel[static_cast<size_t>(i)]);
+    strides.push_back(inner[static_cast<size_t>(i)]);
+  }
+  shape.push_back(x.shape(-1));
+  strides.push_back(1);
+  Array windows = as_strided(padded, shape, strides, 0);
+  return pooling == Pooling::max ? max(windows, axes) : mean(windows, axes);
+}
+template class Pool<1, Pooling::max>;
+template class Pool<2, Pooling::max>;
+template class Pool<3, Pooling::max>;
+template class Pool<1, Pooling::average>;
+template class Pool<2, Pooling::average>;
+template class Pool<3, Pooling::average>;
+
+Array RoPE::operator()(const Array& x, int offset) {
+  return fast::rope(x, dims_, traditional_, static_cast<float>(base_), static_cast<float>(scale_),
+                    Array(offset));
+}
+
+SinusoidalPositionalEncoding::SinusoidalPositionalEncoding(int dims, double min_freq,
+                                                           double max_freq,
+                                                           std::optional<double> scale,
+                                                           bool cos_first, bool full_turns)
+    : scale_(scale.value_or(std::sqrt(2.0 / dims))), cos_first_(cos_first) {
+  const int half = dims / 2;
+  const double lowest = std::log(min_freq), highest = std::log(max_freq);
+  std::vector<float> values;
+  for (int i = 0; i < half; i++) {
+    double position = 1 - static_cast<double>(i) / (half - 1);
+    double turn = full_turns ? 2 * std::numbers::pi : 1;
+    values.push_back(static_cast<float>(std::exp(position * (highest - lowest) + lowest) * turn));
+  }
+  frequencies_ = Array(values.begin(), Shape{half});
+}
+Array SinusoidalPositionalEncoding::operator()(const Array& x) {
+  Array angles = expand_dims(x, -1) * frequencies_;
+  Arrays waves{sin(angles), cos(angles)};
+  if (cos_first_) std::swap(waves[0], waves[1]);
+  Array y = concatenate(waves, -1);
+  return scale_ == 1 ? y : y * scalar(scale_, y);
+}
+
+Array Sequential::operator()(const Array& x) {
+  Array y = x;
+  for (const auto& layer : layers) y = (*layer)(y);
+  return y;
+}
+
+}  // namespace heddle::nn
