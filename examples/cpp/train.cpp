@@ -1,5 +1,5 @@
 // Trains a small network on two interleaved spirals: a module, a loss, gradients, an optimizer with
-// a schedule, and weights in a file that the Python package reads as well.
+// a schedule. Given a path, it saves the weights there, for the Python package as well.
 #include <cmath>
 #include <cstdio>
 #include <string>
