@@ -1,6 +1,7 @@
 // Kernels written in the languages of GPUs. They can be described, as programs do when they are
 // imported, and say at the call that there is no GPU to run them.
 #include "bind.h"
+#include "nn.h"
 
 namespace heddle::python {
 namespace {

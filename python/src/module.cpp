@@ -4,6 +4,7 @@
 
 #include "bind.h"
 #include "heddle/version.h"
+#include "nn.h"
 
 namespace nb = nanobind;
 

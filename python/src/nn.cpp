@@ -1,6 +1,8 @@
 // The private submodule heddle.core._nn: the functions of heddle::nn that the Python package's
 // layers stand on. Names, defaults and documentation are those of the Python functions that call
 // these.
+#include "nn.h"
+
 #include "bind.h"
 #include "heddle/nn/activations.h"
 #include "heddle/nn/init.h"

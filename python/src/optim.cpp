@@ -4,6 +4,7 @@
 #include "heddle/optim.h"
 
 #include "bind.h"
+#include "nn.h"
 
 namespace heddle::python {
 namespace {

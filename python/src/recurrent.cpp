@@ -1,5 +1,8 @@
 // Recurrent layers over whole sequences, in the submodule heddle.core.fast.
+#include "heddle/ops/recurrent.h"
+
 #include "bind.h"
+#include "nn.h"
 
 namespace heddle::python {
 namespace {

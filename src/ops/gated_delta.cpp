@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "heddle/ops.h"
+#include "heddle/ops/recurrent.h"
 
 namespace heddle::fast {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "heddle/ops/recurrent.h"
 #include "heddle/transforms.h"
 #include "ops/util.h"
 
