@@ -37,6 +37,31 @@ HWY_INLINE hn::Vec<Floats> rounded(hn::Vec<Floats> v) {
   }
 }
 
+// Scales and biases of `n` groups as floats. Here, for this target: called for each group, code of the
+// baseline instruction set amid this one's costs more than the group.
+void load_groups(const QuantizedMatrix& m, int64_t first, int64_t n, float* scales, float* biases) {
+  const auto* codes = static_cast<const uint8_t*>(m.scales) + first;
+  auto widen = [&]<class S>(const S*) HWY_ATTR {
+    convert_run(static_cast<const S*>(m.scales) + first, scales, n);
+    convert_run(static_cast<const S*>(m.biases) + first, biases, n);
+  };
+  if (m.format.affine()) {
+    switch (m.dtype) {
+      case Dtype::float16:
+        return widen(static_cast<const float16_t*>(nullptr));
+      case Dtype::bfloat16:
+        return widen(static_cast<const bfloat16_t*>(nullptr));
+      default:
+        return widen(static_cast<const float*>(nullptr));
+    }
+  }
+  const bool powers = m.format.mode != QuantizationMode::nvfp4;
+  for (int64_t i = 0; i < n; i++) {
+    scales[i] = powers ? from_e8m0(codes[i]) : from_e4m3(codes[i]) * m.factor;
+    biases[i] = 0;
+  }
+}
+
 template <Element kind, int bits, class T, Rounding rounding>
 void restore_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, T* out) {
   using U = Unpack<bits>;
@@ -46,9 +71,12 @@ void restore_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n
   const uint8_t* from = reinterpret_cast<const uint8_t*>(m.words) + (row * m.columns + first) * bits / 8;
   const uint8_t* end = reinterpret_cast<const uint8_t*>(m.words_end);
   const int64_t groups = n / group, first_group = (row * m.columns + first) / group;
+  constexpr int64_t most = 64;
+  float scales[most], biases[most];
   for (int64_t g = 0; g < groups; g++) {
-    const auto scale = hn::Set(d, scale_of(m, first_group + g));
-    const auto bias = hn::Set(d, bias_of(m, first_group + g));
+    if (g % most == 0) load_groups(m, first_group + g, std::min(most, groups - g), scales, biases);
+    const auto scale = hn::Set(d, scales[g % most]);
+    [[maybe_unused]] const auto bias = hn::Set(d, biases[g % most]);
     for (int64_t k = 0; k < group; k += U::step, from += U::bytes, out += U::step) {
       const uint8_t* p = from;
       uint8_t last[16];
@@ -197,17 +225,6 @@ HWY_EXPORT(widen_run);
 
 constexpr int64_t largest_group = 128;
 
-float load_float(const void* data, Dtype dtype, int64_t i) {
-  switch (dtype) {
-    case Dtype::float16:
-      return static_cast<const float16_t*>(data)[i];
-    case Dtype::bfloat16:
-      return static_cast<const bfloat16_t*>(data)[i];
-    default:
-      return static_cast<const float*>(data)[i];
-  }
-}
-
 void store_float(void* data, Dtype dtype, int64_t i, float x) {
   switch (dtype) {
     case Dtype::float16:
@@ -282,22 +299,6 @@ void pack(const uint32_t* codes, int64_t n, int bits, uint32_t* words) {
 }
 
 }  // namespace
-
-float bias_of(const QuantizedMatrix& m, int64_t group) {
-  return m.biases ? load_float(m.biases, m.dtype, group) : 0.0f;
-}
-
-float scale_of(const QuantizedMatrix& m, int64_t group) {
-  const auto* codes = static_cast<const uint8_t*>(m.scales);
-  switch (m.format.mode) {
-    case QuantizationMode::affine:
-      return load_float(m.scales, m.dtype, group);
-    case QuantizationMode::nvfp4:
-      return from_e4m3(codes[group]) * m.factor;
-    default:
-      return from_e8m0(codes[group]);
-  }
-}
 
 void quantize(const View& w, const Quantization& format, const float* global_scale, uint32_t* words,
               void* scales, void* biases) {

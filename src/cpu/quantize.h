@@ -39,8 +39,4 @@ enum class Rounding : uint8_t {
 void dequantize_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, Dtype dtype,
                     Rounding rounding, void* out);
 
-// The values of one scale and bias (0 if there are none).
-float scale_of(const QuantizedMatrix& m, int64_t group);
-float bias_of(const QuantizedMatrix& m, int64_t group);
-
 }  // namespace heddle::cpu
