@@ -6,6 +6,7 @@ from . import (
     overhead,
     pointwise,
     products,
+    quantized,
     recurrent,
     reductions,
     sorting,
@@ -15,6 +16,7 @@ from . import (
 FAMILIES = (
     memory,
     products,
+    quantized,
     pointwise,
     reductions,
     sorting,

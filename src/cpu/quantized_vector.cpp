@@ -106,50 +106,73 @@ class ByWords {
     }
   }
 
-  // sums[m] += row . x[m] without biases.
-  template <int rows>
-  HWY_INLINE void dot(const uint8_t* row, const S* scales, int64_t columns, int group_size,
-                      const float* x, int64_t pitch, float* sums) const {
+  // sums[c * rows + m] = row c . x[m] without biases, for `count` packed rows that follow each other.
+  template <int rows, int count>
+  HWY_INLINE void dot(const uint8_t* row, int64_t row_bytes, const S* scales, int64_t groups,
+                      int64_t columns, int group_size, const float* x, int64_t pitch,
+                      float* sums) const {
     const Floats d;
-    Vector total[rows];
-    for (int m = 0; m < rows; m++) total[m] = hn::Zero(d);
+    Vector total[rows * count], scale[count];
+    for (int i = 0; i < rows * count; i++) total[i] = hn::Zero(d);
     int64_t first = 0;
     for (; first + block <= columns; first += block) {
-      add_block<rows>(row + first * bits / 8, load_scales(scales + first / group_size), x + first,
-                      pitch, total);
+      for (int c = 0; c < count; c++) {
+        scale[c] = load_scales(scales + c * groups + first / group_size);
+      }
+      add_block<rows, count>(row + first * bits / 8, row_bytes, scale, x + first, pitch, total);
     }
-    if (first < columns) {  // what is left of the row, with zeros
-      HWY_ALIGN uint8_t words[block * bits / 8] = {};
-      std::memcpy(words, row + first * bits / 8, static_cast<size_t>((columns - first) * bits / 8));
-      HWY_ALIGN float left[lanes] = {};
-      const int64_t groups = (columns - first) / group_size;
-      HWY_ALIGN float loaded[lanes];
-      hn::Store(load_scales(scales + first / group_size), d, loaded);
-      std::copy_n(loaded, std::max<int64_t>(groups, 1), left);
-      add_block<rows>(words, hn::Load(d, left), x + first, pitch, total);
+    if (first < columns) {  // what is left of the rows, with zeros
+      constexpr int64_t bytes = block * bits / 8;
+      HWY_ALIGN uint8_t words[count * bytes] = {};
+      for (int c = 0; c < count; c++) {
+        std::memcpy(words + c * bytes, row + c * row_bytes + first * bits / 8,
+                    static_cast<size_t>((columns - first) * bits / 8));
+        HWY_ALIGN float left[lanes] = {}, loaded[lanes];
+        hn::Store(load_scales(scales + c * groups + first / group_size), d, loaded);
+        std::copy_n(loaded, std::max<int64_t>((columns - first) / group_size, 1), left);
+        scale[c] = hn::Load(d, left);
+      }
+      add_block<rows, count>(words, bytes, scale, x + first, pitch, total);
     }
-    for (int m = 0; m < rows; m++) sums[m] = hn::GetLane(hn::SumOfLanes(d, total[m]));
+    for (int i = 0; i < rows * count; i++) sums[i] = hn::GetLane(hn::SumOfLanes(d, total[i]));
   }
 
  private:
-  template <int rows>
-  HWY_INLINE void add_block(const uint8_t* words, Vector scales, const float* x, int64_t pitch,
-                            Vector* total) const {
+  template <int rows, int count>
+  HWY_INLINE void add_block(const uint8_t* words, int64_t row_bytes, const Vector* scales,
+                            const float* x, int64_t pitch, Vector* total) const {
     const Floats d;
-    auto codes = hn::LoadU(Codes(), reinterpret_cast<const uint32_t*>(words));
-    Vector sum[rows];
-    for (int m = 0; m < rows; m++) sum[m] = hn::Zero(d);
+    hn::Vec<Codes> codes[count];
+    Vector sum[rows * count];
+#pragma GCC unroll 4
+    for (int c = 0; c < count; c++) {
+      codes[c] = hn::LoadU(Codes(), reinterpret_cast<const uint32_t*>(words + c * row_bytes));
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows * count; i++) sum[i] = hn::Zero(d);
 #pragma GCC unroll 8
     for (int j = 0; j < per_word; j++) {
-      const Vector q = decoder_(codes);
+      Vector q[count];
+#pragma GCC unroll 4
+      for (int c = 0; c < count; c++) {
+        q[c] = decoder_(codes[c]);
+        codes[c] = hn::ShiftRight<bits>(codes[c]);
+      }
 #pragma GCC unroll 4
       for (int m = 0; m < rows; m++) {
-        sum[m] = hn::MulAdd(q, hn::LoadU(d, x + m * pitch + j * lanes), sum[m]);
+        const Vector v = hn::LoadU(d, x + m * pitch + j * lanes);
+#pragma GCC unroll 4
+        for (int c = 0; c < count; c++) sum[c * rows + m] = hn::MulAdd(q[c], v, sum[c * rows + m]);
       }
-      if constexpr (bits < 32) codes = hn::ShiftRight<bits>(codes);
     }
-    const Vector scale = hn::TableLookupLanes(scales, spread_);
-    for (int m = 0; m < rows; m++) total[m] = hn::MulAdd(sum[m], scale, total[m]);
+#pragma GCC unroll 4
+    for (int c = 0; c < count; c++) {
+      const Vector scale = hn::TableLookupLanes(scales[c], spread_);
+#pragma GCC unroll 4
+      for (int m = 0; m < rows; m++) {
+        total[c * rows + m] = hn::MulAdd(sum[c * rows + m], scale, total[c * rows + m]);
+      }
+    }
   }
 
   using Spread = decltype(hn::SetTableIndices(Floats(), static_cast<const int32_t*>(nullptr)));
@@ -167,28 +190,44 @@ class InOrder {
   static int64_t padded(int64_t columns) { return columns; }
   static void arrange(const float* x, int64_t columns, float* to) { std::copy_n(x, columns, to); }
 
-  template <int rows>
-  HWY_INLINE void dot(const uint8_t* row, const S* scales, int64_t columns, int group_size,
-                      const float* x, int64_t pitch, float* sums) const {
+  template <int rows, int count>
+  HWY_INLINE void dot(const uint8_t* row, int64_t row_bytes, const S* scales, int64_t groups,
+                      int64_t columns, int group_size, const float* x, int64_t pitch,
+                      float* sums) const {
     const Floats d;
-    Vector total[rows];
-    for (int m = 0; m < rows; m++) total[m] = hn::Zero(d);
+    Vector total[rows * count];
+    for (int i = 0; i < rows * count; i++) total[i] = hn::Zero(d);
     for (int64_t g = 0; g < columns / group_size; g++) {
-      Vector sum[rows];
-      for (int m = 0; m < rows; m++) sum[m] = hn::Zero(d);
+      Vector sum[rows * count];
+#pragma GCC unroll 16
+      for (int i = 0; i < rows * count; i++) sum[i] = hn::Zero(d);
       for (int k = 0; k < group_size; k += U::step, row += U::bytes, x += U::step) {
         for (int v = 0; v < U::vectors; v++) {
-          const Vector q = decode<Element::integer>(unpack_(row, v));
+          Vector q[count];
+#pragma GCC unroll 4
+          for (int c = 0; c < count; c++) {
+            q[c] = decode<Element::integer>(unpack_(row + c * row_bytes, v));
+          }
 #pragma GCC unroll 4
           for (int m = 0; m < rows; m++) {
-            sum[m] = hn::MulAdd(q, hn::LoadU(d, x + m * pitch + v * U::lanes), sum[m]);
+            const Vector y = hn::LoadU(d, x + m * pitch + v * U::lanes);
+#pragma GCC unroll 4
+            for (int c = 0; c < count; c++) {
+              sum[c * rows + m] = hn::MulAdd(q[c], y, sum[c * rows + m]);
+            }
           }
         }
       }
-      const Vector scale = hn::Set(d, static_cast<float>(scales[g]));
-      for (int m = 0; m < rows; m++) total[m] = hn::MulAdd(sum[m], scale, total[m]);
+#pragma GCC unroll 4
+      for (int c = 0; c < count; c++) {
+        const Vector scale = hn::Set(d, static_cast<float>(scales[c * groups + g]));
+#pragma GCC unroll 4
+        for (int m = 0; m < rows; m++) {
+          total[c * rows + m] = hn::MulAdd(sum[c * rows + m], scale, total[c * rows + m]);
+        }
+      }
     }
-    for (int m = 0; m < rows; m++) sums[m] = hn::GetLane(hn::SumOfLanes(d, total[m]));
+    for (int i = 0; i < rows * count; i++) sums[i] = hn::GetLane(hn::SumOfLanes(d, total[i]));
   }
 
  private:
@@ -257,6 +296,9 @@ class Product {
  private:
   template <int rows>
   void some(int64_t first, int64_t begin, int64_t end, float* y) const {
+    // Packed rows that share the loads of x, as many as registers hold sums. One row of x stays in
+    // the first-level cache: there nothing is to be shared.
+    constexpr int together = rows == 1 ? 1 : HWY_TARGET <= HWY_AVX3 ? 4 : 2;
     const int64_t groups = m_.groups(), row_bytes = m_.columns * m_.format.bits / 8;
     const uint8_t* words = reinterpret_cast<const uint8_t*>(m_.words);
     const S* scales = static_cast<const S*>(m_.scales);
@@ -266,7 +308,12 @@ class Product {
     const int64_t guarded_words = m_.rows - std::max<int64_t>(1, (16 + row_bytes - 1) / row_bytes);
     Scratch copy(static_cast<size_t>(scale_bytes + scales_slack));
     Scratch word_copy(static_cast<size_t>(row_bytes + 16));
-    for (int64_t n = begin; n < end; n++) {
+    const int64_t free_end = std::min({end, guarded, guarded_words});
+    int64_t n = begin;
+    for (; n + together <= free_end; n += together) {
+      finish<rows, together>(first, n, words + n * row_bytes, scales + n * groups, begin, end, y);
+    }
+    for (; n < end; n++) {
       const S* row_scales = scales + n * groups;
       const uint8_t* row = words + n * row_bytes;
       if (n >= guarded) {
@@ -278,15 +325,27 @@ class Product {
         std::memcpy(word_copy.data(), row, static_cast<size_t>(row_bytes));
         row = word_copy.as<uint8_t>();
       }
-      float sums[rows];
-      method_.template dot<rows>(row, row_scales, m_.columns, m_.format.group_size,
-                                 arranged_.as<float>() + first * pitch_, pitch_, sums);
+      finish<rows, 1>(first, n, row, row_scales, begin, end, y);
+    }
+  }
+
+  // Columns n, n + 1, ... of the product for rows of x from `first` on.
+  template <int rows, int count>
+  HWY_INLINE void finish(int64_t first, int64_t n, const uint8_t* row, const S* scales, int64_t begin,
+                         int64_t end, float* y) const {
+    const int64_t groups = m_.groups();
+    float sums[rows * count];
+    method_.template dot<rows, count>(row, m_.columns * m_.format.bits / 8, scales, groups,
+                                      m_.columns, m_.format.group_size,
+                                      arranged_.as<float>() + first * pitch_, pitch_, sums);
+    for (int c = 0; c < count; c++) {
       for (int r = 0; r < rows; r++) {
+        float sum = sums[c * rows + r];
         if constexpr (!std::is_same_v<S, E8M0> && !std::is_same_v<S, E4M3>) {
-          sums[r] += dot_biases(static_cast<const S*>(m_.biases) + n * groups,
-                                sums_.as<float>() + (first + r) * groups, groups);
+          sum += dot_biases(static_cast<const S*>(m_.biases) + (n + c) * groups,
+                            sums_.as<float>() + (first + r) * groups, groups);
         }
-        y[(first + r) * (end - begin) + n - begin] = sums[r] * m_.factor;
+        y[(first + r) * (end - begin) + n + c - begin] = sum * m_.factor;
       }
     }
   }
