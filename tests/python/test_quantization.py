@@ -125,7 +125,6 @@ REFUSED = {
     "scalar": lambda m: m.quantized_matmul(m.array(1.0), *matrix(m)),
     "complex": lambda m: m.quantized_matmul(m.ones((3, 128), m.complex64), *matrix(m)),
     "indices": lambda m: m.gather_qmm(m.ones((1, 3, 128)), *matrix(m), m.ones((1,))),
-    "gather vector": lambda m: m.gather_qmm(m.ones((128,)), *matrix(m)),
     "qqmm no scales": lambda m: m.qqmm(m.ones((1, 128)), matrix(m, mode="nvfp4")[0]),
     "qqmm integers": lambda m: m.qqmm(m.ones((1, 128), m.int32), *matrix(m, mode="nvfp4")),
     "gather_mm inner": lambda m: m.gather_mm(m.ones((2, 3, 4)), m.ones((2, 5, 6))),

@@ -68,4 +68,5 @@ MLX_WRONG_GRADIENTS = (
     *(("full-array", dtype) for dtype in (*FLOATS, *COMPLEX)),  # multiplied by the values
     # Through the matrix again, not its transpose, which differs where 20 or 28 is a factor.
     *((f"hadamard_transform-{n}", dtype) for n in (20, 28, 40, 112) for dtype in FLOATS),
+    ("block_masked_mm-scaled", "float32"),  # of the masks
 )
