@@ -74,7 +74,6 @@ m := nn.QQLinear.from_linear(plain), m.eval(), m.parameters(), m.train(), m.para
 then(nn.quantize(net, class_predicate=lambda path, m: '0' in path), net)
 then(nn.quantize(net, class_predicate=lambda path, m: '0' in path and {'bits': 8}), net)
 then(nn.quantize(net, class_predicate=lambda path, m: '0' in path and 3), net)
-then(nn.quantize(net, class_predicate=lambda path, m: True), net)
 then(nn.quantize(m := nn.Sequential(linear, embedding)), m)
 then(nn.quantize(m := nn.Sequential(linear, embedding), 32, 8), m)
 then(nn.quantize(m := nn.Sequential(linear, embedding), mode='mxfp8'), m)
@@ -86,7 +85,7 @@ then(nn.quantize(net), net)
 nn.QuantizedAllToShardedLinear(64, 8), nn.QuantizedShardedToAllLinear(64, 8, False)
 nn.QuantizedAllToShardedLinear(64, 8, mode='mxfp4')
 nn.QuantizedAllToShardedLinear(64, 8).trainable_parameters()
-nn.QuantizedShardedToAllLinear(64, 8).unfreeze().trainable_parameters()
+then((m := nn.QuantizedShardedToAllLinear(64, 8)).unfreeze(), m.trainable_parameters())
 nn.QuantizedAllToShardedLinear.from_quantized_linear(linear.to_quantized(bits=8))(x)
 nn.QuantizedShardedToAllLinear.from_quantized_linear(linear.to_quantized())(x)
 d.shard_linear(linear.to_quantized(), 'all-to-sharded')(x)
@@ -97,6 +96,11 @@ d.shard_linear(plain.to_quantized(bits=2), 'sharded-to-all')(x)
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_as_in_mlx(expression):
     assert_same(f"({expression})", names, 1e-4)
+
+
+def test_what_cannot_be_quantized_is_an_error():
+    expression = "nn.quantize(net, class_predicate=lambda path, m: True)"
+    assert_same(expression, names, error_text=False)  # it names the class
 
 
 def test_gradients_go_through_quantized_layers():
