@@ -6,7 +6,7 @@ This is a program for MLX and says nothing of heddle: `python -m heddle run` is 
 the work. It trains a model of mlx-lm on the bytes of `pydoc_data.topics`, which every Python has,
 measures it on pages it has not seen, quantizes it to 4 bits, measures again, and writes text.
 
-Any other program of mlx-lm runs in the same way, for example with a model of the hub or of a folder:
+Any other program of mlx-lm runs in the same way, for example with a model in a folder:
 
     python -m heddle run -m mlx_lm generate --model FOLDER --prompt "What is a loom?"
 """
@@ -15,6 +15,7 @@ import argparse
 import math
 import sys
 import time
+from pydoc_data.topics import topics
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -22,12 +23,10 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx_lm.generate import generate_step
 from mlx_lm.models import llama
-from mlx_lm.perplexity import eval_ppl
 from mlx_lm.sample_utils import make_sampler
 from mlx_lm.utils import get_total_parameters, quantize_model
-from pydoc_data.topics import topics
 
-LENGTH, BATCH = 96, 16
+LENGTH, BATCH = 64, 12
 
 
 def read_bytes() -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +45,7 @@ def make_model() -> nn.Module:
             vocab_size=128,
             hidden_size=128,
             intermediate_size=384,
-            num_hidden_layers=3,
+            num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
             rms_norm_eps=1e-5,
@@ -85,8 +84,11 @@ def learn(model: nn.Module, values: np.ndarray, steps: int) -> None:
 def perplexity(model: nn.Module, values: np.ndarray) -> float:
     """Between how many bytes the model hesitates, on text that it has not seen."""
     rows = values[: len(values) // LENGTH * LENGTH].reshape(-1, LENGTH)[::8]
-    total = sum(math.log(eval_ppl(model, mx.array(rows[i : i + 32]), 32)[0]) for i in (0, 32))
-    return math.exp(total / 2)
+    losses = []
+    for start in range(0, len(rows), 32):
+        batch = mx.array(rows[start : start + 32])
+        losses.append(nn.losses.cross_entropy(model(batch[:, :-1]), batch[:, 1:]).flatten())
+    return math.exp(mx.concatenate(losses).mean().item())
 
 
 def write(model: nn.Module, prompt: str, count: int) -> tuple[str, float]:

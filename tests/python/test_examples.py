@@ -114,3 +114,17 @@ def test_digits_are_learnt():
     done = run(EXAMPLES / "digits" / "train.py")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test images recognized" in done.stdout
+
+
+def test_a_program_of_mlx_lm_learns_and_writes():
+    program = EXAMPLES / "language_model" / "learn.py"
+    done = run("-m", "heddle", "run", program, "--steps", "12", "--prompt", "The class ")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    before, after = (
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if "perplexity on" in line or "4 bits:" in line
+    )
+    assert before < 60 and abs(after / before - 1) < 0.1  # 128 without having learnt
+    assert "The class " in done.stdout

@@ -19,7 +19,9 @@ import tiny_model  # noqa: E402
 from both_engines import run_both  # noqa: E402
 
 TOLERANCE = 1e-5
-TRAINING_TOLERANCE = 5e-4  # six steps of Adam divide by the root of small gradients
+# Six steps of Adam divide by the roots of small gradients; where a weight or an error is nearly
+# tied, a rounding decides what a search takes.
+LOOSE = {"training": 5e-4, "gptq": 0.05, "awq": 0.05}
 GROUPS = {
     "generation": (
         "generate_text",
@@ -63,14 +65,15 @@ WAITED_FOR = (
 
 @pytest.fixture(scope="module", params=GROUPS)
 def runs(request, tmp_path_factory):
-    """The tasks of a group, and the folders of what both engines made of them."""
+    """A group of tasks, and the folders of what both engines made of them."""
     if not hasattr(heddle.nn, "average_gradients"):
         pytest.skip("heddle does not have what the trainer imports yet")
-    tasks = GROUPS[request.param]
-    folder = tmp_path_factory.mktemp(request.param)
+    group = request.param
+    folder = tmp_path_factory.mktemp(group)
     tiny_model.write(folder / "model")
     program = PROGRAMS / "tasks.py"
-    return tasks, run_both(folder, program, lambda out: [folder / "model", out, *tasks])
+    arguments = [folder / "model"]
+    return group, run_both(folder, program, lambda out: [*arguments, out, *GROUPS[group]])
 
 
 def results(folder: Path, task: str):
@@ -107,9 +110,12 @@ def complaints(task: str, folders: dict[str, Path], tolerance: float) -> list[st
 
 
 def test_results_agree(runs):
-    tasks, folders = runs
-    tolerance = TRAINING_TOLERANCE if tasks == GROUPS["training"] else TOLERANCE
-    assert [text for task in tasks for text in complaints(task, folders, tolerance)] == []
+    group, folders = runs
+    found = []
+    for task in GROUPS[group]:
+        tolerance = LOOSE.get(task) or LOOSE.get(group) or TOLERANCE
+        found += complaints(task, folders, tolerance)
+    assert found == []
 
 
 def test_every_task_is_run():
