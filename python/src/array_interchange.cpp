@@ -19,6 +19,42 @@ const char* buffer_format(Dtype t) {
   return formats[static_cast<int>(t)];
 }
 
+// New memory with the same elements, row-major.
+Array copy_of(const Array& a) {
+  const Node& n = *a.node();
+  Array copy = Array::adopt(new Node(n.shape, n.dtype));
+  Node& to = *copy.node();
+  to.allocate_dense();
+  visit_width(size_of(n.dtype), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* out = reinterpret_cast<T*>(to.data);
+    if (n.row_contiguous()) {
+      std::memcpy(out, n.data, n.nbytes());
+      return;
+    }
+    auto walk = [&](auto& self, const T* in, size_t depth) -> void {
+      if (depth == n.shape.size()) {
+        *out++ = *in;
+        return;
+      }
+      for (int64_t i = 0; i < n.shape[depth]; i++) self(self, in + i * n.strides[depth], depth + 1);
+    };
+    walk(walk, reinterpret_cast<const T*>(n.data), 0);
+  });
+  to.finish();
+  return copy;
+}
+
+// Evaluates an array whose memory is about to be seen by others. A constant, of which heddle keeps
+// one element, gets memory of its own first: others take zeros(...) to be dense, and may write.
+void settle(Array& a) {
+  evaluate(a);
+  const Node& n = *a.node();
+  bool repeats_one = n.size() > 1 && !n.tracer;  // a copy would not be part of the trace
+  for (size_t d = 0; d < n.shape.size(); d++) repeats_one &= n.shape[d] == 1 || n.strides[d] == 0;
+  if (repeats_one) a.overwrite(copy_of(a));
+}
+
 // What a buffer view points to, for as long as it lives. The array keeps the memory from being
 // donated.
 struct Export {
@@ -30,9 +66,9 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   try {
     if (!view) throw nb::buffer_error("A view is wanted.");
     std::memset(view, 0, sizeof *view);
+    settle(array_of(self));
     auto held = std::make_unique<Export>(Export{array_of(self), {}, {}});
     const Array& a = held->array;
-    evaluate(a);
     const Node& n = *a.node();
     bool writable = n.buffer->writable;
     if ((flags & PyBUF_WRITABLE) == PyBUF_WRITABLE && !writable) {
@@ -104,38 +140,12 @@ nb::object make_capsule(const Array& a, uint64_t flags) {
   return nb::steal(capsule);
 }
 
-// New memory with the same elements, row-major.
-Array copy_of(const Array& a) {
-  const Node& n = *a.node();
-  Array copy = Array::adopt(new Node(n.shape, n.dtype));
-  Node& to = *copy.node();
-  to.allocate_dense();
-  visit_width(size_of(n.dtype), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    T* out = reinterpret_cast<T*>(to.data);
-    if (n.row_contiguous()) {
-      std::memcpy(out, n.data, n.nbytes());
-      return;
-    }
-    auto walk = [&](auto& self, const T* in, size_t depth) -> void {
-      if (depth == n.shape.size()) {
-        *out++ = *in;
-        return;
-      }
-      for (int64_t i = 0; i < n.shape[depth]; i++) self(self, in + i * n.strides[depth], depth + 1);
-    };
-    walk(walk, reinterpret_cast<const T*>(n.data), 0);
-  });
-  to.finish();
-  return copy;
-}
-
-nb::object to_dlpack(const Array& self, nb::handle /*stream*/, nb::handle max_version,
+nb::object to_dlpack(Array& self, nb::handle /*stream*/, nb::handle max_version,
                      std::optional<std::pair<int, int>> device, std::optional<bool> copy) {
   if (device && device->first != dlpack::cpu) {
     throw nb::buffer_error("Arrays can only be exported to the memory of the CPU: (1, 0).");
   }
-  evaluate(self);
+  settle(self);
   Array a = self;
   bool versioned = !max_version.is_none() && nb::cast<int>(max_version[0]) >= 1;
   bool read_only = !a.node()->buffer->writable;

@@ -207,6 +207,26 @@ def address(array) -> int:
     return np.array(array, copy=False).ctypes.data
 
 
+@pytest.mark.parametrize("share", ["numpy.asarray", "numpy.from_dlpack", "torch.from_dlpack"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: mx.zeros((2, 3)),
+        lambda: mx.zeros((4, 3))[:2],
+        lambda: mx.broadcast_to(mx.array(1.5), (2, 3)),
+    ],
+)
+def test_a_constant_is_dense_for_others(make, share):
+    """Programs take the address and the size of zeros, and write into them."""
+    x = make()
+    first = x[0, 0].item()
+    library, _, name = share.partition(".")
+    shared = getattr(pytest.importorskip(library), name)(x)
+    assert np.asarray(shared).strides == (12, 4)
+    shared[0, 1] = 7
+    assert x.tolist() == [[first, 7, first], [first] * 3]
+
+
 def test_dlpack_to_numpy_and_torch_shares_memory():
     import torch
 
