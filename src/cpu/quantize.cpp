@@ -62,8 +62,54 @@ void load_groups(const QuantizedMatrix& m, int64_t first, int64_t n, float* scal
   }
 }
 
+#if HWY_TARGET <= HWY_AVX3
+// 32 elements of 4 bits at a time to 16-bit floats, which a table of the group's 16 values gives: a
+// byte in each lane of 32 bits selects the two that belong there.
+template <Element kind, class T, Rounding rounding>
+void restore_by_table(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, T* out) {
+  const Floats d;
+  const Codes du;
+  const hn::Rebind<uint16_t, Codes> du16;
+  const int64_t group = m.format.group_size;
+  const auto* from = reinterpret_cast<const uint8_t*>(m.words) + (row * m.columns + first) / 2;
+  const int64_t groups = n / group, first_group = (row * m.columns + first) / group;
+  const auto q = decode<kind>(hn::Iota(du, 0u));
+  constexpr int64_t most = 64;
+  float scales[most], biases[most];
+  HWY_ALIGN T values[16];
+  for (int64_t g = 0; g < groups; g++) {
+    if (g % most == 0) load_groups(m, first_group + g, std::min(most, groups - g), scales, biases);
+    const auto scale = hn::Set(d, scales[g % most]), bias = hn::Set(d, biases[g % most]);
+    if constexpr (kind != Element::integer) {
+      store_as(hn::Mul(q, scale), d, values);
+    } else if constexpr (rounding == Rounding::once) {
+      store_as(hn::MulAdd(q, scale, bias), d, values);
+    } else {
+      store_as(hn::Add(rounded<T>(hn::Mul(q, scale)), bias), d, values);
+    }
+    const auto low =
+        hn::PromoteTo(du, hn::Load(du16, reinterpret_cast<const uint16_t*>(values)));
+    const auto high = hn::ShiftLeft<16>(low);
+    for (int64_t k = 0; k < group; k += 32, from += 16, out += 32) {
+      const auto codes = hn::PromoteTo(du, hn::LoadU(hn::Rebind<uint8_t, Codes>(), from));
+      const auto even = hn::TableLookupLanes(low, hn::Indices512<uint32_t>{codes.raw});
+      const auto odd = hn::TableLookupLanes(
+          high, hn::Indices512<uint32_t>{hn::ShiftRight<4>(codes).raw});
+      hn::StoreU(hn::Or(even, odd), du, reinterpret_cast<uint32_t*>(out));
+    }
+  }
+}
+#endif
+
 template <Element kind, int bits, class T, Rounding rounding>
 void restore_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, T* out) {
+#if HWY_TARGET <= HWY_AVX3
+  if constexpr (bits == 4 && sizeof(T) == 2) {
+    if (m.format.group_size % 32 == 0) {
+      return restore_by_table<kind, T, rounding>(m, row, first, n, out);
+    }
+  }
+#endif
   using U = Unpack<bits>;
   const U unpack;
   const Floats d;
