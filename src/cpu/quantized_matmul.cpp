@@ -16,8 +16,9 @@ View matrix(const void* data, Dtype dtype, int64_t rows, int64_t columns) {
   return {const_cast<void*>(data), dtype, {rows, columns}, {columns, 1}};
 }
 
-// Bytes of a restored panel: it is written and read again from the second-level cache.
-constexpr int64_t panel_bytes = 1 << 20;
+// Bytes of a restored panel. Wider ones multiply faster: with 128 rows and a 4096 x 4096 matrix one core
+// takes 12.0 ms with 4 MB, 13.8 with 1 MB.
+constexpr int64_t panel_bytes = 4 << 20;
 
 }  // namespace
 
