@@ -40,9 +40,7 @@ def dense(dialect, arrays):
     import torch
 
     x, w = (torch.from_numpy(value).bfloat16() for value in arrays)
-    return Step(
-        lambda: torch.nn.functional.linear(x, w), lambda result: [result.float().numpy()]
-    )
+    return Step(lambda: torch.nn.functional.linear(x, w), lambda result: [result.float().numpy()])
 
 
 def work(rows: int, dtype: str, target: Target, title: str, **more) -> Work:

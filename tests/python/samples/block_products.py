@@ -64,7 +64,9 @@ def table():
             truth=gathered,
             length=6,
         )
-    yield sample("gather_mm", Arr((3, 2, 6)), Arr((3, 6, 5)), label="none", truth=gathered, length=6)
+    yield sample(
+        "gather_mm", Arr((3, 2, 6)), Arr((3, 6, 5)), label="none", truth=gathered, length=6
+    )
     yield sample(
         "gather_mm",
         Arr((4, 1, 6)),

@@ -117,13 +117,27 @@ def table():
             vmap=False,
             dtypes=DTYPES,
         )
-    yield sample("quantize", Arr((2, 3, 64)), label="defaults", exact=True, grad=False, dtypes=DTYPES)
+    yield sample(
+        "quantize", Arr((2, 3, 64)), label="defaults", exact=True, grad=False, dtypes=DTYPES
+    )
     # Away from ties of the extremes, scales and biases have derivatives.
     yield sample("quantize", Arr((2, 64)), label="gradient", dtypes=("float32",))
-    yield sample("quantize", Arr((64, 3), view="transposed"), label="view", exact=True, grad=False, dtypes=DTYPES)
+    yield sample(
+        "quantize",
+        Arr((64, 3), view="transposed"),
+        label="view",
+        exact=True,
+        grad=False,
+        dtypes=DTYPES,
+    )
     for mode in MODES:
         yield sample(
-            "quantize", Arr((4, 64)), kw={"mode": mode}, label=mode, exact=True, grad=False,
+            "quantize",
+            Arr((4, 64)),
+            kw={"mode": mode},
+            label=mode,
+            exact=True,
+            grad=False,
             dtypes=DTYPES,
         )
         yield sample(
