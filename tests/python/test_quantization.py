@@ -1,4 +1,4 @@
-"""Packing bit for bit as MLX packs, in awkward groups of every kind; errors; gradients of products."""
+"""Packing bit for bit as MLX packs, in awkward groups; errors; gradients of products."""
 
 import numpy as np
 import pytest
