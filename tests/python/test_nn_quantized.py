@@ -112,3 +112,22 @@ def test_gradients_go_through_quantized_layers():
         names,
         1e-3,
     )
+
+
+@pytest.mark.parametrize(
+    "options", ["", "32, 8, mode='mxfp8'", "mode='nvfp4', quantize_input=True"]
+)
+def test_layers_of_others_get_what_was_asked_for(options):
+    """Many programs have a ``to_quantized`` of their own that takes three arguments."""
+
+    def with_layer(side):
+        class Layer(side.nn.Module):
+            given = []
+
+            def to_quantized(self, **arguments):
+                self.given.append(arguments)
+                return self
+
+        return {"layer": Layer()}
+
+    assert_same(f"nn.quantize(nn.Sequential(layer), {options}), layer.given", with_layer)

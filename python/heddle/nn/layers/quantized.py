@@ -285,7 +285,9 @@ def quantize(
             raise ValueError(f"Unable to quantize model of type {type(module)}")
         if isinstance(wanted, bool):
             options = {"group_size": group_size, "bits": bits, "mode": mode}
-            return module.to_quantized(**options, quantize_input=quantize_input)
+            if quantize_input:  # layers of others need not know of it otherwise
+                options["quantize_input"] = True
+            return module.to_quantized(**options)
         if isinstance(wanted, dict):
             return module.to_quantized(**wanted)
         raise ValueError(
