@@ -117,8 +117,6 @@ def test_digits_are_learnt():
 
 
 def test_a_program_of_mlx_lm_learns_and_writes():
-    if not hasattr(pytest.importorskip("heddle.nn"), "quantize"):
-        pytest.skip("heddle has no quantized layers yet")
     program = EXAMPLES / "language_model" / "learn.py"
     done = run("-m", "heddle", "run", program, "--steps", "12", "--prompt", "The class ")
     assert done.returncode == 0, done.stdout + done.stderr
