@@ -59,7 +59,7 @@ def complaint(folders: dict[str, Path], family: str, mode: str) -> str | None:
     theirs = outcome(folders["mlx"], family, mode)
     refusal = REFUSED.get(family) or REFUSED.get((family, mode))
     if refusal:
-        as_told = isinstance(theirs, str) and refusal in theirs and ours == theirs
+        as_told = isinstance(theirs, str) and refusal in theirs and str(ours).startswith(theirs)
         return None if as_told else f"MLX: {theirs}; heddle: {ours}"
     if isinstance(ours, str):
         return ours
