@@ -89,6 +89,7 @@ $(STAMPS)/venv: tools/system-packages
 $(STAMPS)/%: pyproject.toml tools/requirements.py | $(STAMPS)/venv
 	$(call say,installing the Python packages of '$*')
 	@$(BIN)/python tools/requirements.py $* >$@.txt && $(PIP) -r $@.txt
+	@$(BIN)/python tools/requirements.py --bare $* >$@.bare.txt && { [ ! -s $@.bare.txt ] || $(PIP) --no-deps -r $@.bare.txt; }
 	@touch $@
 
 $(BUILD)/build.ninja: CMakePresets.json $(STAMPS)/build

@@ -1,7 +1,8 @@
 """Prints the packages that pyproject.toml asks for, so that they are written down once.
 
-usage: requirements.py build        what a build without isolation needs (with cmake and ninja)
-       requirements.py EXTRA...     what an optional extra needs, extras of our own resolved
+usage: requirements.py build           what a build without isolation needs (with cmake and ninja)
+       requirements.py EXTRA...        what an optional extra needs, extras of our own resolved
+       requirements.py --bare EXTRA... of that, what is installed without its dependencies
 """
 
 import re
@@ -26,5 +27,10 @@ def requirements(name: str) -> list[str]:
     return extra(name)
 
 
+bare = "--bare" in sys.argv
+without_dependencies = project["tool"]["heddle"]["without-dependencies"]
 for name in sys.argv[1:]:
-    print(*requirements(name), sep="\n")
+    if name != "--bare":
+        for requirement in requirements(name):
+            if (requirement in without_dependencies) == bare:
+                print(requirement)
