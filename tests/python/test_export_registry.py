@@ -264,9 +264,10 @@ def test_every_operation_is_written_or_refused_by_name(tmp_path):
     composed = {  # by other ops, in both formats
         "AsStridedAdjoint", "Recurrent", "RecurrentVJP",
         "LayerNormVJP", "RMSNormVJP", "ConvolutionBackwardInput", "ConvolutionBackwardWeight",
+        "QuantizedRounding",
     }  # fmt: skip
     other_names = {
-        "NaNEqual": "Equal", "Log2": "Log", "Log10": "Log", "Rsqrt": "Sqrt", "QR": "QRF",
+        "Dequantize": "Quantize", "NaNEqual": "Equal", "Log2": "Log", "Log10": "Log", "Rsqrt": "Sqrt", "QR": "QRF",
         **dict.fromkeys(
             ("BitwiseAnd", "BitwiseOr", "BitwiseXor", "LeftShift", "RightShift"), "BitwiseBinary"
         ),
