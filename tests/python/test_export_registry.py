@@ -267,7 +267,8 @@ def test_every_operation_is_written_or_refused_by_name(tmp_path):
         "QuantizedRounding",
     }  # fmt: skip
     other_names = {
-        "Dequantize": "Quantize", "NaNEqual": "Equal", "Log2": "Log", "Log10": "Log", "Rsqrt": "Sqrt", "QR": "QRF",
+        "Dequantize": "Quantize", "NaNEqual": "Equal",
+        "Log2": "Log", "Log10": "Log", "Rsqrt": "Sqrt", "QR": "QRF",
         **dict.fromkeys(
             ("BitwiseAnd", "BitwiseOr", "BitwiseXor", "LeftShift", "RightShift"), "BitwiseBinary"
         ),
