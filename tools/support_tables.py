@@ -32,8 +32,6 @@ COLUMNS = {
     "compile": registry.test_compiled_equals_eager,
     "shapeless": registry.test_shapeless_at_other_sizes,
 }
-if hasattr(registry, "test_export"):
-    COLUMNS["export"] = registry.test_export
 SHORT = {"bool_": "bool", "bfloat16": "bf16", "complex64": "c64"} | {
     f"{long}{bits}": f"{short}{bits}"
     for long, short in (("float", "f"), ("int", "i"), ("uint", "u"))
