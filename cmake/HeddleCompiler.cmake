@@ -14,7 +14,9 @@ endif()
 
 if(HEDDLE_SANITIZE)
   add_compile_options(-fsanitize=${HEDDLE_SANITIZE} -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=${HEDDLE_SANITIZE})
+  # The sanitizers' dlopen looks along the run path of its own library and then along the program's RPATH, never along
+  # a RUNPATH: without the old kind of tag OpenBLAS would not be found.
+  add_link_options(-fsanitize=${HEDDLE_SANITIZE} -Wl,--disable-new-dtags)
   if(HEDDLE_SANITIZE MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
