@@ -1,4 +1,5 @@
-// Einstein summation: parse, choose an order of pairs, contract each pair by one matmul.
+// Einstein summation: parse, choose an order of pairs, contract each pair by one matmul, or by a product and a sum where
+// nothing is summed or the numbers are not floating ones (which matmul refuses).
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -8,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "heddle/ops.h"
+#include "ops/reduce.h"
 
 namespace heddle {
 namespace {
@@ -198,19 +200,18 @@ Term tidy(Term t, const Labels& wanted, const Expression& e, StreamOrDevice s) {
   }
   std::vector<int> unwanted;
   Labels kept;
+  int64_t stretched = 1;  // a dimension of size one that others stretch is summed that many times
   for (size_t i = 0; i < t.labels.size(); i++) {
     if (has(wanted, t.labels[i])) {
       kept.push_back(t.labels[i]);
     } else {
       unwanted.push_back(static_cast<int>(i));
-      // A dimension of size one that others stretch is summed that many times.
       int64_t n = e.sizes.at(t.labels[i]);
-      if (t.array.shape(static_cast<int>(i)) != n) {
-        t.array = multiply(t.array, Array(static_cast<float>(n), t.array.dtype()), s);
-      }
+      if (t.array.shape(static_cast<int>(i)) != n) stretched *= n;
     }
   }
-  if (!unwanted.empty()) t.array = astype(sum(t.array, unwanted, false, s), t.array.dtype(), s);
+  if (!unwanted.empty()) t.array = sum(t.array, unwanted, false, s);
+  if (stretched != 1) t.array = multiply(t.array, Array(stretched, t.array.dtype()), s);
   t.labels = kept;
   return t;
 }
@@ -224,7 +225,35 @@ Array arrange(const Term& t, const Labels& order, StreamOrDevice s) {
   return transpose(t.array, axes, s);
 }
 
-// a and b, tidied, to the labels `out`: batch labels, then those of a alone, then those of b alone.
+int64_t volume(const Expression& e, const Labels& labels) {
+  int64_t product = 1;
+  for (char c : labels) product *= e.sizes.at(c);
+  return product;
+}
+
+Shape sizes_of(const Expression& e, const Labels& labels) {
+  Shape shape;
+  for (char c : labels) shape.push_back(e.sizes.at(c));
+  return shape;
+}
+
+Labels operator+(Labels a, const Labels& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+// The term with one dimension for each of `order`, of size one where it lacks the label.
+Array spread(const Term& t, const Labels& order, StreamOrDevice s) {
+  Labels own;
+  std::vector<int> lacking;
+  for (size_t i = 0; i < order.size(); i++) {
+    if (has(t.labels, order[i])) own.push_back(order[i]);
+    else lacking.push_back(static_cast<int>(i));
+  }
+  return expand_dims(arrange(t, own, s), lacking, s);
+}
+
+// a and b, tidied, to their batch labels, then those of a alone, then those of b alone.
 Term contract(const Term& a, const Term& b, const Labels& wanted, const Expression& e,
               StreamOrDevice s) {
   Labels batch, rows, columns, summed;
@@ -236,31 +265,30 @@ Term contract(const Term& a, const Term& b, const Labels& wanted, const Expressi
   for (char c : b.labels) {
     if (!has(a.labels, c)) columns.push_back(c);
   }
-  auto volume = [&](const Labels& l) {
-    int64_t v = 1;
-    for (char c : l) v *= e.sizes.at(c);
-    return v;
-  };
+  Labels out = batch + rows + columns;
+  if (summed.empty()) return {multiply(spread(a, out, s), spread(b, out, s), s), out};
+  Dtype dtype = promote_types(a.array.dtype(), b.array.dtype());
+  if (!issubdtype(dtype, DtypeCategory::inexact)) {
+    // In the type of the sum from the start, which holds the products of small integers.
+    Labels all = out + summed;
+    auto widened = [&](const Term& t) {
+      return astype(spread(t, all, s), accumulated_dtype(dtype), s);
+    };
+    Array product = multiply(widened(a), widened(b), s);
+    std::vector<int> axes;
+    for (size_t i = out.size(); i < all.size(); i++) axes.push_back(static_cast<int>(i));
+    return {sum(product, axes, false, s), out};
+  }
   auto matrix = [&](const Term& t, const Labels& first, const Labels& second) {
-    Labels order = batch;
-    order.insert(order.end(), first.begin(), first.end());
-    order.insert(order.end(), second.begin(), second.end());
-    Shape full;
-    for (char c : order) full.push_back(e.sizes.at(c));
-    Array x = broadcast_to(arrange(t, order, s), full, s);
-    Shape folded;
-    for (char c : batch) folded.push_back(e.sizes.at(c));
-    folded.push_back(volume(first));
-    folded.push_back(volume(second));
+    Labels order = batch + first + second;
+    Array x = broadcast_to(arrange(t, order, s), sizes_of(e, order), s);
+    Shape folded = sizes_of(e, batch);
+    folded.push_back(volume(e, first));
+    folded.push_back(volume(e, second));
     return reshape(x, folded, s);
   };
-  Labels out = batch;
-  out.insert(out.end(), rows.begin(), rows.end());
-  out.insert(out.end(), columns.begin(), columns.end());
-  Shape shape;
-  for (char c : out) shape.push_back(e.sizes.at(c));
   Array product = matmul(matrix(a, rows, summed), matrix(b, summed, columns), s);
-  return {reshape(product, shape, s), out};
+  return {reshape(product, sizes_of(e, out), s), out};
 }
 
 }  // namespace

@@ -7,20 +7,20 @@
 #include "ops/util.h"
 
 namespace heddle {
-namespace {
 
-// Sums and products of narrow integers are taken, and kept, in 32 bits.
-Dtype accumulated(Dtype t) {
+Dtype accumulated_dtype(Dtype t) {
   if (is_bool(t) || (is_signed(t) && size_of(t) < 4)) return int32;
   if (is_unsigned(t) && size_of(t) < 4) return uint32;
   return t;
 }
 
+namespace {
+
 Dtype result_dtype(Reduction r, Dtype t) {
   switch (r) {
     case Reduction::sum:
     case Reduction::prod:
-      return accumulated(t);
+      return accumulated_dtype(t);
     case Reduction::all:
     case Reduction::any:
       return bool_;

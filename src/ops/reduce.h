@@ -6,6 +6,9 @@
 
 namespace heddle {
 
+// The type of sums and products: those of narrow integers are taken, and kept, in 32 bits.
+Dtype accumulated_dtype(Dtype t);
+
 // Sum, product, minimum, maximum, all, any.
 class Reduce final : public OpClass<Reduce> {
  public:

@@ -107,6 +107,24 @@ def table():
     yield sample("kron", Arr((3,)), Arr((2, 2)), label="ranks", truth="numpy")
     for text, shapes in EINSUMS.items():
         yield sample("einsum", text, *map(Arr, shapes), label=text, truth="numpy", length=20)
+    # Numbers that matmul refuses: sums take the type of sum, and MLX contracts none of them.
+    whole = ("bool_", "uint8", "int16", "int32")
+    for text in ("ij->i", "ij,kl->ik", "ij,jk->ijk", "ij,kl->", "ij,ij->ij"):
+        operands = [Arr((3, 3), high=40.0)] * (1 + text.count(","))
+        yield sample("einsum", text, *operands, label=f"whole {text}", dtypes=whole, grad=False)
+    for text in ("ij,jk->ik", "ij,ij->", "bij,bjk->bik"):
+        operands = [Arr((2, 2, 2)[: text.index(",")], high=40.0)] * 2
+        yield sample(
+            "einsum",
+            text,
+            *operands,
+            label=f"whole {text}",
+            dtypes=("int32",),
+            grad=False,
+            check="truth",
+            truth="numpy",
+        )
+    yield sample("einsum", "c,ad->", Arr((2,)), Arr((3, 3), dtype="bool_"), label="mixed")
     yield sample(
         "einsum_path",
         "ij,jk,kl->il",
