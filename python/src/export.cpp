@@ -4,6 +4,7 @@
 #include <map>
 
 #include "bind.h"
+#include "file_object.h"
 #include "tree.h"
 
 namespace heddle::python {
@@ -54,9 +55,8 @@ Inputs inputs_of(const char* op, const nb::args& args, const nb::kwargs& kwargs)
   return out;
 }
 
-std::optional<std::string> path_of(nb::handle file) {
-  if (!nb::isinstance<nb::str>(file) && !nb::hasattr(file, "__fspath__")) return {};
-  return nb::cast<std::string>(nb::module_::import_("os").attr("fsdecode")(file));
+std::optional<std::string> path_if_any(nb::handle file) {
+  return is_path(file) ? std::optional(path_of(file)) : std::nullopt;
 }
 
 bool keeps_structure(const std::string& path) { return path.ends_with(".heddle"); }
@@ -280,7 +280,7 @@ void export_with_callback(nb::object callback, nb::object fun, const Inputs& inp
 }
 
 nb::object import_from(nb::handle file, bool return_metadata) {
-  std::optional<std::string> path = path_of(file);
+  std::optional<std::string> path = path_if_any(file);
   if (!path) throw nb::type_error("[import_function] The file must be a path.");
   ImportedFunction imported = [&] {
     nb::gil_scoped_release release;
@@ -306,7 +306,7 @@ nb::object import_from(nb::handle file, bool return_metadata) {
 }
 
 void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) {
-  std::optional<std::string> path = path_of(file);
+  std::optional<std::string> path = path_if_any(file);
   if (!path && !nb::hasattr(file, "write")) {
     throw std::invalid_argument(
         "[export_to_dot] Accepts file-like objects or strings to be used as filenames.");
@@ -325,7 +325,7 @@ void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) 
     return;
   }
   nb::object opened =
-      nb::module_::import_("builtins").attr("open")(*path, "w", "encoding"_a = "utf-8");
+      nb::module_::import_("builtins").attr("open")(file, "w", "encoding"_a = "utf-8");
   opened.attr("write")(content);
   opened.attr("close")();
 }
@@ -352,7 +352,7 @@ void bind_export(nb::module_& m) {
         if (!PyCallable_Check(fun.ptr())) {
           throw nb::type_error("[export_function] The second argument must be a function.");
         }
-        std::optional<std::string> path = path_of(file);
+        std::optional<std::string> path = path_if_any(file);
         if (!path && !PyCallable_Check(file.ptr())) {
           throw nb::type_error(
               "[export_function] The first argument must be a path or a callback.");
@@ -398,7 +398,7 @@ Raises:
   m.def(
       "exporter",
       [](nb::object file, nb::object fun, bool shapeless, std::optional<std::string> metadata) {
-        std::optional<std::string> path = path_of(file);
+        std::optional<std::string> path = path_if_any(file);
         if (!path || !PyCallable_Check(fun.ptr())) {
           throw nb::type_error("[exporter] The arguments must be a path and a function.");
         }

@@ -46,7 +46,9 @@ bool is_path(nb::handle file) {
 }
 
 std::string path_of(nb::handle file) {
-  return nb::cast<std::string>(nb::module_::import_("os").attr("fsdecode")(file));
+  // As bytes: the name of a file need not be text.
+  auto bytes = nb::cast<nb::bytes>(nb::module_::import_("os").attr("fsencode")(file));
+  return std::string(bytes.c_str(), bytes.size());
 }
 
 ReadFunction reader_of(nb::handle file) {

@@ -10,6 +10,7 @@
 #include "heddle/io.h"
 #include "io/heddle_file.h"
 #include "io/mlxfn.h"
+#include "io/reader.h"
 #include "io/recorder.h"
 
 namespace heddle {
@@ -114,7 +115,8 @@ FunctionExporter::FunctionExporter(std::string path, ExportedFunction fun, Expor
   std::string folder = slash == std::string::npos ? "." : state_->path.substr(0, slash + 1);
   if (state_->path.empty() || state_->path.back() == '/' ||
       access(folder.c_str(), W_OK | X_OK) != 0) {
-    throw std::runtime_error(fmt::format("[{}] Failed to open {}", op, state_->path));
+    throw std::runtime_error(
+        fmt::format("[{}] Failed to open {}", op, io::shown_path(state_->path)));
   }
 }
 FunctionExporter::FunctionExporter(FunctionExporter&&) noexcept = default;
@@ -297,7 +299,8 @@ bool looks_like_safetensors(const io::Bytes& bytes) {
   return bytes.size > 8 && bytes.data[8] == '{';
 }
 
-ImportedFunction imported(const io::Bytes& bytes, const std::string& label, bool is_path) {
+ImportedFunction imported(const io::Bytes& bytes, const std::string& file, bool is_path) {
+  const std::string label = io::shown_path(file);
   if (io::looks_like_mlxfn(bytes)) return imported(io::read_mlxfn(bytes, label), label);
   if (!looks_like_safetensors(bytes)) {
     throw UnsafeFileError(
@@ -306,7 +309,7 @@ ImportedFunction imported(const io::Bytes& bytes, const std::string& label, bool
                     label, bytes.size));
   }
   auto [tensors, metadata] =
-      is_path ? load_safetensors(label) : load_safetensors(reader_of(bytes), label);
+      is_path ? load_safetensors(file) : load_safetensors(reader_of(bytes), label);
   return imported(io::read_heddle({std::move(tensors), std::move(metadata)}, label), label);
 }
 

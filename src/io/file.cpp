@@ -13,12 +13,22 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "io/reader.h"
+
 namespace heddle::io {
 namespace {
 
 [[noreturn]] void fail(const char* op, const char* action, const std::string& path,
                        const char* reason) {
-  throw std::runtime_error(fmt::format("[{}] Failed to {} file {}: {}.", op, action, path, reason));
+  throw std::runtime_error(
+      fmt::format("[{}] Failed to {} file {}: {}.", op, action, shown_path(path), reason));
+}
+
+// The system would take such a path for another, which ends there.
+void refuse_nul(const char* op, const std::string& path) {
+  if (path.find('\0') == std::string::npos) return;
+  throw std::invalid_argument(
+      fmt::format("[{}] The path {} contains a null character.", op, shown_path(path)));
 }
 
 // Closes on every way out.
@@ -67,6 +77,7 @@ int create_beside(const std::string& path, std::string* name) {
 }  // namespace
 
 Bytes map_file(const char* op, const std::string& path) {
+  refuse_nul(op, path);
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail(op, "open", path, std::strerror(errno));
@@ -110,6 +121,7 @@ Bytes read_bytes(const ReadFunction& read, uint64_t n) {
 
 void write_atomically(const char* op, const std::string& given,
                       const std::function<void(const WriteFunction&)>& produce) {
+  refuse_nul(op, given);
   std::error_code ignored;
   std::string path = given;
   if (std::filesystem::is_symlink(given, ignored)) {

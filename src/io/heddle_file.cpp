@@ -114,6 +114,8 @@ class Program {
       : tensors_(container.tensors), label_(label) {}
 
   FunctionFile read(const std::string& text) {
+    // The parser takes a null for the end, whatever follows it.
+    if (text.find('\0') != std::string::npos) refuse("program", "it holds a null character");
     Json program;
     std::vector<std::set<std::string>> keys;
     auto check = [&](int depth, Json::parse_event_t event, Json& value) {

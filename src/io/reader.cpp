@@ -21,6 +21,15 @@ std::string printable(std::string_view text, size_t limit) {
   return out;
 }
 
+std::string shown_path(std::string_view path) {
+  constexpr size_t longest_path = 4096;  // of the system
+  bool plain = path.size() <= longest_path && is_utf8(path) &&
+               std::none_of(path.begin(), path.end(), [](char c) {
+                 return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+               });
+  return plain ? std::string(path) : printable(path);
+}
+
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -49,7 +58,7 @@ bool is_utf8(std::string_view text) {
 }
 
 void Origin::refuse(uint64_t offset, std::string_view field, std::string_view problem) const {
-  throw UnsafeFileError(fmt::format("[{}] {}: offset {}, {}: {}.", op, file, offset,
+  throw UnsafeFileError(fmt::format("[{}] {}: offset {}, {}: {}.", op, shown_path(file), offset,
                                     printable(field), printable(problem, 320)));
 }
 

@@ -22,6 +22,9 @@ constexpr size_t max_rank = 64;
 // Text of a file as part of a one-line message in any encoding: printable ASCII, the rest as \xNN,
 // cut at `limit` bytes.
 std::string printable(std::string_view text, size_t limit = 160);
+// A path as part of a message: itself, unless that would not be one line of UTF-8 of a usual
+// length.
+std::string shown_path(std::string_view path);
 
 bool is_utf8(std::string_view text);
 bool is_ascii(std::string_view text);

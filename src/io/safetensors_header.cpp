@@ -193,6 +193,11 @@ SafetensorsHeader parse_safetensors_header(const Origin& origin, const char* jso
                                            uint64_t available) {
   if (length == 0 || json[0] != '{') origin.refuse(8, "header", "it must begin with '{'");
   Header header(origin);
+  // The parser takes a null for the end, whatever follows it.
+  if (const void* null = std::memchr(json, 0, length)) {
+    origin.refuse(8 + static_cast<uint64_t>(static_cast<const char*>(null) - json), "header",
+                  "it holds a null character");
+  }
   nlohmann::json::sax_parse(json, json + length, &header);
 
   std::vector<const Entry*> order;

@@ -101,6 +101,9 @@ std::pair<NamedArrays, Metadata> load_sharded_safetensors(const std::string& pat
         fmt::format("its {} bytes are more than the limit of {}", text.size, max_index_bytes));
   }
   Index index(origin);
+  // The parser takes a null for the end, whatever follows it.
+  const size_t null = std::string_view(text.data, text.size).find('\0');
+  if (null != std::string_view::npos) origin.refuse(null, "index", "it holds a null character");
   nlohmann::json::sax_parse(text.data, text.data + text.size, &index);
   if (!index.complete()) origin.refuse(0, "weight_map", "it is missing");
 

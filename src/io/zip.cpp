@@ -16,6 +16,8 @@ constexpr uint32_t locator_signature = 0x07064b50;
 constexpr uint64_t local_bytes = 30, central_bytes = 46, end_bytes = 22, locator_bytes = 20;
 constexpr uint16_t stored_method = 0, deflate_method = 8;
 constexpr uint16_t encrypted_flag = 1, descriptor_flag = 8, utf8_flag = 0x800;
+// Patches, strong encryption, masked headers: what follows is not the member.
+constexpr uint16_t strange_flags = 0x20 | 0x40 | 0x2000;
 constexpr uint16_t zip64_field = 1;
 constexpr uint32_t saturated = 0xffffffff;  // the number stands in the zip64 field
 constexpr uint16_t zip64_version = 45;
@@ -145,6 +147,7 @@ Central read_central(Reader& r, const Origin& origin) {
   if (!(c.flags & utf8_flag) && !is_ascii(c.member.name))
     refuse("its name is in an unknown encoding");
   if (c.flags & encrypted_flag) refuse("it is encrypted");
+  if (c.flags & strange_flags) refuse("it is a patch, or masked");
   if (c.method != stored_method && c.method != deflate_method) {
     refuse("its compression method is neither stored nor deflate");
   }

@@ -417,6 +417,7 @@ def test_own_files_cut_short_or_damaged(tmp_path):
         lambda p: json.dumps(p)[:-1] + ', "shapeless": false}',
         lambda p: json.dumps(p)[:-1],
         lambda p: "\0",
+        lambda p: json.dumps(p) + "\0behind",
     ],
 )  # fmt: skip
 def test_own_files_that_contradict_themselves(tmp_path, change):

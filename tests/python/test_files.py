@@ -399,6 +399,11 @@ BAD_INDEXES = {
     "wrong-shard": {"weight_map": WHOLE | {"a": "two.safetensors"}},
     "name-too-many": {"weight_map": WHOLE | {"d": "two.safetensors"}},
     "name-missing": {"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}},
+    "byte-order-mark": "\ufeff{}",
+    "null-behind": '{"weight_map": {}}\0',
+    "nan": '{"metadata": NaN, "weight_map": {}}',
+    "itself": {"weight_map": {"a": "model.safetensors.index.json"}},
+    "in-two-shards": '{"weight_map": {"a": "one.safetensors", "a": "two.safetensors"}}',
     "deep": '{"x": ' + "[" * 100_000 + "]" * 100_000 + "}",
     "huge-number": '{"metadata": {"total_size": 1e400}, "weight_map": []}',
 }

@@ -294,6 +294,9 @@ HOSTILE = {
     ),
     "array-of-bools": good(values=[value(kind=9, content=struct.pack("<IQ", 7, 2) + b"\0\7")]),
     "array-nested": good(values=[value(kind=9, content=struct.pack("<IQ", 9, 1) + bytes(12))]),
+    "array-nested-deep": good(
+        values=[value(kind=9, content=struct.pack("<IQ", 9, 1) * 100_000 + bytes(12))]
+    ),
     "array-type": good(values=[value(kind=9, content=struct.pack("<IQ", 77, 1) + bytes(12))]),
     **{
         f"alignment-{n}": good(values=[value("general.alignment", content=struct.pack("<I", n))])
@@ -319,6 +322,10 @@ HOSTILE = {
     "offset-beyond": good(tensors=[tensor(offset=32)]),
     "offset-2^64-32": good(tensors=[tensor(offset=2**64 - 32)]),
     "no-data": good(data=b""),
+    "sizes-overflow-together": good(
+        tensors=[tensor(f"t{i}", (2**31 - 1, 2**31 - 1), 24, i << 62) for i in range(4)]
+    ),
+    "ten-to-the-ninth-texts": good(values=[value(kind=9, content=struct.pack("<IQ", 8, 10**9))]),
     "data-short": good(data=bytes(15)),
     "overlap": good(tensors=[tensor("a", (16,)), tensor("b", (8,), offset=32)], data=bytes(64)),
     "scales-named-twice": good(

@@ -206,7 +206,15 @@ NPZ = {
     "suffix-twice": archive([("a", ONE), ("a.npy", ONE)]),
     "symlink": archive([(info("a.npy", create_system=3, external_attr=0o120777 << 16), ONE)]),
     "device": archive([(info("a.npy", create_system=3, external_attr=0o020666 << 16), ONE)]),
-    "encrypted": patched(patched(STORED, LOCAL, 6, b"\1\0"), CENTRAL, 8, b"\1\0"),
+    **{
+        f"flag-{bit}": patched(
+            patched(STORED, LOCAL, 6, struct.pack("<H", 1 << bit)),
+            CENTRAL,
+            8,
+            struct.pack("<H", 1 << bit),
+        )
+        for bit in (0, 5, 6, 13)
+    },
     "bzip2": archive([("a.npy", ONE)], zipfile.ZIP_BZIP2),
     "lzma": archive([("a.npy", ONE)], zipfile.ZIP_LZMA),
     "checksum": false_checksum(),

@@ -85,7 +85,10 @@ SAVES = {
     "x.npz": "mx.savez(path, a=big)",
     "x.safetensors": "mx.save_safetensors(path, {'a': big})",
     "x.gguf": "mx.save_gguf(path, {'a': big})",
+    "x.mlxfn": "mx.eval(big); mx.export_function(path, lambda a: a + big, big * 1)",
+    "x.heddle": "mx.eval(big); mx.export_function(path, lambda a: a + big, big * 1)",
 }
+ARRAYS = [name for name in SAVES if "save" in SAVES[name]]
 FULL = """
 import sys
 import heddle.core as mx
@@ -93,7 +96,7 @@ import heddle.core as mx
 path, save = sys.argv[1:]
 big = mx.random.normal((300_000,))
 try:
-    eval(save)
+    exec(save)
 except RuntimeError as error:
     assert path in str(error), error
 else:
@@ -122,7 +125,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, name):
 def test_an_unwritable_place(tmp_path, name):
     (tmp_path / "file").write_text("no folder")
     for path in (tmp_path / "file" / name, pathlib.Path("/proc") / name):
-        with pytest.raises(RuntimeError, match="Failed to write"):
+        with pytest.raises(RuntimeError, match="Failed to (write|open)"):
             exec(SAVES[name], {"mx": mx, "path": str(path), "big": mx.arange(10)})
     (tmp_path / name).mkdir()
     with pytest.raises(RuntimeError, match="folder"):
@@ -169,7 +172,7 @@ def test_devices_are_written_in_place(tmp_path):
 
 @heddle_only
 def test_saving_over_what_is_mapped(tmp_path):
-    for name in SAVES:
+    for name in ARRAYS:
         path = tmp_path / name
         scope = {"mx": mx, "path": str(path), "big": mx.arange(10_000)}
         exec(SAVES[name], scope)

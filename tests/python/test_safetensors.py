@@ -126,6 +126,12 @@ HOSTILE = {
     "metadata-list": container({"__metadata__": []}),
     "entry-number": container({"a": 3}),
     "entry-null": container({"a": None}),
+    "byte-order-mark": container(b"\xef\xbb\xbf{}"),
+    "null-behind-header": container(b"{}\0"),
+    "text-behind-a-null": container(b"{}\0<script>"),
+    "key-twice-in-an-entry": container(
+        b'{"a":{"dtype":"F32","dtype":"I32","shape":[1],"data_offsets":[0,4]}}', bytes(4)
+    ),
     "no-dtype": container({"a": {"shape": [1], "data_offsets": [0, 4]}}, bytes(4)),
     "no-shape": container({"a": {"dtype": "F32", "data_offsets": [0, 4]}}, bytes(4)),
     "no-offsets": container({"a": {"dtype": "F32", "shape": [1]}}, bytes(4)),
@@ -136,10 +142,19 @@ HOSTILE = {
     "two-negative-dimensions": one(shape=(-1, -2)),
     "float-dimension": one(shape=(2.0,)),
     "string-dimension": one(shape=("2",)),
+    "bool-dimension": one(shape=(True, 2)),
+    "null-dimension": one(shape=(None, 2)),
+    "list-dimension": one(shape=([2],)),
     "dimension-2^64": one(shape=(2**64,)),
     "dimension-2^31": one(shape=(2**31,), dtype="U8"),
     "product-overflow": one(shape=(2**32, 2**32)),
     "product-overflow-with-zero": one(shape=(2**32, 2**32, 0), offsets=(0, 0), data=0),
+    "infinite-dimension": container(
+        b'{"a":{"dtype":"F32","shape":[1e400],"data_offsets":[0,8]}}', bytes(8)
+    ),
+    "nan-dimension": container(
+        b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}', bytes(8)
+    ),
     "bytes-overflow": one(shape=(2**62,)),
     "rank-1000": one(shape=(1,) * 1000 + (2,) * 60),
     "begin-after-end": one(offsets=(8, 0)),
