@@ -52,8 +52,8 @@ asan: $(STAMPS)/build ## Run the C++ tests under the address and undefined-behav
 CLANG ?= $(or $(firstword $(foreach c,clang++ clang++-14 clang++-15 clang++-16,$(shell command -v $(c)))),clang++)
 FUZZ_SECONDS ?= 60
 
-fuzz: $(STAMPS)/build ## Fuzz the readers of files (clang, libclang-rt and libomp are wanted), FUZZ_SECONDS each
-	@command -v $(CLANG) >/dev/null || { echo "heddle: please install clang, libclang-rt-14-dev and libomp-14-dev" >&2; exit 1; }
+fuzz: $(STAMPS)/build ## Fuzz the readers of files with clang, FUZZ_SECONDS each
+	@CLANG=$(CLANG) tools/system-packages $(PYTHON) fuzz
 	$(call say,building the fuzzers in build/fuzz)
 	@cmake --preset fuzz -DCMAKE_CXX_COMPILER=$(CLANG) -DPython_EXECUTABLE=$(BIN)/python >build/fuzz.log 2>&1 || { cat build/fuzz.log; exit 1; }
 	@cmake --build build/fuzz -j $(JOBS)

@@ -31,9 +31,13 @@ Array Array::from_memory(const void* memory, Dtype from, const Shape& shape, Dty
       using From = typename decltype(source)::type;
       visit_dtype(dtype, [&](auto target) {
         using To = typename decltype(target)::type;
-        const From* in = static_cast<const From*>(memory);
+        const char* in = static_cast<const char*>(memory);
         To* to = reinterpret_cast<To*>(node->data);
-        for (int64_t i = 0; i < n; i++) to[i] = convert_value<To>(in[i]);
+        for (int64_t i = 0; i < n; i++, in += sizeof(From)) {
+          From value;
+          std::memcpy(&value, in, sizeof(From));  // not aligned, in files
+          to[i] = convert_value<To>(value);
+        }
       });
     });
   }

@@ -195,6 +195,25 @@ TEST_CASE("an error while writing leaves the old file") {
   CHECK(std::distance(begin(entries), end(entries)) == 1);
 }
 
+TEST_CASE("numbers behind texts of any length are read at any address") {
+  auto put = [](std::string& to, auto number) {
+    to.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  };
+  constexpr uint32_t version = 3, float64_value = 12;
+  for (uint64_t length = 1; length <= 8; length++) {
+    std::string content = "GGUF";
+    put(content, version);
+    put(content, uint64_t{0});  // tensors
+    put(content, uint64_t{1});  // values
+    put(content, length);
+    content.append(length, 'k');
+    put(content, float64_value);
+    put(content, 2.5);
+    auto values = load_gguf(stream(content), "model").second;
+    CHECK(std::get<Array>(values.begin()->second).item<float>() == 2.5f);
+  }
+}
+
 TEST_CASE("GGUF keeps what it is given") {
   std::string content;
   std::map<std::string, Array> arrays{{"a", reshape(arange(6), {2, 3})},
