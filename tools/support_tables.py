@@ -9,8 +9,10 @@ which dtypes they hold, and compares every public name of the installed MLX with
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +22,8 @@ sys.path.insert(0, str(SAMPLES))
 import mlx.core  # noqa: E402
 import pytest  # noqa: E402
 
+import samples  # noqa: E402
+import test_export_registry as exports  # noqa: E402
 import test_registry as registry  # noqa: E402
 from heddle import surface  # noqa: E402
 from samples.scope import NOT_YET  # noqa: E402
@@ -41,11 +45,24 @@ SUPPORT_HEAD = """\
 # What is supported
 
 Made by `make docs` (`tools/support_tables.py`) from the checks of the test suite: a cell lists the
-dtypes with which every sample of the function was run under the transformation and was right: value
-beside MLX and truth, gradient against differences, forward derivative against the gradient,
-batching against a loop, compiled against eager bit for bit, shapeless at other sizes.
-Transformations are run with representative dtypes. An empty cell: it has no meaning there
-(integers, random draws).
+dtypes with which every sample of the function was run under the transformation and was right.
+
+- value: beside MLX and truth
+- grad: the gradient against differences
+- jvp: the forward derivative against the gradient
+- vmap: the batched call against a loop
+- compile: against eager, bit for bit
+- shapeless: compiled once without shapes, and run at other sizes
+- export: written to a file and run from it, bit for bit (`fast.rnn`, `fast.gru` and `fast.lstm`,
+  which files hold step by step: within tolerance)
+
+Values are tried with all dtypes, transformations with representative ones. `floats` are f16, bf16,
+f32 and f64, `ints` the eight kinds of integers, `all` these, bool and c64.
+
+An empty cell: the question has no meaning for the function. Integers, truth values, random draws
+and copies without a gradient have no derivative; a function that takes no array has nothing to
+batch and no sizes to change, one that gives no array (`einsum_path`) nothing to compile; and
+functions with rules of their own (`custom_function`) cannot be exported, as in MLX.
 """
 COMPATIBILITY_HEAD = """\
 # Beside MLX, name by name
@@ -70,19 +87,29 @@ def samples_of(test):
     return []
 
 
-def run(column: str, test) -> dict[str, dict[str, list[str]]]:
-    """Problems of every function and dtype that the test was run with."""
-    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+Found = dict[str, dict[str, list[str]]]  # function -> dtype -> problems
+
+
+def note(found: Found, column: str, sample, dtype: str, check, is_no_case=None) -> None:
+    """Notes the sample's dtype, and what is wrong with it, unless its error says it is no case."""
+    try:
+        problem = check()
+    except Exception as error:  # an answer like any other: it goes into the table
+        if is_no_case and is_no_case(error):
+            return
+        problem = f"raised {error!r}"
+    notes = found[sample.function][SHORT[dtype]]
+    if problem:
+        notes.append(f"{sample.name()} {dtype} {column}: {problem}")
+
+
+def run(column: str, test) -> Found:
+    """Every function and dtype that a test of the registry is run with."""
+    found: Found = defaultdict(lambda: defaultdict(list))
 
     def recorded(sample, dtypes, check):
         for dtype in dtypes:
-            try:
-                problem = check(dtype)
-            except Exception as error:  # an answer like any other: it goes into the table
-                problem = f"raised {error!r}"
-            notes = found[sample.function][SHORT[dtype]]
-            if problem:
-                notes.append(f"{sample.name()} {dtype} {column}: {problem}")
+            note(found, column, sample, dtype, partial(check, dtype))
 
     registry.failures = recorded
     for sample in samples_of(test):
@@ -90,6 +117,18 @@ def run(column: str, test) -> dict[str, dict[str, list[str]]]:
             test(sample)
         except pytest.skip.Exception:
             continue
+    return found
+
+
+def run_exported(column: str) -> Found:
+    """Every function and dtype whose samples are exported to a file and run from it."""
+    found: Found = defaultdict(lambda: defaultdict(list))
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "function.heddle")
+        for family in range(len(samples.FAMILIES)):
+            for _, sample, dtype, arrays, wanted in exports.own_cases(family):
+                check = partial(exports.own_file_problem, path, sample, arrays, wanted)
+                note(found, column, sample, dtype, check, exports.refused_by_design)
     return found
 
 
@@ -106,20 +145,21 @@ def dtype_text(dtypes: set[str]) -> str:
 
 def support_page() -> str:
     results = {column: run(column, test) for column, test in COLUMNS.items()}
+    results["export"] = run_exported("export")
     functions = sorted({name for found in results.values() for name in found})
     lines = [
         SUPPORT_HEAD,
-        "| function | " + " | ".join(COLUMNS) + " |",
-        "|---|" + "---|" * len(COLUMNS),
+        "| function | " + " | ".join(results) + " |",
+        "|---|" + "---|" * len(results),
     ]
     problems = []
     for function in functions:
         cells = []
-        for column in COLUMNS:
+        for column in results:
             by_dtype = results[column].get(function, {})
             right = {dtype for dtype, notes in by_dtype.items() if not notes}
             wrong = set(by_dtype) - right
-            problems += [note for notes in by_dtype.values() for note in notes]
+            problems += [problem for notes in by_dtype.values() for problem in notes]
             cells.append(dtype_text(right) + (f" **not {dtype_text(wrong)}**" if wrong else ""))
         lines.append(f"| `{function}` | " + " | ".join(cells) + " |")
     lines += ["", "## What is wrong", "", *(f"- {problem}" for problem in problems or ["nothing"])]

@@ -43,6 +43,8 @@ MLXFN_CANNOT_HOLD = (
     *("LU", "Det", "SLogDet", "Cofactors", "CustomTransforms"),
     *("Quantize of this mode", "Hadamard of a transposed matrix"),
 )
+# One kernel here, one step after the other in a file, so that only rounding is the same.
+STORED_AS_STEPS = ("fast.rnn", "fast.gru", "fast.lstm")
 NO_FLOAT64 = ("only supports float32", "Unsupported type")
 # Results that are right in more than one form, and differ between the engines.
 SEVERAL_RIGHT = (
@@ -62,10 +64,10 @@ def flat(sample, module):
     ]
 
 
-def cases(family, module):
-    """Samples that run in `module`, their dtypes and results."""
+def cases(family, module, kinds=("values",)):
+    """Samples that run in `module` and are judged in these ways, their dtypes and results."""
     for number, sample in enumerate(samples.FAMILIES[family].SAMPLES):
-        if sample.check != "values":
+        if sample.check not in kinds:
             continue
         for dtype in dict.fromkeys((sample.dtypes[0], sample.dtypes[-1])):
             arrays = sample.engine_arrays(module, sample.draw(dtype))
@@ -171,23 +173,41 @@ def run_in_mlx(folder, jobs):
     return pickle.loads((folder / "results.pickle").read_bytes())
 
 
+def own_cases(family):
+    """All samples: heddle's own results are the measure, whatever MLX makes of them."""
+    return cases(family, mx, ("values", "shape", "truth"))
+
+
+def refused_by_design(error) -> bool:
+    """Whether a function with rules of its own was to go into a file."""
+    return isinstance(error, ValueError) and "CustomTransforms" in str(error)
+
+
+def own_file_problem(path, sample, arrays, wanted):
+    """What differs when the sample runs from a file of heddle's own; None where nothing does."""
+    mx.export_function(path, flat(sample, mx), *arrays)
+    given = pairs(mx.import_function(path)(*arrays))
+    if sample.function in STORED_AS_STEPS:
+        return difference(sample, given, wanted)
+    if [(kind, v.shape) for kind, v in given] != [(kind, v.shape) for kind, v in wanted]:
+        return "dtypes or shapes differ"
+    for (_, mine), (_, theirs) in zip(given, wanted, strict=True):
+        if not np.array_equal(mine, theirs, equal_nan=mine.dtype.kind in "fc"):
+            return "bits differ"
+    return None
+
+
 @FAMILIES
 def test_own_files_give_the_same_bits(family, tmp_path):
     path, failures = str(tmp_path / "f.heddle"), []
-    for _, sample, dtype, arrays, wanted in cases(family, mx):
+    for _, sample, dtype, arrays, wanted in own_cases(family):
         try:
-            mx.export_function(path, flat(sample, mx), *arrays)
+            problem = own_file_problem(path, sample, arrays, wanted)
         except ValueError as error:
-            assert "CustomTransforms" in str(error), f"{sample.name()} {dtype}: {error}"
+            assert refused_by_design(error), f"{sample.name()} {dtype}: {error}"
             continue
-        given = pairs(mx.import_function(path)(*arrays))
-        same = [(kind, value.shape) for kind, value in given] == [
-            (kind, value.shape) for kind, value in wanted
-        ]
-        for (_, mine), (_, theirs) in zip(given, wanted, strict=True):
-            same = same and np.array_equal(mine, theirs, equal_nan=mine.dtype.kind in "fc")
-        if not same:
-            failures.append(f"{sample.name()} {dtype}")
+        if problem:
+            failures.append(f"{sample.name()} {dtype}: {problem}")
     assert not failures, "\n".join(failures)
 
 

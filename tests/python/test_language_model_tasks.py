@@ -4,17 +4,16 @@ Generation with samplers and caches, training of adapters, conversion, saving an
 texts, names and packed weights have to be equal, logits, losses and trained weights near.
 """
 
-import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 PROGRAMS = Path(__file__).parent / "programs"
 sys.path.insert(0, str(PROGRAMS))
 import tiny_model  # noqa: E402
 from both_engines import run_both  # noqa: E402
+from outcomes import complaints  # noqa: E402
 
 TOLERANCE = 1e-5
 # Six steps of Adam divide by the roots of small gradients; where a weight or an error is nearly
@@ -64,37 +63,6 @@ def runs(request, tmp_path_factory):
     program = PROGRAMS / "tasks.py"
     arguments = [folder / "model"]
     return group, run_both(folder, program, lambda out: [*arguments, out, *GROUPS[group]])
-
-
-def results(folder: Path, task: str):
-    """What has to be equal and what has to be near, or the last line of an error."""
-    error = folder / f"{task}.txt"
-    if error.exists():
-        return error.read_text().strip().splitlines()[-1]
-    with np.load(folder / f"{task}.npz") as near:
-        return json.loads((folder / f"{task}.json").read_text()), dict(near)
-
-
-def distance(x: np.ndarray, y: np.ndarray) -> float:
-    finite = np.isfinite(y)
-    if x.shape != y.shape or not np.array_equal(finite, np.isfinite(x)):
-        return np.inf
-    return float(np.linalg.norm((x - y)[finite]) / max(np.linalg.norm(y[finite]), 1e-30))
-
-
-def complaints(task: str, folders: dict[str, Path], tolerance: float) -> list[str]:
-    ours, theirs = results(folders["heddle"], task), results(folders["mlx"], task)
-    if isinstance(ours, str) or isinstance(theirs, str):
-        return [f"{task}: {ours if isinstance(ours, str) else f'MLX: {theirs}'}"]
-    found = []
-    for name, theirs_equal in theirs[0].items():
-        if ours[0].get(name) != theirs_equal:
-            found.append(f"{task}.{name}: {ours[0].get(name)}, not {theirs_equal}"[:400])
-    for name, theirs_near in theirs[1].items():
-        far = distance(ours[1][name], theirs_near) if name in ours[1] else np.inf
-        if far > tolerance:
-            found.append(f"{task}.{name}: differs by {far:.2g}, at most {tolerance:.2g} is allowed")
-    return found
 
 
 def test_results_agree(runs):

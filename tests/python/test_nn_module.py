@@ -48,6 +48,27 @@ def make_classes(side):
         def broken(self):
             return self.nowhere
 
+    class Shadowed(nn.Module):
+        """Properties and class attributes of the names that are assigned."""
+
+        common = None
+
+        def __init__(self):
+            super().__init__()
+            self.layers = [nn.Linear(1, 1)]
+
+        @property
+        def layers(self):
+            return self.model.layers
+
+        @property
+        def both(self):
+            return self._both
+
+        @both.setter
+        def both(self, value):
+            self._both = value
+
     class Outer(nn.Module):
         def __init__(self):
             super().__init__()
@@ -63,6 +84,7 @@ def make_classes(side):
         "Switched": Switched,
         "Wrong": Wrong,
         "Outer": Outer,
+        "Shadowed": Shadowed,
         "m": Nested(),
         "then": lambda module, *results: results[-1] if results else module,
         "paths": lambda tree: [
@@ -82,6 +104,7 @@ m.nowhere
 Wrong().broken
 list(m)
 sorted(Switched().__dict__), list(Switched())
+Shadowed(), Shadowed().layers, list(Shadowed())
 m.parameters()
 m.trainable_parameters()
 m.children()
@@ -111,6 +134,14 @@ CHANGES = """
 then(m, delattr(m, 'w'), m.get('w'))
 then(m, delattr(m, 'text'), hasattr(m, 'text'))
 delattr(m, 'nowhere')
+setattr(Shadowed(), 'common', [])
+setattr(Shadowed(), 'common', 3)
+then(s := Shadowed(), setattr(s, 'layers', (3,)), s.layers, list(s))
+setattr(Shadowed(), 'layers', 3)
+then(s := Shadowed(), setattr(s, 'both', []), s.both, list(s))
+then(s := Shadowed(), setattr(s, 'both', 3), setattr(s, 'both', []))
+then(s := Shadowed(), setattr(s, 'both', 3), s.both, list(s))
+then(m, setattr(m, 'text', [1]), m.text, 'text' in m, 'text' in vars(m))
 setattr(m, 'training', 3)
 then(m, setattr(m, 'layers', None), (m, m.layers))
 m.eval().training, m.layers[0].training, m.train().training, m.layers[0].training

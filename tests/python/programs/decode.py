@@ -12,15 +12,14 @@ import itertools
 import sys
 import time
 import traceback
-import zlib
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 from families import configuration
-from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import quantize_model
+from outcomes import give_seeded_weights
 
 MODES = ("float32", "bfloat16", "4bit")
 PROMPT = 12
@@ -28,36 +27,12 @@ STEPS = 8
 LARGEST = 8_000_000  # parameters; a configuration that leaves sizes out would take all memory
 
 
-def seeded_weights(name: str, initial: mx.array) -> mx.array:
-    """The same values in every engine: random matrices, and vectors near where they start.
-
-    All are exact in bfloat16, so that float32 and bfloat16 models are the same model.
-    """
-    random = np.random.default_rng(zlib.crc32(name.encode()))
-    values = random.standard_normal(initial.shape, dtype=np.float32)
-    if initial.ndim < 2:
-        values = np.array(initial.astype(mx.float32)) + 0.1 * values
-    else:
-        fan_in = np.prod(initial.shape[1 if initial.ndim == 2 else -1 :])
-        values /= np.sqrt(np.float32(fan_in))
-    return mx.array(values).astype(mx.bfloat16)
-
-
 def build(family: str, mode: str):
     module = importlib.import_module(f"mlx_lm.models.{family}")
     mx.random.seed(0)
     model = module.Model(module.ModelArgs.from_dict(configuration(family)))
-    parameters = tree_flatten(model.parameters())
-    size = sum(value.size for _, value in parameters)
-    if size > LARGEST:
-        raise ValueError(f"{family} has {size} parameters: its configuration leaves sizes out")
     dtype = mx.bfloat16 if mode == "bfloat16" else mx.float32
-    weights = [
-        (name, seeded_weights(name, value).astype(dtype))
-        for name, value in parameters
-        if mx.issubdtype(value.dtype, mx.floating)
-    ]
-    model.update(tree_unflatten(weights))
+    give_seeded_weights(model, LARGEST, dtype)
     if mode == "4bit":
         model, _ = quantize_model(model, {}, group_size=32, bits=4)
     model.eval()

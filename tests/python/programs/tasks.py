@@ -2,21 +2,21 @@
 
 usage: tasks.py MODEL FOLDER [TASK...]        (a program for MLX: run it under either engine)
 
-A task returns named results. Texts, tokens and other values that have to be equal go to
-FOLDER/TASK.json, arrays and floats to FOLDER/TASK.npz; what went wrong goes to FOLDER/TASK.txt.
+A task returns named results, which outcomes.py saves.
 """
 
 import copy
 import json
 import sys
-import traceback
 import types
+from functools import partial
 from pathlib import Path
 
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
+import outcomes
 from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm import batch_generate, convert, generate, load, stream_generate
 from mlx_lm import utils as lm_utils
@@ -457,36 +457,15 @@ def tree_leaves(model):
     return [m for _, m in tree_flatten(model.leaf_modules(), is_leaf=nn.Module.is_module)]
 
 
-def split(results: dict, prefix="") -> tuple[dict, dict]:
-    """What has to be equal, and what has to be near: arrays, floats and lists of floats."""
-    equal, near = {}, {}
-    for name, value in results.items():
-        key = prefix + name
-        if isinstance(value, mx.array):
-            near[key] = np.array(value.astype(mx.float32))
-        elif isinstance(value, dict) and any(isinstance(v, mx.array) for v in value.values()):
-            for part, into in zip(split(value, f"{key}."), (equal, near), strict=True):
-                into |= part
-        elif isinstance(value, float) or (
-            isinstance(value, list) and value and all(isinstance(v, float) for v in value)
-        ):
-            near[key] = np.array(value)
-        else:
-            equal[key] = value
-    return equal, near
+def run(name: str, folder: Path) -> dict:
+    return TASKS[name](*load(str(MODEL)), folder)
 
 
 def main(names: list[str]) -> None:
     for name in names or TASKS:
         target = OUT / name
         target.mkdir()
-        try:
-            model, tokenizer = load(str(MODEL))
-            equal, near = split(TASKS[name](model, tokenizer, target))
-            np.savez(target.with_suffix(".npz"), **near)
-            target.with_suffix(".json").write_text(json.dumps(equal, sort_keys=True))
-        except Exception:
-            target.with_suffix(".txt").write_text(traceback.format_exc())
+        outcomes.save(target, partial(run, name, target))
 
 
 if __name__ == "__main__":

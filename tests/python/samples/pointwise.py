@@ -94,8 +94,8 @@ ARITHMETIC = {
     "multiply": (-2, 2, DTYPES, True),
     "divide": (1, 3, NUMBERS, True),
     "floor_divide": (1, 3, REALS, False),
-    "remainder": (1, 3, REALS, False),
-    "divmod": (1, 3, REALS, False),
+    "remainder": (1, 3, REALS, True),
+    "divmod": (1, 3, REALS, True),
     "maximum": (-2, 2, REALS, True),
     "minimum": (-2, 2, REALS, True),
 }

@@ -40,7 +40,7 @@ REDUCTIONS = {
     "all": (DTYPES, None, False, 0, 3),
     "any": (DTYPES, None, False, 0, 3),
     "logsumexp": (FLOATS, special.logsumexp, True, -4, 4),
-    "median": (FLOATS, median, False, -4, 4),
+    "median": (FLOATS, median, True, -4, 4),
 }
 ARG = ("argmax", "argmin")
 EMPTY = ("sum", "prod", "mean", "var", "std", "all", "any")

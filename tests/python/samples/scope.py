@@ -50,10 +50,11 @@ _VMAP = (
     *("array-write-", "array-at-"),  # a slice write ignores the mapped axis
     *("slice", "addmm", "conv3d", "conv_transpose3d"),  # no rule, or refused
     *("isclose", "allclose", "array_equal"),  # reduce over the mapped axis as well
+    "searchsorted",  # refuses a mapped sorted sequence
 )
 MLX_FAILS = {
     "test_value": _HALVES,
-    "test_grad": (*_HALVES, "full-array", "power-complex", "cumprod-axis1"),
+    "test_grad": (*_HALVES, "full-array", "power-complex", "cumprod-axis1", "remainder-row"),
     "test_jvp_against_vjp": ("full-array", "addmm"),
     "test_vmap_against_loop": (*_HALVES, *_VMAP),
 }
@@ -65,6 +66,7 @@ MLX_WRONG_GRADIENTS = (
     ("softmax-long", "bfloat16"),
     ("cumprod", "complex64"),  # neither factor is conjugated
     ("power-complex", "complex64"),  # neither factor is conjugated
+    *(("divmod", dtype) for dtype in FLOATS),  # no gradient flows through the remainder
     *(("full-array", dtype) for dtype in (*FLOATS, *COMPLEX)),  # multiplied by the values
     # Through the matrix again, not its transpose, which differs where 20 or 28 is a factor.
     *((f"hadamard_transform-{n}", dtype) for n in (20, 28, 40, 112) for dtype in FLOATS),

@@ -96,9 +96,6 @@ ROWS = [
     ("meshgrid", "sparse", (Arr((3,)), Arr((2,))), {"sparse": True}),
 ]
 
-# Calls whose shapes are data of Python, so that nothing of them is left to vectorise.
-NO_VMAP = {"as_strided", "broadcast_arrays", "meshgrid"}
-
 
 def table():
     for name, label, args, keywords in ROWS:
@@ -112,7 +109,6 @@ def table():
             label=label,
             dtypes=dtypes,
             exact=True,
-            vmap=name not in NO_VMAP,
         )
     for target in DTYPES:
         # Values that every dtype holds, so that no conversion is undefined.
@@ -160,11 +156,8 @@ def table():
             dtypes=(source,),
             exact=True,
             grad=False,
-            vmap=False,
         )
-    yield sample(
-        "depends", Arr(), Arr((2,)), dtypes=("float32",), exact=True, grad=False, vmap=False
-    )
+    yield sample("depends", Arr(), Arr((2,)), dtypes=("float32",), exact=True, grad=False)
     yield sample("broadcast_shapes", (3, 1), (1, 4), (2, 1, 1), dtypes=("float32",))
     yield from method_table()
 

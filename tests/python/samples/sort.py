@@ -80,7 +80,7 @@ def table():
                 call=partitioned(name),
                 dtypes=("float32", "int32", "bfloat16"),
                 exact=True,
-                grad=False,
+                grad=name == "partition",
             )
     topk = lambda mx, x, k, **keywords: mx.sort(mx.topk(x, k, **keywords), **keywords)  # noqa: E731
     for label, keywords in {"last": {}, "first": {"axis": 0}}.items():
@@ -93,7 +93,6 @@ def table():
             call=topk,
             dtypes=REALS,
             exact=True,
-            grad=False,
         )
     for side in ("left", "right"):
         yield sample(
@@ -105,7 +104,6 @@ def table():
             dtypes=("float32", "int32"),
             exact=True,
             grad=False,
-            vmap=False,
         )
 
 

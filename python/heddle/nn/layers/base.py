@@ -52,9 +52,11 @@ class Module(dict):
         return super().__getattribute__(key)
 
     def __setattr__(self, key: str, val: Any) -> None:
-        is_state = isinstance(val, (mx.array, dict, list, tuple))
-        if is_state and not isinstance(getattr(type(self), key, None), property):
-            self.__dict__.pop(key, None)
+        if isinstance(val, (mx.array, dict, list, tuple)):
+            # An ordinary attribute of that name would hide it. A property whose getter raises
+            # AttributeError does not: looking it up goes on to the dictionary.
+            if key not in self and hasattr(self, key):
+                delattr(self, key)
             self[key] = val
         else:
             super().__setattr__(key, val)
