@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "heddle/dtype.h"
 
@@ -39,13 +40,28 @@ struct MatmulRequest {
   Tensor a, b, out, addend;
   double alpha = 1, beta = 1;
   int64_t accumulate = 0;
-  int64_t pack_b = 0;  // rearrange b as a whole first; pays where b is used for many rows
+  int64_t pack_b = 0;  // rearrange b as a whole at each call; pays where b is used for many rows
   Tail tail = Tail::none;
 };
 // False if oneDNN has only its reference implementation for these layouts; nothing is computed
 // then.
 bool matmul(const MatmulRequest& request, const void* a, const void* b, void* out,
             const void* addend = nullptr);
+
+// A matrix b in the order that a product prefers, for many products that differ in a and out alone.
+// It lies in scratch memory: for local variables only.
+class PackedMatrix {
+ public:
+  // Copies b. The request has neither addend nor tail, and its pack_b is not read.
+  PackedMatrix(const MatmulRequest& request, const void* b);
+  ~PackedMatrix();
+  // Runs on the calling thread alone; several threads may at a time.
+  void multiply(const void* a, void* out) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<const Parts> parts_;
+};
 
 // Row-major out (M, N) = alpha * op(a) op(b) + beta * out; op transposes if the flag is set.
 void sgemm(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,

@@ -166,6 +166,31 @@ TEST_CASE("matmul with an addend, factors and tails") {
   }
 }
 
+TEST_CASE("bfloat16 products of any number of rows, and again of another") {
+  const int64_t depths[][2] = {{64, 96}, {50, 33}, {160, 40}};
+  for (auto& size : depths) {
+    for (int64_t M : {2, 15, 16, 17, 31, 32, 33, 65, 100, 33, 129, 17}) {
+      const int64_t K = size[0], N = size[1];
+      for (bool by_columns : {false, true}) {
+        CAPTURE(M);
+        CAPTURE(K);
+        CAPTURE(by_columns);
+        Tensor a(bfloat16, {M, K}), out(bfloat16, {M, N});
+        Tensor b(bfloat16, {K, N}, by_columns ? std::vector<int>{1, 0} : std::vector<int>{});
+        Tensor row(bfloat16, {M, N}, {}, 1, {0}), whole(bfloat16, {M, N});
+        a.fill(1), b.fill(2), row.fill(3), whole.fill(4);
+        cpu::matmul(a.view, b.view, out.view);
+        CHECK(error_of(a, b, out) <= 1);
+        for (const Tensor* addend : {&row, &whole}) {
+          const Epilogue e{0.5, 2, &addend->view};
+          cpu::matmul(a.view, b.view, out.view, e);
+          CHECK(error_of(a, b, out, e, addend) <= 1);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("large float32 products with addends agree with heddle's own kernel") {
   const int64_t M = 260, N = 257, K = 264;
   for (int layout = 0; layout < 4; layout++) {  // either operand stored by columns

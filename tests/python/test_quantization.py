@@ -180,6 +180,27 @@ def test_long_products_of_halves_are_summed_in_float32(dtype, rows):
     assert error < {"float16": 1e-3, "bfloat16": 6e-3}[dtype]
 
 
+@pytest.mark.parametrize("rows", (4, 5, 16, 17, 64, 65, 100, 128, 300))
+@pytest.mark.parametrize("mode", ("affine", "mxfp4"))
+def test_bfloat16_products_of_any_number_of_rows(mode, rows):
+    """Heights that end within a panel of the matrix or a block of rows."""
+    rng = np.random.default_rng(rows)
+    group = MODES.get(mode, 64)
+    for height, width in ((1, 64), (100, 256), (300, 2048)):
+        w = to_engine(mx, rng.standard_normal((height, width), dtype=np.float32))
+        x = to_engine(mx, rng.standard_normal((rows, width), dtype=np.float32))
+        w, x = w.astype(mx.bfloat16), x.astype(mx.bfloat16)
+        packed = mx.quantize(w, group, 4, mode=mode)
+        floats = [p.astype(mx.float32) for p in packed[1:]] if mode == "affine" else packed[1:]
+        dense = mx.dequantize(packed[0], *floats, group_size=group, bits=4, mode=mode)
+        exact = to_numpy(x).astype(np.float64) @ to_numpy(dense).astype(np.float64).T
+        given = mx.quantized_matmul(x, *packed, group_size=group, bits=4, mode=mode)
+        again = mx.quantized_matmul(x, *packed, group_size=group, bits=4, mode=mode)
+        assert_bits(given, again)
+        given = to_numpy(given).astype(np.float64)
+        assert np.sqrt(np.mean((given - exact) ** 2) / np.mean(exact**2)) < 6e-3
+
+
 def test_qqmm_passes_gradients_through_the_rounding():
     rng = np.random.default_rng(1)
     x, w, g = (
