@@ -124,6 +124,11 @@ namespace {
 constexpr int64_t row_block = 128;
 constexpr int64_t key_block = 512;
 
+// Blocks are filled up with zeros to a few sizes: making a primitive for each length of a prompt
+// would take longer than the attention itself.
+int64_t padded_rows(int64_t n) { return n <= 16 ? 16 : (n + 31) / 32 * 32; }
+int64_t padded_keys(int64_t n) { return (n + 63) / 64 * 64; }
+
 onednn::Tensor matrix(Dtype t, int64_t rows, int64_t columns, int64_t row_stride,
                       int64_t column_stride) {
   onednn::Tensor m;
@@ -143,13 +148,28 @@ void multiply(const onednn::MatmulRequest& request, const void* a, const void* b
 }
 
 struct Space {
-  bfloat16_t *queries, *weights;
+  bfloat16_t *queries, *weights, *filled;
   float *scores, *weighted, *maximum, *sum;
 };
 
+struct Rows {
+  const bfloat16_t* data;
+  int64_t stride;
+};
+
+// `n` rows of keys or values, of `padded` of which the rest are zeros.
+Rows filled_up(const bfloat16_t* data, int64_t stride, int64_t n, int64_t padded, int64_t width,
+               bfloat16_t* space) {
+  if (n == padded) return {data, stride};
+  for (int64_t r = 0; r < n; r++) std::copy_n(data + r * stride, width, space + r * width);
+  std::fill_n(space + n * width, (padded - n) * width, bfloat16_t(0.f));
+  return {space, width};
+}
+
 void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
   const Dtype half = Dtype::bfloat16, full = Dtype::float32;
-  const int64_t n = rows.count;
+  const int64_t n = rows.count, height = padded_rows(n);
+  std::fill_n(space.queries + n * p.depth, (height - n) * p.depth, bfloat16_t(0.f));
   for (int64_t r = 0; r < n; r++) {
     int64_t row = rows.first + r;
     const bfloat16_t* from =
@@ -160,16 +180,18 @@ void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
   }
   const int64_t end = key_limit(p, rows);
   for (int64_t key = 0; key < end; key += key_block) {
-    int64_t keys = std::min(key_block, end - key);
+    const int64_t keys = std::min(key_block, end - key), width = padded_keys(keys);
+    const Rows k = filled_up(p.row_of<bfloat16_t>(p.k, rows.b, rows.key_head, key), p.k.strides[2],
+                             keys, width, p.depth, space.filled);
     onednn::MatmulRequest scores;
-    scores.a = matrix(half, n, p.depth, p.depth, 1);
-    scores.b = matrix(half, p.depth, keys, 1, p.k.strides[2]);
-    scores.out = matrix(full, n, keys, keys, 1);
-    multiply(scores, space.queries, p.row_of<bfloat16_t>(p.k, rows.b, rows.key_head, key),
-             space.scores);
+    scores.a = matrix(half, height, p.depth, p.depth, 1);
+    scores.b = matrix(half, p.depth, width, 1, k.stride);
+    scores.out = matrix(full, height, width, width, 1);
+    multiply(scores, space.queries, k.data, space.scores);
+    std::fill_n(space.weights + n * width, (height - n) * width, bfloat16_t(0.f));
     const bool masked = mask_matters(p, rows, key, keys);
     for (int64_t r = 0; r < n; r++) {
-      float* row = space.scores + r * keys;
+      float* row = space.scores + r * width;
       float scale = p.params.scale;
       if (masked) {
         HWY_DYNAMIC_DISPATCH(scale_row)(row, keys, scale);
@@ -177,19 +199,21 @@ void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
         apply_mask(p, {rows.b, rows.key_head, rows.first + r, 1}, key, keys, row, 1);
       }
       float correction = HWY_DYNAMIC_DISPATCH(softmax_row)(
-          row, keys, scale, space.weights + r * keys, space.maximum + r, space.sum + r);
+          row, keys, scale, space.weights + r * width, space.maximum + r, space.sum + r);
+      std::fill_n(space.weights + r * width + keys, width - keys, bfloat16_t(0.f));
       if (key > 0 && correction != 1) {
         HWY_DYNAMIC_DISPATCH(scale_row)
         (space.weighted + r * p.value_depth, p.value_depth, correction);
       }
     }
+    const Rows v = filled_up(p.row_of<bfloat16_t>(p.v, rows.b, rows.key_head, key), p.v.strides[2],
+                             keys, width, p.value_depth, space.filled);
     onednn::MatmulRequest weighted;
-    weighted.a = matrix(half, n, keys, keys, 1);
-    weighted.b = matrix(half, keys, p.value_depth, p.v.strides[2], 1);
-    weighted.out = matrix(full, n, p.value_depth, p.value_depth, 1);
+    weighted.a = matrix(half, height, width, width, 1);
+    weighted.b = matrix(half, width, p.value_depth, v.stride, 1);
+    weighted.out = matrix(full, height, p.value_depth, p.value_depth, 1);
     weighted.accumulate = key > 0;
-    multiply(weighted, space.weights, p.row_of<bfloat16_t>(p.v, rows.b, rows.key_head, key),
-             space.weighted);
+    multiply(weighted, space.weights, v.data, space.weighted);
   }
   for (int64_t r = 0; r < n; r++) {
     int64_t row = rows.first + r;
@@ -206,14 +230,20 @@ void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
 
 void attend_by_primitives(const Problem& p) {
   const int64_t blocks = (p.rows + row_block - 1) / row_block;
-  parallel_for(p.q.shape[0] * p.key_heads * blocks, 1, [&](int64_t begin, int64_t end) {
+  // Short rows of few heads are not worth waking other threads.
+  const int64_t each = padded_rows(std::min(p.rows, row_block)) * padded_keys(p.keys) * p.depth;
+  const int64_t grain = std::max<int64_t>(1, parallel_grain * 32 / std::max<int64_t>(each, 1));
+  parallel_for(p.q.shape[0] * p.key_heads * blocks, grain, [&](int64_t begin, int64_t end) {
     Scratch queries(row_block * p.depth * sizeof(bfloat16_t));
     Scratch weights(row_block * key_block * sizeof(bfloat16_t));
     Scratch scores(row_block * key_block * sizeof(float));
     Scratch weighted(row_block * p.value_depth * sizeof(float));
+    Scratch filled(key_block * std::max(p.depth, p.value_depth) * sizeof(bfloat16_t));
     Scratch states(2 * row_block * sizeof(float));
-    Space space{queries.as<bfloat16_t>(), weights.as<bfloat16_t>(), scores.as<float>(),
-                weighted.as<float>(),     states.as<float>(),       states.as<float>() + row_block};
+    Space space{queries.as<bfloat16_t>(),      weights.as<bfloat16_t>(),
+                filled.as<bfloat16_t>(),       scores.as<float>(),
+                weighted.as<float>(),          states.as<float>(),
+                states.as<float>() + row_block};
     for (int64_t i = begin; i < end; i++) {
       int64_t first = i % blocks * row_block, head = i / blocks;
       attend_block(

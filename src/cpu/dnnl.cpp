@@ -100,6 +100,17 @@ bool suits_any_height(const MatmulRequest& r) {
          M * N * K <= large;
 }
 
+// What a product computes and moves is too little to wake other threads for.
+bool is_small(const MatmulRequest& r) {
+  const int64_t M = r.a.dims[r.a.rank - 2], K = r.a.dims[r.a.rank - 1],
+                N = r.out.dims[r.out.rank - 1];
+  int64_t count = 1;
+  for (int64_t d = 0; d + 2 < r.out.rank; d++) count *= r.out.dims[d];
+  const int64_t rate = has_amx() && static_cast<Dtype>(r.a.dtype) == Dtype::bfloat16 ? 64 : 16;
+  return count * (M * K + K * N + M * N) <= parallel_grain * 2 &&
+         count * M * N * K <= parallel_grain * rate;
+}
+
 // The primitive for any number of rows, with arguments of this request's.
 Kernel make_for_any_height(const MatmulRequest& request) {
   MatmulRequest any = request;
@@ -133,7 +144,7 @@ bool has_avx512() {
 
 bool matmul(const MatmulRequest& request, const void* a, const void* b, void* out,
             const void* addend) {
-  ThreadLimit limit;
+  ThreadLimit limit(is_small(request) ? 1 : num_threads());
   Kernel& k = cache().find(request, [&] {
     return suits_any_height(request) ? make_for_any_height(request) : make_matmul(request);
   });
