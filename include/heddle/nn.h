@@ -10,4 +10,5 @@
 #include "heddle/nn/losses.h"
 #include "heddle/nn/module.h"
 #include "heddle/nn/normalization.h"
+#include "heddle/nn/quantized.h"
 #include "heddle/nn/recurrent.h"

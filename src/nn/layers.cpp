@@ -13,6 +13,8 @@
 namespace heddle::nn {
 namespace {
 
+double bound_for(int64_t dims) { return std::sqrt(1.0 / static_cast<double>(dims)); }
+
 std::optional<Array> bias_within(bool wanted, double bound, int64_t dims) {
   if (!wanted) return std::nullopt;
   return init::uniform({dims}, -bound, bound);
@@ -20,17 +22,17 @@ std::optional<Array> bias_within(bool wanted, double bound, int64_t dims) {
 
 }  // namespace
 
-Linear::Linear(int64_t input_dims, int64_t output_dims, bool with_bias) {
-  double bound = std::sqrt(1.0 / static_cast<double>(input_dims));
-  weight = init::uniform({output_dims, input_dims}, -bound, bound);
-  bias = bias_within(with_bias, bound, output_dims);
-}
+Linear::Linear(int64_t input_dims, int64_t output_dims, bool with_bias)
+    : QuantizableLayer(init::uniform({output_dims, input_dims}, -bound_for(input_dims),
+                                     bound_for(input_dims))),
+      bias(bias_within(with_bias, bound_for(input_dims), output_dims)) {}
 Array Linear::operator()(const Array& x) {
-  return bias ? addmm(*bias, x, transpose(weight)) : matmul(x, transpose(weight));
+  if (!bias) return times_weight(x);
+  return quantized() ? times_weight(x) + *bias : addmm(*bias, x, transpose(weight));
 }
 
 Bilinear::Bilinear(int64_t input1_dims, int64_t input2_dims, int64_t output_dims, bool with_bias) {
-  double bound = std::sqrt(1.0 / static_cast<double>(input1_dims));
+  const double bound = bound_for(input1_dims);
   weight = init::uniform({output_dims, input2_dims, input1_dims}, -bound, bound);
   bias = bias_within(with_bias, bound, output_dims);
 }
@@ -40,9 +42,9 @@ Array Bilinear::operator()(const Array& x1, const Array& x2) {
 }
 
 Embedding::Embedding(int64_t count, int64_t dims)
-    : weight(init::normal({count, dims}, 0, std::sqrt(1.0 / static_cast<double>(dims)))) {}
-Array Embedding::operator()(const Array& x) { return take(weight, x, 0); }
-Array Embedding::as_linear(const Array& x) const { return matmul(x, transpose(weight)); }
+    : QuantizableLayer(init::normal({count, dims}, 0, bound_for(dims))) {}
+Array Embedding::operator()(const Array& x) { return rows_of_weight(x); }
+Array Embedding::as_linear(const Array& x) const { return times_weight(x); }
 
 Dropout::Dropout(double p, int spatial_dims) : keep_(1 - p), spatial_dims_(spatial_dims) {
   if (p < 0 || p >= 1) {

@@ -29,7 +29,11 @@ class MemberWalk : public Members {
   }
 
   static std::set<std::string>& frozen_names(Module& module) { return module.frozen_; }
-  static bool& training_flag(Module& module) { return module.training_; }
+  static void set_mode(Module& module, bool training) {
+    module.training_ = training;
+    module.mode_changed();
+  }
+  static void unfrozen(Module& module) { module.unfrozen(); }
 
  protected:
   void visit(const std::string& name, Array& parameter) override {
@@ -147,62 +151,108 @@ void Module::unfreeze(const std::vector<std::string>& names, bool recurse) {
     std::string name = last_name(path);
     if (wanted.empty() || wanted.count(name)) MemberWalk::frozen_names(owner).erase(name);
   };
+  std::vector<Module*> touched;
+  walk.on_module = [&](const std::string&, Module& module) { touched.push_back(&module); };
   walk.walk(*this);
+  for (Module* module : touched) MemberWalk::unfrozen(*module);
 }
 
 void Module::train(bool mode) {
   MemberWalk walk;
   walk.on_module = [&](const std::string&, Module& module) {
-    MemberWalk::training_flag(module) = mode;
+    MemberWalk::set_mode(module, mode);
+  };
+  walk.walk(*this);
+}
+
+void Module::apply(const std::function<Array(const Array&)>& function,
+                   const ParameterFilter& wanted) {
+  MemberWalk walk;
+  walk.on_parameter = [&](const std::string& path, Array& parameter, Module&, bool) {
+    if (!wanted || wanted(path, parameter)) parameter = function(parameter);
   };
   walk.walk(*this);
 }
 
 void Module::set_dtype(Dtype dtype) {
-  MemberWalk walk;
-  walk.on_parameter = [&](const std::string&, Array& parameter, Module&, bool) {
-    if (is_floating(parameter.dtype())) parameter = astype(parameter, dtype);
-  };
-  walk.walk(*this);
+  apply([&](const Array& parameter) { return astype(parameter, dtype); },
+        [](const std::string&, const Array& parameter) { return is_floating(parameter.dtype()); });
 }
 
 void Module::load_weights(const std::string& path, bool strict) {
-  NamedArrays weights = load_safetensors(path).first;
-  if (strict) check_weights(weights, parameters());
-  update(Parameters(weights.begin(), weights.end()), false);
+  NamedArrays weights = path.ends_with(".npz") ? load_npz(path) : load_safetensors(path).first;
+  load_weights(Parameters(weights.begin(), weights.end()), strict);
+}
+void Module::load_weights(const Parameters& weights, bool strict) {
+  if (strict) check_weights(NamedArrays(weights.begin(), weights.end()), parameters());
+  update(weights, false);
 }
 
 void Module::save_weights(const std::string& path) {
   Parameters all = parameters();
-  save_safetensors(path, std::map<std::string, Array>(all.begin(), all.end()));
+  if (path.ends_with(".npz")) return savez(path, all);
+  if (path.ends_with(".safetensors")) {
+    return save_safetensors(path, std::map<std::string, Array>(all.begin(), all.end()));
+  }
+  throw std::invalid_argument(fmt::format(
+      "Unsupported file extension for {}. Use '.npz' or '.safetensors'.", path));
 }
+
+namespace {
+
+// The trainable parameters as they are now; puts them back at the end, also after an exception.
+class Kept {
+ public:
+  explicit Kept(Module& module) : module_(module), before_(module.trainable_parameters()) {}
+  ~Kept() { module_.update(before_, false); }
+  const Parameters& before() const { return before_; }
+  void put(const Arrays& values) {
+    Parameters parameters = before_;
+    for (size_t i = 0; i < parameters.size(); i++) parameters[i].second = values[i];
+    module_.update(parameters);
+  }
+
+ private:
+  Module& module_;
+  Parameters before_;
+};
+
+}  // namespace
 
 std::pair<Array, Parameters> value_and_grad(Module& module,
                                             const std::function<Array()>& function) {
-  const Parameters before = module.trainable_parameters();
+  Kept kept(module);
   Arrays inputs;
   std::vector<int> argnums;
-  for (const auto& [path, parameter] : before) {
+  for (const auto& [path, parameter] : kept.before()) {
     argnums.push_back(static_cast<int>(inputs.size()));
     inputs.push_back(parameter);
   }
   if (inputs.empty())
     throw std::invalid_argument("[value_and_grad] The module has no trainable parameters.");
   auto with_parameters = [&](const Arrays& values) {
-    Parameters traced = before;
-    for (size_t i = 0; i < values.size(); i++) traced[i].second = values[i];
-    module.update(traced);
+    kept.put(values);
     return Arrays{function()};
   };
-  struct Restore {  // also if the function throws
-    Module& module;
-    const Parameters& parameters;
-    ~Restore() { module.update(parameters, false); }
-  } restore{module, before};
   auto [values, gradients] = heddle::value_and_grad(with_parameters, argnums)(inputs);
-  Parameters out = before;
+  Parameters out = kept.before();
   for (size_t i = 0; i < gradients.size(); i++) out[i].second = gradients[i];
   return {values[0], out};
+}
+
+heddle::Function checkpoint(Module& module, heddle::Function function) {
+  return [&module, function = std::move(function)](const Arrays& inputs) {
+    Arrays all;
+    for (const auto& [path, parameter] : module.trainable_parameters()) all.push_back(parameter);
+    const auto count = static_cast<long>(all.size());
+    all.insert(all.end(), inputs.begin(), inputs.end());
+    auto with_parameters = [&module, function, count](const Arrays& given) {
+      Kept kept(module);
+      kept.put(Arrays(given.begin(), given.begin() + count));
+      return function(Arrays(given.begin() + count, given.end()));
+    };
+    return heddle::checkpoint(with_parameters)(all);
+  };
 }
 
 }  // namespace heddle::nn

@@ -1,6 +1,7 @@
 #include "transforms/custom.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/node.h"
 #include "heddle/ops.h"
@@ -118,12 +119,30 @@ Function custom_function(Function fun, CustomRules rules) {
   };
 }
 
+namespace {
+
+// Draws begin at another key while this lives.
+class DrawingFrom {
+ public:
+  explicit DrawingFrom(const Array& key) : now_(std::exchange(random::state(), key)) {}
+  ~DrawingFrom() { random::state() = now_; }
+
+ private:
+  Array now_;
+};
+
+}  // namespace
+
 Function checkpoint(Function fun) {
-  CustomRules rules;
-  rules.vjp = [fun](const Arrays& primals, const Arrays& cotangents, const Arrays&) {
-    return vjp(fun, primals, cotangents).second;
+  return [fun = std::move(fun)](const Arrays& inputs) {
+    CustomRules rules;
+    rules.vjp = [fun, key = random::state()](const Arrays& primals, const Arrays& cotangents,
+                                             const Arrays&) {
+      DrawingFrom same(key);
+      return vjp(fun, primals, cotangents).second;
+    };
+    return custom_function(fun, std::move(rules))(inputs);
   };
-  return custom_function(fun, std::move(rules));
 }
 
 }  // namespace heddle

@@ -8,18 +8,41 @@
 #include <type_traits>
 #include <utility>
 
-#include "heddle/nn/module.h"
+#include "heddle/nn/quantized.h"
 
 namespace heddle::nn {
 
 // y = x W^T + b; weight (output, input). Both start uniform within 1 / sqrt(input).
-class Linear : public Layer {
+class Linear : public QuantizableLayer {
  public:
   Linear(int64_t input_dims, int64_t output_dims, bool bias = true);
   Array operator()(const Array& x) override;
-  void members(Members& m) override { m("weight", weight)("bias", bias); }
-  Array weight;
+  void quantize(const Quantization& format = {}) override;
+  void members(Members& m) override {
+    m("weight", weight)("scales", scales)("biases", biases)("bias", bias);
+  }
   std::optional<Array> bias;
+};
+
+// A Linear that is quantized from the start; a new one's bias is zero, and all of it frozen.
+class QuantizedLinear : public Linear {
+ public:
+  QuantizedLinear(int64_t input_dims, int64_t output_dims, bool bias = true,
+                  const Quantization& format = {});
+  static QuantizedLinear from_linear(const Linear& layer, const Quantization& format = {});
+
+ private:
+  QuantizedLinear(const Linear& layer, const Quantization& format);
+};
+
+// A Linear without bias that rounds its input as well as its weight: see Quantization::input.
+class QQLinear : public Linear {
+ public:
+  QQLinear(int64_t input_dims, int64_t output_dims, const Quantization& format = {.mode = "nvfp4"});
+  static QQLinear from_linear(const Linear& layer, const Quantization& format = {.mode = "nvfp4"});
+
+ private:
+  QQLinear(const Linear& layer, const Quantization& format);
 };
 
 // y_i = x2^T W_i x1 + b_i; weight (output, input2, input1).
@@ -38,13 +61,23 @@ class Identity : public Layer {
 };
 
 // Rows of a table for integers; weight (count, dims).
-class Embedding : public Layer {
+class Embedding : public QuantizableLayer {
  public:
   Embedding(int64_t count, int64_t dims);
   Array operator()(const Array& x) override;
+  void quantize(const Quantization& format = {}) override;
   Array as_linear(const Array& x) const;  // for output weights tied to it
-  void members(Members& m) override { m("weight", weight); }
-  Array weight;
+  void members(Members& m) override { m("weight", weight)("scales", scales)("biases", biases); }
+};
+
+// An Embedding that is quantized from the start.
+class QuantizedEmbedding : public Embedding {
+ public:
+  QuantizedEmbedding(int64_t count, int64_t dims, const Quantization& format = {});
+  static QuantizedEmbedding from_embedding(const Embedding& layer, const Quantization& format = {});
+
+ private:
+  QuantizedEmbedding(const Embedding& layer, const Quantization& format);
 };
 
 // In training, zero with probability p and scaled by 1 / (1 - p) otherwise: elements, or whole

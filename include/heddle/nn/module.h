@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "heddle/array.h"
+#include "heddle/transforms.h"
 
 namespace heddle::nn {
 
@@ -92,10 +93,19 @@ class Module {
 
   void set_dtype(Dtype dtype);  // of the floating parameters
 
-  // Safetensors files. With `strict`, missing and superfluous names and other shapes throw
-  // std::invalid_argument.
+  // Every parameter, or those for which `wanted` holds, replaced by a function of it.
+  using ParameterFilter = std::function<bool(const std::string& path, const Array& parameter)>;
+  void apply(const std::function<Array(const Array&)>& function, const ParameterFilter& wanted = {});
+
+  // Files, .safetensors or .npz as the name says. With `strict`, missing and superfluous names and
+  // other shapes throw std::invalid_argument; without it, what fits is taken.
   void load_weights(const std::string& path, bool strict = true);
+  void load_weights(const Parameters& weights, bool strict = true);
   void save_weights(const std::string& path);
+
+ protected:
+  virtual void mode_changed() {}  // after train() or eval()
+  virtual void unfrozen() {}      // after unfreeze()
 
  private:
   friend class MemberWalk;
@@ -113,5 +123,10 @@ class Layer : public Module {
 // trainable parameters, in their order. The module is as before afterwards, but for what the
 // function itself changed (running averages).
 std::pair<Array, Parameters> value_and_grad(Module& module, const std::function<Array()>& function);
+
+// The same function, which uses the module, with intermediate values that are computed again for
+// gradients with respect to its arguments and the module's trainable parameters, instead of kept.
+// The module must live as long as gradients are taken.
+heddle::Function checkpoint(Module& module, heddle::Function function);
 
 }  // namespace heddle::nn

@@ -70,6 +70,9 @@ class BatchNorm : public Layer {
   }
   std::optional<Array> weight, bias, running_mean, running_var;
 
+ protected:
+  void unfrozen() override { freeze({"running_mean", "running_var"}, false); }
+
  private:
   std::pair<Array, Array> statistics(const Array& x);
   double eps_, momentum_;
