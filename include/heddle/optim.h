@@ -33,13 +33,17 @@ class Optimizer {
   // The same without a module: the new parameters, in the order of the gradients.
   virtual Parameters apply_gradients(const Parameters& gradients, const Parameters& parameters);
 
+  // Makes what is remembered of the parameters that are not known yet; the first update does this
+  // too.
+  virtual void init(const Parameters& parameters);
+
   const Array& step() const { return step_; }  // how many updates were made
-  Array learning_rate() const { return rate_; }
-  void set_learning_rate(const Rate& rate);
+  virtual Array learning_rate() const { return rate_; }
+  virtual void set_learning_rate(const Rate& rate);
 
   // Everything that is remembered: "step", "learning_rate" and "<parameter>.<name>".
-  Parameters state() const;
-  void set_state(const Parameters& state);
+  virtual Parameters state() const;
+  virtual void set_state(const Parameters& state);
 
   // One parameter: what to remember of it at the start, and its new value.
   virtual State init_single(const Array& parameter) const = 0;
@@ -48,7 +52,7 @@ class Optimizer {
 
  protected:
   Optimizer() = default;
-  explicit Optimizer(const Rate& rate) { set_learning_rate(rate); }
+  explicit Optimizer(const Rate& rate) { Optimizer::set_learning_rate(rate); }
 
  private:
   Array step_ = Array(0, uint64);
@@ -107,14 +111,12 @@ class AdaDelta : public Optimizer {
   double rho_, eps_;
 };
 
-// m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, w' = w - rate m' / (sqrt(v') + eps);
-// AdamW decays w by the factor 1 - rate weight_decay first.
+// m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, w' = w - rate m' / (sqrt(v') + eps)
 class Adam : public Optimizer {
  public:
   struct Options {
     double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
     bool bias_correction = false;
-    double weight_decay = 0;  // AdamW's
   };
   Adam(const Rate& rate, const Options& options);
   explicit Adam(const Rate& rate) : Adam(rate, Options{}) {}
@@ -123,11 +125,22 @@ class Adam : public Optimizer {
 
  protected:
   Options options_;
+  double weight_decay_ = 0;
 };
+
+// Adam that decays w by the factor 1 - rate weight_decay first (Loshchilov and Hutter, 2019).
 class AdamW : public Adam {
  public:
-  AdamW(const Rate& rate, const Options& options) : Adam(rate, options) {}
-  explicit AdamW(const Rate& rate) : Adam(rate, Options{.weight_decay = 0.01}) {}
+  struct Options {
+    double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+    bool bias_correction = false;
+    double weight_decay = 0.01;
+  };
+  AdamW(const Rate& rate, const Options& options)
+      : Adam(rate, {options.beta1, options.beta2, options.eps, options.bias_correction}) {
+    weight_decay_ = options.weight_decay;
+  }
+  explicit AdamW(const Rate& rate) : AdamW(rate, Options{}) {}
 };
 
 // v' = max(b2 v, |g|), w' = w - rate m' / (v' + eps)
@@ -186,18 +199,25 @@ class Muon : public Optimizer {
   Options options_;
 };
 
-// Several optimizers: the first whose filter says yes takes a parameter, otherwise the last.
+// Several optimizers: the first whose filter says yes takes a parameter, otherwise the last. The
+// learning rate is that of the first and is set for all; the state of each is under "states.<i>.".
 class MultiOptimizer : public Optimizer {
  public:
   using Filter = std::function<bool(const std::string& path, const Array& gradient)>;
   // One filter fewer than optimizers; std::invalid_argument otherwise.
   MultiOptimizer(std::vector<std::shared_ptr<Optimizer>> optimizers, std::vector<Filter> filters);
+  void init(const Parameters& parameters) override;
   Parameters apply_gradients(const Parameters& gradients, const Parameters& parameters) override;
+  Array learning_rate() const override { return optimizers_[0]->learning_rate(); }
+  void set_learning_rate(const Rate& rate) override;
+  Parameters state() const override;
+  void set_state(const Parameters& state) override;
   State init_single(const Array& parameter) const override;
   Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
   const std::vector<std::shared_ptr<Optimizer>>& optimizers() const { return optimizers_; }
 
  private:
+  std::vector<Parameters> divided(const Parameters& parameters) const;
   std::vector<std::shared_ptr<Optimizer>> optimizers_;
   std::vector<Filter> filters_;
 };

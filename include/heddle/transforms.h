@@ -34,8 +34,7 @@ Function vmap(Function fun, std::vector<int> in_axes = {}, std::vector<int> out_
 // The same where the axes of the outputs are known only after `fun` has run: `out_axes` is asked then.
 Function vmap(Function fun, std::vector<int> in_axes, std::function<std::vector<int>()> out_axes);
 
-// The same function, whose intermediate values are computed again for the derivative instead of kept.
-// Random numbers are drawn again from the same key, so that they are the same.
+// The same function; its intermediate values are computed, and drawn alike, again for the derivative.
 Function checkpoint(Function fun);
 
 // Derivative and batching rules of the caller's own, in place of those of `fun`.

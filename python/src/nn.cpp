@@ -7,6 +7,7 @@
 #include "heddle/nn/activations.h"
 #include "heddle/nn/init.h"
 #include "heddle/nn/losses.h"
+#include "heddle/nn/upsample.h"
 
 namespace heddle::python {
 namespace {
@@ -185,6 +186,16 @@ void bind_initializers(nb::module_& m) {
       "a"_a, "gain"_a, "dtype"_a);
 }
 
+void bind_upsample(nb::module_& m) {
+  m.def(
+      "upsample",
+      [](const Array& x, const std::vector<double>& scales, const std::string& mode,
+         bool align_corners, bool antialias) {
+        return nn::upsample(x, scales, {nn::interpolation_from(mode), align_corners, antialias});
+      },
+      "x"_a, "scales"_a, "mode"_a, "align_corners"_a, "antialias"_a);
+}
+
 }  // namespace
 
 void bind_nn(nb::module_& parent) {
@@ -192,6 +203,7 @@ void bind_nn(nb::module_& parent) {
   bind_activations(m);
   bind_losses(m);
   bind_initializers(m);
+  bind_upsample(m);
 }
 
 }  // namespace heddle::python

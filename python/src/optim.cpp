@@ -54,7 +54,7 @@ void bind_optim(nb::module_& parent) {
   bind_formula<double, double, double, bool, double>(
       m, "adam",
       [=](double beta1, double beta2, double eps, bool bias_correction, double weight_decay) {
-        return Adam(given, {beta1, beta2, eps, bias_correction, weight_decay});
+        return AdamW(given, {beta1, beta2, eps, bias_correction, weight_decay});
       });
   bind_formula<double, double, double>(m, "adamax", [=](double beta1, double beta2, double eps) {
     return Adamax(given, {.beta1 = beta1, .beta2 = beta2, .eps = eps});

@@ -38,10 +38,14 @@ double lowest_of(Dtype dtype) {
 }  // namespace
 
 MultiHeadAttention::MultiHeadAttention(int64_t dims, int64_t heads, bool bias)
-    : query_proj(dims, dims, bias),
-      key_proj(dims, dims, bias),
-      value_proj(dims, dims, bias),
-      out_proj(dims, dims, bias),
+    : MultiHeadAttention(dims, heads, AttentionOptions{.bias = bias}) {}
+MultiHeadAttention::MultiHeadAttention(int64_t dims, int64_t heads, const AttentionOptions& options)
+    : query_proj(options.query_input_dims.value_or(dims), dims, options.bias),
+      key_proj(options.key_input_dims.value_or(dims), dims, options.bias),
+      value_proj(options.value_input_dims.value_or(options.key_input_dims.value_or(dims)),
+                 options.value_dims.value_or(dims), options.bias),
+      out_proj(options.value_dims.value_or(dims), options.value_output_dims.value_or(dims),
+               options.bias),
       heads_(heads) {
   if (heads < 1 || dims % heads != 0) {
     throw std::invalid_argument(
@@ -85,12 +89,15 @@ Array TransformerEncoderLayer::operator()(const Array& x, const Mask& mask) {
 
 TransformerEncoder::TransformerEncoder(int layer_count, int64_t dims, int64_t heads,
                                        TransformerOptions options)
-    : ln(dims) {
+    : ln(dims), checkpoint_(options.checkpoint) {
   for (int i = 0; i < layer_count; i++) layers.emplace_back(dims, heads, options);
 }
 Array TransformerEncoder::operator()(const Array& x, const Mask& mask) {
   Array y = x;
-  for (auto& layer : layers) y = layer(y, mask);
+  for (auto& layer : layers) {
+    auto call = [&layer, mask](const Arrays& in) { return Arrays{layer(in[0], mask)}; };
+    y = checkpoint_ ? checkpoint(layer, call)({y})[0] : layer(y, mask);
+  }
   return ln(y);
 }
 
@@ -122,13 +129,19 @@ Array TransformerDecoderLayer::operator()(const Array& x, const Array& memory, c
 
 TransformerDecoder::TransformerDecoder(int layer_count, int64_t dims, int64_t heads,
                                        TransformerOptions options)
-    : ln(dims) {
+    : ln(dims), checkpoint_(options.checkpoint) {
   for (int i = 0; i < layer_count; i++) layers.emplace_back(dims, heads, options);
 }
 Array TransformerDecoder::operator()(const Array& x, const Array& memory, const Mask& x_mask,
                                      const Mask& memory_mask) {
   Array y = x;
-  for (auto& layer : layers) y = layer(y, memory, x_mask, memory_mask);
+  for (auto& layer : layers) {
+    auto call = [&layer, x_mask, memory_mask](const Arrays& in) {
+      return Arrays{layer(in[0], in[1], x_mask, memory_mask)};
+    };
+    y = checkpoint_ ? checkpoint(layer, call)({y, memory})[0]
+                    : layer(y, memory, x_mask, memory_mask);
+  }
   return ln(y);
 }
 

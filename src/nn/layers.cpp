@@ -23,8 +23,8 @@ std::optional<Array> bias_within(bool wanted, double bound, int64_t dims) {
 }  // namespace
 
 Linear::Linear(int64_t input_dims, int64_t output_dims, bool with_bias)
-    : QuantizableLayer(init::uniform({output_dims, input_dims}, -bound_for(input_dims),
-                                     bound_for(input_dims))),
+    : QuantizableLayer(
+          init::uniform({output_dims, input_dims}, -bound_for(input_dims), bound_for(input_dims))),
       bias(bias_within(with_bias, bound_for(input_dims), output_dims)) {}
 Array Linear::operator()(const Array& x) {
   if (!bias) return times_weight(x);

@@ -159,9 +159,7 @@ void Module::unfreeze(const std::vector<std::string>& names, bool recurse) {
 
 void Module::train(bool mode) {
   MemberWalk walk;
-  walk.on_module = [&](const std::string&, Module& module) {
-    MemberWalk::set_mode(module, mode);
-  };
+  walk.on_module = [&](const std::string&, Module& module) { MemberWalk::set_mode(module, mode); };
   walk.walk(*this);
 }
 
@@ -194,8 +192,8 @@ void Module::save_weights(const std::string& path) {
   if (path.ends_with(".safetensors")) {
     return save_safetensors(path, std::map<std::string, Array>(all.begin(), all.end()));
   }
-  throw std::invalid_argument(fmt::format(
-      "Unsupported file extension for {}. Use '.npz' or '.safetensors'.", path));
+  throw std::invalid_argument(
+      fmt::format("Unsupported file extension for {}. Use '.npz' or '.safetensors'.", path));
 }
 
 namespace {

@@ -65,8 +65,8 @@ Array QuantizableLayer::rows_of_weight(const Array& indices) const {
   if (!format_) return rows;
   std::optional<Array> row_biases;
   if (biases) row_biases = take(*biases, indices, 0);
-  return dequantize(rows, take(*scales, indices, 0), row_biases, format_->group_size,
-                    format_->bits, format_->mode);
+  return dequantize(rows, take(*scales, indices, 0), row_biases, format_->group_size, format_->bits,
+                    format_->mode);
 }
 
 void quantize(Module& model, const Quantization& format) {
@@ -91,7 +91,8 @@ void quantize(Module& model, const QuantizationChoice& choose) {
   }
 }
 
-// --- the layers -----------------------------------------------------------------------------------
+// --- the layers
+// -----------------------------------------------------------------------------------
 
 void Linear::quantize(const Quantization& format) {
   if (format.input && bias) {

@@ -21,6 +21,12 @@ void Optimizer::update(nn::Module& model, const Parameters& gradients) {
   model.update(apply_gradients(gradients, model.parameters()));
 }
 
+void Optimizer::init(const Parameters& parameters) {
+  for (const auto& [path, parameter] : parameters) {
+    if (!states_.count(path)) states_.emplace(path, init_single(parameter));
+  }
+}
+
 Parameters Optimizer::apply_gradients(const Parameters& gradients, const Parameters& parameters) {
   std::map<std::string, Array> by_path(parameters.begin(), parameters.end());
   if (schedule_) rate_ = schedule_(step_);
@@ -76,14 +82,52 @@ MultiOptimizer::MultiOptimizer(std::vector<std::shared_ptr<Optimizer>> optimizer
   }
 }
 
+std::vector<Parameters> MultiOptimizer::divided(const Parameters& parameters) const {
+  std::vector<Parameters> parts(optimizers_.size());
+  for (const auto& [path, array] : parameters) {
+    auto takes = [&, &p = path, &a = array](const Filter& filter) { return filter(p, a); };
+    auto chosen = std::find_if(filters_.begin(), filters_.end(), takes) - filters_.begin();
+    parts[static_cast<size_t>(chosen)].emplace_back(path, array);
+  }
+  return parts;
+}
+
+void MultiOptimizer::init(const Parameters& parameters) {
+  std::vector<Parameters> parts = divided(parameters);
+  for (size_t i = 0; i < parts.size(); i++) optimizers_[i]->init(parts[i]);
+}
+
+void MultiOptimizer::set_learning_rate(const Rate& rate) {
+  for (auto& optimizer : optimizers_) optimizer->set_learning_rate(rate);
+}
+
+Parameters MultiOptimizer::state() const {
+  Parameters out;
+  for (size_t i = 0; i < optimizers_.size(); i++) {
+    for (const auto& [path, array] : optimizers_[i]->state()) {
+      out.emplace_back(fmt::format("states.{}.{}", i, path), array);
+    }
+  }
+  return out;
+}
+
+void MultiOptimizer::set_state(const Parameters& state) {
+  std::vector<Parameters> parts(optimizers_.size());
+  for (const auto& [path, array] : state) {
+    bool known = false;
+    for (size_t i = 0; i < parts.size() && !known; i++) {
+      const std::string prefix = fmt::format("states.{}.", i);
+      known = path.starts_with(prefix);
+      if (known) parts[i].emplace_back(path.substr(prefix.size()), array);
+    }
+    if (!known) throw std::invalid_argument("Invalid state provided");
+  }
+  for (size_t i = 0; i < parts.size(); i++) optimizers_[i]->set_state(parts[i]);
+}
+
 Parameters MultiOptimizer::apply_gradients(const Parameters& gradients,
                                            const Parameters& parameters) {
-  std::vector<Parameters> parts(optimizers_.size());
-  for (const auto& [path, gradient] : gradients) {
-    auto takes = [&, &p = path, &g = gradient](const Filter& filter) { return filter(p, g); };
-    auto chosen = std::find_if(filters_.begin(), filters_.end(), takes) - filters_.begin();
-    parts[static_cast<size_t>(chosen)].emplace_back(path, gradient);
-  }
+  const std::vector<Parameters> parts = divided(gradients);
   Parameters out;
   for (size_t i = 0; i < parts.size(); i++) {
     Parameters changed = optimizers_[i]->apply_gradients(parts[i], parameters);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "heddle/nn/distributed.h"
 #include "heddle/ops.h"
 #include "heddle/optim.h"
 #include "nn/scalar.h"
@@ -110,7 +111,7 @@ Array Adam::apply_single(const Array& gradient, const Array& parameter, State& s
                          const Array& rate, const Array& step) const {
   const Options& o = options_;
   Array lr = astype(rate, gradient.dtype());
-  Array start = o.weight_decay != 0 ? decayed(parameter, lr, o.weight_decay) : parameter;
+  Array start = weight_decay_ != 0 ? decayed(parameter, lr, weight_decay_) : parameter;
   Array &m = state["m"], &v = state["v"];
   m = average(m, gradient, o.beta1);
   v = average(v, square(gradient), o.beta2);
@@ -239,13 +240,7 @@ Array Muon::apply_single(const Array& gradient, const Array& parameter, State& s
 }
 
 std::pair<Parameters, Array> clip_grad_norm(const Parameters& gradients, double max_norm) {
-  Array squares(0.f);
-  for (const auto& [path, gradient] : gradients) squares = squares + sum(square(gradient));
-  Array norm = sqrt(squares);
-  Array scale = minimum(scalar(max_norm, norm) / (norm + scalar(1e-6, norm)), scalar(1, norm));
-  Parameters out = gradients;
-  for (auto& [path, gradient] : out) gradient = gradient * scale;
-  return {out, norm};
+  return nn::clip_grad_norm_sharded(gradients, max_norm);
 }
 
 }  // namespace heddle::optim

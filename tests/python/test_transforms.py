@@ -211,6 +211,23 @@ def test_checkpoint_recomputes():
     np.testing.assert_allclose(to_numpy(plain), to_numpy(again), rtol=1e-6)
 
 
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX draws other numbers the second time")
+def test_checkpoint_draws_the_same_again():
+    def dropout(x):
+        return (mx.random.bernoulli(0.5, x.shape) * x * x).sum()
+
+    x = mx.arange(1.0, 65.0)
+    for transform in (lambda f: f, lambda f: mx.compile(f, inputs=mx.random.state)):
+        gradients = []
+        for function in (dropout, mx.checkpoint(dropout)):
+            mx.random.seed(3)
+            gradients.append(transform(mx.grad(function))(x))
+            gradients.append(mx.random.uniform(shape=(1,)))  # the draws after it are the same too
+        plain, after, again, after_again = gradients
+        assert mx.array_equal(plain, again) and 0 < mx.sum(plain == 0).item() < 64
+        assert mx.array_equal(after, after_again)
+
+
 class Traces:
     """Counts how often a compiled function is traced."""
 

@@ -10,9 +10,18 @@ namespace heddle::nn {
 
 using Mask = std::optional<Array>;
 
+// Features of the inputs, of the projected values and of the output, where they are not `dims`.
+struct AttentionOptions {
+  std::optional<int64_t> query_input_dims = {}, key_input_dims = {};
+  std::optional<int64_t> value_input_dims = {};  // otherwise those of the keys
+  std::optional<int64_t> value_dims = {}, value_output_dims = {};
+  bool bias = false;
+};
+
 // `dims` is a multiple of `heads`; the projections have no bias unless asked for.
 class MultiHeadAttention : public Module {
  public:
+  MultiHeadAttention(int64_t dims, int64_t heads, const AttentionOptions& options);
   MultiHeadAttention(int64_t dims, int64_t heads, bool bias = false);
   Array operator()(const Array& queries, const Array& keys, const Array& values,
                    const Mask& mask = {});
@@ -33,6 +42,7 @@ struct TransformerOptions {
   double dropout = 0.0;
   std::function<Array(const Array&)> activation;  // relu if empty
   bool norm_first = true;
+  bool checkpoint = false;  // stacks compute their layers again for derivatives
 };
 
 class TransformerEncoderLayer : public Module {
@@ -59,6 +69,9 @@ class TransformerEncoder : public Module {
   void members(Members& m) override { m("layers", layers)("ln", ln); }
   std::vector<TransformerEncoderLayer> layers;
   LayerNorm ln;
+
+ private:
+  bool checkpoint_;
 };
 
 class TransformerDecoderLayer : public Module {
@@ -88,6 +101,9 @@ class TransformerDecoder : public Module {
   void members(Members& m) override { m("layers", layers)("ln", ln); }
   std::vector<TransformerDecoderLayer> layers;
   LayerNorm ln;
+
+ private:
+  bool checkpoint_;
 };
 
 class Transformer : public Module {

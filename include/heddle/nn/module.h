@@ -95,7 +95,8 @@ class Module {
 
   // Every parameter, or those for which `wanted` holds, replaced by a function of it.
   using ParameterFilter = std::function<bool(const std::string& path, const Array& parameter)>;
-  void apply(const std::function<Array(const Array&)>& function, const ParameterFilter& wanted = {});
+  void apply(const std::function<Array(const Array&)>& function,
+             const ParameterFilter& wanted = {});
 
   // Files, .safetensors or .npz as the name says. With `strict`, missing and superfluous names and
   // other shapes throw std::invalid_argument; without it, what fits is taken.

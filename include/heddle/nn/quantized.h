@@ -1,6 +1,7 @@
-// Weights that are stored in few bits. A member of a model cannot become an object of another class,
-// so layers that can be quantized are quantized where they are: `weight` becomes the packed matrix
-// and `scales` and (in the affine mode) `biases` join it, named as in the files of Python's models.
+// Weights that are stored in few bits. A member of a model cannot become an object of another
+// class, so layers that can be quantized are quantized where they are: `weight` becomes the packed
+// matrix and `scales` and (in the affine mode) `biases` join it, named as in the files of Python's
+// models.
 #pragma once
 
 #include <functional>
@@ -36,7 +37,7 @@ class QuantizableLayer : public Layer {
  protected:
   explicit QuantizableLayer(Array initial) : weight(std::move(initial)) {}
   void mode_changed() override;
-  Array times_weight(const Array& x) const;      // x W^T
+  Array times_weight(const Array& x) const;  // x W^T
   Array rows_of_weight(const Array& indices) const;
   // Takes the format of a matrix that is packed already.
   void adopt(const Quantization& format) { format_ = format; }
