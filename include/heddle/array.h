@@ -37,12 +37,14 @@ class Array {
   Array(T value, Dtype dtype) : Array(from_memory(&value, dtype_of<Storage<T>>, Shape{}, dtype)) {}
   // One dimension from a list of values.
   template <class T>
-  Array(std::initializer_list<T> values)
-      : Array(values.begin(), Shape{static_cast<int64_t>(values.size())}, dtype_of<Storage<T>>) {}
-  // `shape` elements from a list of as many values.
+  Array(std::initializer_list<T> values, Dtype dtype = dtype_of<Storage<T>>)
+      : Array(values.begin(), Shape{static_cast<int64_t>(values.size())}, dtype) {}
+  // `shape` elements from a list of as many values; std::invalid_argument for another number.
   template <class T>
-  Array(std::initializer_list<T> values, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>)
-      : Array(checked_size(values.size(), shape) ? values.begin() : nullptr, shape, dtype) {}
+  Array(std::initializer_list<T> values, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>) {
+    check_count(values.size(), shape);
+    *this = Array(values.begin(), shape, dtype);
+  }
   // `shape` elements from an iterator over T, converted to `dtype`.
   template <class It, class T = typename std::iterator_traits<It>::value_type>
   Array(It first, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>) {
@@ -74,13 +76,19 @@ class Array {
   bool is_available() const;  // evaluated and not waiting for a stream
   void eval() const;          // computes this array; see heddle::eval
 
-  // Evaluated arrays only (data, strides) or evaluating on demand (item).
+  // Evaluated arrays only (data, strides) or evaluating on demand (item). What a caller writes through
+  // data() is seen by every array that shares the memory; that of mapped files cannot be written.
   template <class T>
   const T* data() const {
     return static_cast<const T*>(raw_data());
   }
+  template <class T>
+  T* data() {
+    return static_cast<T*>(const_cast<void*>(raw_data()));
+  }
   const void* raw_data() const;
-  const Strides& strides() const;
+  const Strides& strides() const;  // in elements
+  int64_t strides(int axis) const;
   template <class T>
   T item() const {
     T value;
@@ -93,6 +101,7 @@ class Array {
 
   // Identity of the node, for maps of graphs.
   Node* node() const { return node_; }
+  uintptr_t id() const { return reinterpret_cast<uintptr_t>(node_); }
   bool same_as(const Array& o) const { return node_ == o.node_; }
 
   // Takes over one reference to `node`; engine only.
@@ -119,8 +128,8 @@ class Array {
     else return dtype_of<T>;
   }
   void item_into(void* value, Dtype dtype) const;
-  // True, or std::invalid_argument if `shape` wants another number of elements.
-  static bool checked_size(size_t given, const Shape& shape);
+  // Throws std::invalid_argument if `shape` wants another number of elements.
+  static void check_count(size_t given, const Shape& shape);
 
   Node* node_ = nullptr;
 };
@@ -138,6 +147,10 @@ void eval(const Array& first, const More&... more) {
 // Starts computing on the stream's worker and returns; an error surfaces at the next eval, item or
 // synchronize that waits for it.
 void async_eval(const Arrays& arrays);
+template <class... More>
+void async_eval(const Array& first, const More&... more) {
+  async_eval(Arrays{first, more...});
+}
 
 // Text as MLX prints it: array([1, 2], dtype=int32). Evaluates.
 std::string to_string(const Array& a);

@@ -3,14 +3,22 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 
 namespace heddle {
 
 struct Device {
   enum class Type : uint8_t { cpu, gpu };
+  using DeviceType = Type;
+  static constexpr Type cpu = Type::cpu;
+  static constexpr Type gpu = Type::gpu;
+
   Type type = Type::cpu;
   int index = 0;
+
+  Device() = default;
+  Device(Type t, int i = 0) : type(t), index(i) {}  // implicit: a type names its first device
   bool operator==(const Device&) const = default;
 };
 
@@ -39,7 +47,7 @@ struct StreamOrDevice {
   StreamOrDevice(ThreadLocalStream s)
       : kind(Kind::thread_local_stream), index(s.index), device(s.device) {}
   StreamOrDevice(Device d) : kind(Kind::device), index(d.index), device(d) {}
-  StreamOrDevice(Device::Type t) : StreamOrDevice(Device{t, 0}) {}
+  StreamOrDevice(Device::Type t) : StreamOrDevice(Device(t)) {}
 };
 
 // Throws std::invalid_argument for a device that this build does not have.
@@ -65,6 +73,8 @@ void synchronize(const Stream& s);
 std::string to_string(const Device& d);             // Device(cpu, 0)
 std::string to_string(const Stream& s);             // Stream(Device(cpu, 0), 0)
 std::string to_string(const ThreadLocalStream& s);  // ThreadLocalStream(Device(cpu, 0), 0)
+std::ostream& operator<<(std::ostream& stream, const Device& d);
+std::ostream& operator<<(std::ostream& stream, const Stream& s);
 
 // Makes `s` the default stream and device of the scope.
 class StreamContext {

@@ -11,4 +11,5 @@
 #include "heddle/ops.h"
 #include "heddle/shape.h"
 #include "heddle/transforms.h"
+#include "heddle/type_info.h"
 #include "heddle/version.h"

@@ -15,6 +15,7 @@
 #include "heddle/ops/products.h"
 #include "heddle/ops/quantized.h"
 #include "heddle/ops/random.h"
+#include "heddle/ops/recurrent.h"
 #include "heddle/ops/reduce.h"
 #include "heddle/ops/scan.h"
 #include "heddle/ops/shape.h"

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <limits>
 
 #include "bind.h"
+#include "heddle/type_info.h"
 
 namespace heddle::python {
 namespace {
@@ -21,61 +21,6 @@ std::array<PyObject*, dtype_count> dtype_objects;
 std::string attribute_name(Dtype t) {
   return t == Dtype::bool_ ? "bool_" : std::string(name_of(t));
 }
-
-struct FloatInfo {
-  Dtype dtype;
-  double min, max, eps, smallest_normal;
-  int bits;
-
-  explicit FloatInfo(Dtype t) : dtype(t == complex64 ? float32 : t) {
-    if (!is_inexact(t)) {
-      throw std::invalid_argument(fmt::format("[finfo] dtype {} is not inexact.", name_of(t)));
-    }
-    bits = static_cast<int>(size_of(dtype)) * 8;
-    switch (dtype) {
-      case Dtype::float16:
-        set(65504.0, 0x1p-10, 0x1p-14);
-        break;
-      case Dtype::bfloat16:
-        set(0x1.fep127, 0x1p-7, 0x1p-126);
-        break;
-      case Dtype::float64:
-        limits<double>();
-        break;
-      default:
-        limits<float>();
-    }
-  }
-
- private:
-  void set(double largest, double epsilon, double normal) {
-    max = largest;
-    min = -largest;
-    eps = epsilon;
-    smallest_normal = normal;
-  }
-  template <class T>
-  void limits() {
-    using L = std::numeric_limits<T>;
-    set(L::max(), L::epsilon(), L::min());
-  }
-};
-
-struct IntegerInfo {
-  Dtype dtype;
-  explicit IntegerInfo(Dtype t) : dtype(t) {
-    if (!is_integer(t)) {
-      throw std::invalid_argument(
-          fmt::format("[iinfo] Only integer types supported but {} was provided", name_of(t)));
-    }
-  }
-  int bits() const { return static_cast<int>(size_of(dtype)) * 8; }
-  int64_t min() const { return is_unsigned(dtype) ? 0 : INT64_MIN >> (64 - bits()); }
-  uint64_t max() const {
-    uint64_t all = UINT64_MAX >> (64 - bits());
-    return is_unsigned(dtype) ? all : all >> 1;
-  }
-};
 
 Dtype dtype_of_array_or_dtype(nb::handle x, const char* message) {
   if (auto t = dtype_from(x)) return *t;
@@ -176,27 +121,27 @@ A set of dtypes, for :func:`issubdtype`: ``generic`` holds all, ``number`` all b
 }
 
 void bind_info(nb::module_& m) {
-  nb::class_<FloatInfo>(m, "finfo", "The limits of a floating type; of its parts for complex64.")
+  nb::class_<finfo>(m, "finfo", "The limits of a floating type; of its parts for complex64.")
       .def(nb::init<Dtype>(), "dtype"_a, "Raises ValueError for a dtype that is not inexact.")
-      .def_ro("dtype", &FloatInfo::dtype, "The :class:`Dtype`.")
-      .def_ro("bits", &FloatInfo::bits, "Bits of one element.")
-      .def_ro("min", &FloatInfo::min, "The smallest finite value.")
-      .def_ro("max", &FloatInfo::max, "The largest finite value.")
-      .def_ro("eps", &FloatInfo::eps, "The distance from 1.0 to the next larger value.")
-      .def_ro("smallest_normal", &FloatInfo::smallest_normal,
+      .def_ro("dtype", &finfo::dtype, "The :class:`Dtype`.")
+      .def_ro("bits", &finfo::bits, "Bits of one element.")
+      .def_ro("min", &finfo::min, "The smallest finite value.")
+      .def_ro("max", &finfo::max, "The largest finite value.")
+      .def_ro("eps", &finfo::eps, "The distance from 1.0 to the next larger value.")
+      .def_ro("smallest_normal", &finfo::smallest_normal,
               "The smallest positive value of full precision.")
-      .def("__repr__", [](const FloatInfo& f) {
+      .def("__repr__", [](const finfo& f) {
         return fmt::format("finfo(min={:g}, max={:g}, dtype={})", f.min, f.max, name_of(f.dtype));
       });
-  nb::class_<IntegerInfo>(m, "iinfo", "The limits of an integer type.")
+  nb::class_<iinfo>(m, "iinfo", "The limits of an integer type.")
       .def(nb::init<Dtype>(), "dtype"_a,
            "Raises ValueError for a dtype that is not an integer type.")
-      .def_ro("dtype", &IntegerInfo::dtype, "The :class:`Dtype`.")
-      .def_prop_ro("bits", &IntegerInfo::bits, "Bits of one element.")
-      .def_prop_ro("min", &IntegerInfo::min, "The smallest value.")
-      .def_prop_ro("max", &IntegerInfo::max, "The largest value.")
-      .def("__repr__", [](const IntegerInfo& i) {
-        return fmt::format("iinfo(min={}, max={}, dtype={})", i.min(), i.max(), name_of(i.dtype));
+      .def_ro("dtype", &iinfo::dtype, "The :class:`Dtype`.")
+      .def_ro("bits", &iinfo::bits, "Bits of one element.")
+      .def_ro("min", &iinfo::min, "The smallest value.")
+      .def_ro("max", &iinfo::max, "The largest value.")
+      .def("__repr__", [](const iinfo& i) {
+        return fmt::format("iinfo(min={}, max={}, dtype={})", i.min, i.max, name_of(i.dtype));
       });
 }
 

@@ -65,9 +65,7 @@ The gates are i, f, g and o: ``c = f * c + i * g`` and ``h = o * tanh(c)``.)") +
       [](const Array& q, const Array& k, const Array& v, const Array& gamma, const Array& beta,
          const std::optional<Array>& initial_state, const std::optional<Array>& mask,
          const StreamOrDevice& s) {
-        auto [outputs, state] =
-            fast::gated_delta_update(q, k, v, gamma, beta, initial_state, mask, s);
-        return std::vector<Array>{outputs, state};
+        return fast::gated_delta_update(q, k, v, gamma, beta, initial_state, mask, s);
       },
       "q"_a, "k"_a, "v"_a, "gamma"_a, "beta"_a, "initial_state"_a = nb::none(),
       "mask"_a = nb::none(), "stream"_a = nb::none(), R"(

@@ -9,13 +9,12 @@
 
 namespace heddle {
 
-bool Array::checked_size(size_t given, const Shape& shape) {
+void Array::check_count(size_t given, const Shape& shape) {
   check_shape("array", shape);
   if (static_cast<int64_t>(given) != element_count(shape)) {
     throw std::invalid_argument(fmt::format("[array] {} values were given for an array of shape {}.",
                                             given, to_string(shape)));
   }
-  return true;
 }
 
 Array Array::from_memory(const void* memory, Dtype from, const Shape& shape, Dtype dtype) {

@@ -143,6 +143,9 @@ const Shape& Array::shape() const { return node_->shape; }
 int64_t Array::shape(int axis) const {
   return node_->shape[static_cast<size_t>(normalize_axis("shape", axis, ndim()))];
 }
+int64_t Array::strides(int axis) const {
+  return strides()[static_cast<size_t>(normalize_axis("strides", axis, ndim()))];
+}
 Dtype Array::dtype() const { return node_->dtype; }
 bool Array::is_available() const { return node_->available(); }
 const void* Array::raw_data() const { return node_->data; }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <ostream>
 #include <stdexcept>
 #include <vector>
 
@@ -185,5 +186,8 @@ std::string to_string(const Stream& s) {
 std::string to_string(const ThreadLocalStream& s) {
   return fmt::format("ThreadLocalStream({}, {})", to_string(s.device), s.index);
 }
+
+std::ostream& operator<<(std::ostream& stream, const Device& d) { return stream << to_string(d); }
+std::ostream& operator<<(std::ostream& stream, const Stream& s) { return stream << to_string(s); }
 
 }  // namespace heddle

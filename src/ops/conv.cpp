@@ -266,6 +266,38 @@ Array conv_transpose(int dims, const Array& input, const Array& weight, std::vec
                       true, s);
 }
 
+namespace {
+
+std::vector<int> listed(const Extent2& p) { return {p.first, p.second}; }
+std::vector<int> listed(const Extent3& t) { return {std::get<0>(t), std::get<1>(t), std::get<2>(t)}; }
+
+}  // namespace
+
+Array conv2d(const Array& input, const Array& weight, const Extent2& stride, const Extent2& padding,
+             const Extent2& dilation, int groups, StreamOrDevice s) {
+  return conv(2, input, weight, listed(stride), listed(padding), listed(dilation), groups, s);
+}
+
+Array conv3d(const Array& input, const Array& weight, const Extent3& stride, const Extent3& padding,
+             const Extent3& dilation, int groups, StreamOrDevice s) {
+  return conv(3, input, weight, listed(stride), listed(padding), listed(dilation), groups, s);
+}
+
+Array conv_transpose2d(const Array& input, const Array& weight, const Extent2& stride,
+                       const Extent2& padding, const Extent2& dilation, const Extent2& output_padding,
+                       int groups, StreamOrDevice s) {
+  return conv_transpose(2, input, weight, listed(stride), listed(padding), listed(dilation),
+                        listed(output_padding), groups, s);
+}
+
+Array conv_transpose3d(const Array& input, const Array& weight, const Extent3& stride,
+                       const Extent3& padding, const Extent3& dilation, const Extent3& output_padding,
+                       int groups, StreamOrDevice s) {
+  return conv_transpose(3, input, weight, listed(stride), listed(padding), listed(dilation),
+                        listed(output_padding), groups, s);
+}
+
+
 Array convolve(const Array& a, const Array& v, const std::string& mode, StreamOrDevice s) {
   if (a.ndim() != 1 || v.ndim() != 1) throw std::invalid_argument("[convolve] Inputs must be 1D.");
   if (a.size() == 0 || v.size() == 0) throw std::invalid_argument("[convolve] Inputs cannot be empty.");

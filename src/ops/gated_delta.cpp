@@ -18,10 +18,9 @@ Array at_step(const Array& a, int64_t t, const Stream& s) { return take(a, t, 1,
 
 }  // namespace
 
-std::pair<Array, Array> gated_delta_update(const Array& q, const Array& k, const Array& v,
-                                           const Array& gamma, const Array& beta,
-                                           const std::optional<Array>& state,
-                                           const std::optional<Array>& mask, StreamOrDevice s) {
+Arrays gated_delta_update(const Array& q, const Array& k, const Array& v, const Array& gamma,
+                          const Array& beta, const std::optional<Array>& state,
+                          const std::optional<Array>& mask, StreamOrDevice s) {
   Stream stream = to_stream(s);
   check(q.ndim() == 4 && q.shape(1) > 0 && q.shape(2) > 0, "q", q, "(B, T, Hk, Dk)");
   check(k.shape() == q.shape(), "k", k, "of q");

@@ -39,10 +39,8 @@ std::pair<Array, Array> lstm(const Array& x, const Array& wx, const Array& wh,
 // `state` (B, Hv, Dv, Dk) is zero if absent. Where `mask` (B, T), bool, is false, the state stays
 // and the output is zero. Computed in float32: the outputs (B, T, Hv, Dv) in the dtype of q, and
 // the last state.
-std::pair<Array, Array> gated_delta_update(const Array& q, const Array& k, const Array& v,
-                                           const Array& gamma, const Array& beta,
-                                           const std::optional<Array>& state = {},
-                                           const std::optional<Array>& mask = {},
-                                           StreamOrDevice s = {});
+Arrays gated_delta_update(const Array& q, const Array& k, const Array& v, const Array& gamma,
+                          const Array& beta, const std::optional<Array>& state = {},
+                          const std::optional<Array>& mask = {}, StreamOrDevice s = {});
 
 }  // namespace heddle::fast
