@@ -26,6 +26,7 @@ import samples  # noqa: E402
 import test_export_registry as exports  # noqa: E402
 import test_registry as registry  # noqa: E402
 from heddle import surface  # noqa: E402
+from samples.differences import DIFFERENCES  # noqa: E402
 from samples.scope import NOT_YET  # noqa: E402
 
 COLUMNS = {
@@ -188,9 +189,28 @@ def compatibility_page() -> str:
         + "".join(f"; {difference}" for difference in entry.differences[:3])
         for entry in different
     ] or ["- nothing"]
-    lines += ["", "## Every name", "", "| name | kind | | samples |", "|---|---|---|---|"]
+    lines += [
+        "",
+        *differences_section(),
+        "",
+        "## Every name",
+        "",
+        "| name | kind | | samples |",
+        "|---|---|---|---|",
+    ]
     lines += [f"| `{e.name}` | {e.kind} | {e.status} | {e.samples} |" for e in entries]
     return "\n".join(lines) + "\n"
+
+
+def differences_section() -> list[str]:
+    """What a program may notice, from the list that test_differences.py holds true."""
+    return [
+        "## Where an answer is not MLX's",
+        "",
+        "Programs of the tests whose results differ, each run under both:",
+        "",
+        *(f"- `{d.code}` gives `{d.gives[0]}` ({d.gives[1]}): {d.reason}" for d in DIFFERENCES),
+    ]
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """C++ programs written for MLX compile: every function that MLX's headers declare can be called
 with just those parameters through heddle's `mlx/` headers, and so can what they use of `array`.
 
-The declarations are read from the headers that the installed `mlx` wheel carries; each becomes a call
-with `std::declval`, and the compiler says which of them do not compile.
+The declarations are read from the headers that the installed `mlx` wheel carries; each becomes a
+call with `std::declval`, and the compiler says which of them do not compile.
 """
 
 import pathlib

@@ -1,0 +1,105 @@
+"""Where heddle's answer is not MLX's: each a small program, what heddle gives, and why.
+
+test_differences.py runs them under both, so that an entry leaves the list when MLX changes;
+docs/mlx-compatibility.md shows the list. Gradients and batching that MLX gets wrong are in
+scope.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`code` is an expression of `mx`, or statements that end in one; `gives` what heddle's
+    evaluates to: nested lists of values and the dtype."""
+
+    code: str
+    gives: tuple[Any, str]
+    reason: str
+
+    def run(self, module: Any) -> tuple[Any, str]:
+        *statements, last = self.code.split("; ")
+        names = {"mx": module}
+        for statement in statements:
+            exec(statement, names)  # programs of this file alone
+        result = eval(last, names)
+        return result.tolist(), str(result.dtype).split(".")[-1]
+
+
+DIFFERENCES = [
+    Difference(
+        "mx.softmax(mx.array([[1, 1], [1, 1]]), axis=0)",
+        ([[0.5, 0.5], [0.5, 0.5]], "float32"),
+        "MLX rounds the softmax of integers back to integers, but for the last axis alone",
+    ),
+    Difference(
+        "mx.round(mx.logsumexp(mx.array([[0, 0]], dtype=mx.uint8), axis=0) * 8)",
+        ([0.0, 0.0], "float32"),
+        "MLX's maximum for unsigned integers is wrong there, and the sum infinite",
+    ),
+    Difference(
+        "x = mx.array(1); x[...] = 2.5; x",
+        (2, "int32"),
+        "an array keeps its dtype when it is written; MLX's scalar takes that of the value",
+    ),
+    Difference(
+        "mx.array([7.0]).at[0].subtract(mx.array(2, dtype=mx.uint32))",
+        ([5.0], "float32"),
+        "MLX negates the unsigned number first",
+    ),
+    Difference(
+        "mx.left_shift(mx.array([1]), mx.array([32]))",
+        ([0], "int32"),
+        "shifts by the width or more are 0, as in NumPy; MLX leaves them to the processor",
+    ),
+    Difference(
+        "mx.einsum('i,i->', mx.array([1, 2]), mx.array([3, 4]))",
+        (11, "int32"),
+        "MLX contracts floating numbers only",
+    ),
+    Difference(
+        "mx.conv_transpose1d(mx.ones((1, 3, 1)), mx.ones((1, 1, 1)), stride=2, padding=1)",
+        ([[[0.0], [1.0], [0.0]]], "float32"),
+        "padding beyond the kernel cuts the result by as much on each side, as in torch",
+    ),
+    Difference(
+        "mx.addmm(mx.ones((2,)), mx.ones((3, 2, 4)), mx.ones((4,)))",
+        ([[5.0, 5.0]] * 3, "float32"),
+        "MLX refuses the sum with a stack of matrices times a vector",
+    ),
+    Difference(
+        "x = mx.zeros((2, 2)); x[mx.array([0]), 2:1] = 5; x",
+        ([[0.0, 0.0], [0.0, 0.0]], "float32"),
+        "a slice of nothing beside an index array writes nothing; MLX raises",
+    ),
+    Difference(
+        "mx.zeros((2, 1, 2)).at[mx.array([1]), None, :, None].add(mx.ones((1, 1, 1, 1, 2)))",
+        ([[[0.0, 0.0]], [[1.0, 1.0]]], "float32"),
+        "MLX loses the new axes between the indices and raises",
+    ),
+    Difference(
+        "mx.median(mx.array([1.0, 2.0]), axis=())",
+        ([1.0, 2.0], "float32"),
+        "the median over no axis is the array; MLX raises",
+    ),
+    Difference(
+        "mx.argmax(mx.array(3.0), keepdims=True)",
+        (0, "uint32"),
+        "MLX fails to make the shape",
+    ),
+    Difference(
+        "mx.isclose(mx.array([1.0]), 1.0)",
+        ([True], "bool"),
+        "MLX takes no Python numbers there",
+    ),
+]
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """What a call gives, or the name of what it raises."""
+    try:
+        return call()
+    except Exception as error:
+        return type(error).__name__
