@@ -54,8 +54,9 @@ NOT_THERE = {
     "set_name": "a member of MLX's NodeNamer",
     "print_graph": "export_to_dot shows graphs",
 }
-# The same for one of several forms of a function: a parameter that says which.
-NOT_IN_THIS_FORM = ("Dtype::Category", "ExportCallback", "NodeNamer", "CompileOptions", "&&...")
+# The same for one of several forms of a function: a parameter that says which. Templates (&&) are
+# asked with values, among the members.
+NOT_IN_THIS_FORM = ("Dtype::Category", "ExportCallback", "NodeNamer", "CompileOptions", "&&")
 
 MEMBERS = """
 std::declval<const array&>().itemsize()
@@ -86,6 +87,10 @@ issubdtype(float32, floating)
 set_default_device(Device::cpu)
 eval(std::declval<array&>(), std::declval<array&>())
 async_eval(std::declval<array&>(), std::declval<array&>())
+compile([](const std::vector<array>& x) { return x; })
+vmap([](const array& x) { return exp(x); })
+grad([](const array& x) { return sum(x); })
+export_to_dot(std::declval<std::ostream&>(), std::declval<array&>())
 std::declval<array>() + 2.0f * std::declval<array>() - 1
 -std::declval<array>() > array(0)
 """
@@ -112,13 +117,15 @@ def parts(parameters):
 
 def type_of(parameter):
     declared = " ".join(parameter.split("=")[0].split())
+    if "(*" in declared:
+        return re.sub(r"\(\*\w+\)", "(*)", declared)
     named = re.match(r"(.*[\s&*>])(\w+)$", declared)
     basic = {"int", "float", "bool", "double", "char", "long"}
     return named[1].strip() if named and named[2] not in basic else declared
 
 
 DECLARATION = re.compile(
-    r"\n\s*((?:inline |constexpr )*[A-Za-z_][\w:<>,\s&*]*?)\s+&?([a-z_]\w*)"
+    r"\n\s*((?:inline |constexpr )*[A-Za-z_](?:[\w:<>,\s&*]|\([^()]*\)>)*?)\s+&?([a-z_]\w*)"
     r"\(((?:[^();{}]|\([^()]*\)|\{[^{}]*\})*)\)\s*(?:;|\{|noexcept)"
 )
 
