@@ -245,6 +245,63 @@ def test_lies_take_no_memory(tmp_path):
     assert done.returncode == 0, done.stderr.decode()
 
 
+SCARCE = """
+import os, resource, sys
+import heddle.core as mx
+
+folder, formats = sys.argv[1], sys.argv[2:]
+SAVES = {
+    "npy": lambda path, x: mx.save(path, x),
+    "npz": lambda path, x: mx.savez_compressed(path, a=x),
+    "safetensors": lambda path, x: mx.save_safetensors(path, {"abc": x}),
+    "gguf": lambda path, x: mx.save_gguf(path, {"a": x}),
+    "mlxfn": lambda path, x: mx.export_function(path, lambda a: a + x, x * 1),
+    "heddle": lambda path, x: mx.export_function(path, lambda a: a + x, x * 1),
+}
+limit = lambda n: resource.setrlimit(resource.RLIMIT_AS, (n, resource.RLIM_INFINITY))
+old, new = mx.random.normal((1 << 18,)), mx.random.normal((1 << 18,))
+mx.eval(old, new, mx.sum(old))
+path = lambda format: f"{folder}/x.{format}"
+for format, save in SAVES.items():
+    save(path(format), old)
+failed = 0
+for room in range(1, 11):
+    mx.clear_cache()
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    for format, save in SAVES.items():
+        limit(used + (room << 19))
+        try:
+            if format in ("mlxfn", "heddle"):
+                mx.eval(mx.import_function(path(format))(old))
+            else:
+                mx.eval(mx.load(path(format)))
+        except (RuntimeError, ValueError, MemoryError) as error:
+            failed += 1
+        try:
+            save(path(format), new)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            failed += 1
+        limit(resource.RLIM_INFINITY)
+        if format not in ("mlxfn", "heddle"):
+            kept = mx.load(path(format))
+            kept = kept if format == "npy" else next(iter(kept.values()))
+            assert mx.array_equal(kept, old) or mx.array_equal(kept, new), (format, room)
+            del kept
+        else:
+            mx.import_function(path(format))
+assert failed > 10, failed
+assert sorted(os.listdir(folder)) == sorted(f"x.{format}" for format in SAVES)
+"""
+
+
+def test_memory_that_runs_out(tmp_path):
+    """Loads and saves for which the system has no memory fail cleanly; files stay whole."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCARCE, str(tmp_path)], capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_a_terabyte_that_is_there(tmp_path):
     """A sparse file that keeps its promise is used where it lies, a row at a time."""
     path = tmp_path / "large.safetensors"
