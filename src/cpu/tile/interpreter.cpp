@@ -43,6 +43,20 @@ int tile_limit(const Executable& e) {
   return limit;
 }
 
+// Whether the next tile is worth fetching while one is computed: where the steps take long enough
+// for memory to stand still meanwhile, and the operands are not in the cache anyway. On one core 10
+// M parameters by Adam take 12.3 ms instead of 17.1, a chain of 10 operations over 16 M floats 16.0
+// instead of 21.9, gelu 17.9 instead of 19.4; exp alone, which is one step, would take 9.4 instead
+// of 6.7.
+bool fetches_ahead(const Program& program, const Executable& e, const Plan& plan) {
+  constexpr size_t few_steps = 3;
+  constexpr int64_t cached_bytes = 256 << 10;
+  int64_t bytes = 0;
+  for (Dtype t : program.inputs) bytes += static_cast<int64_t>(size_of(t));
+  return e.steps.size() >= few_steps && plan.dims() == 1 &&
+         bytes * plan.tiles() * plan.tile_elements() > cached_bytes;
+}
+
 // The work of one thread: a range of tiles.
 class Runner {
  public:
@@ -58,6 +72,7 @@ class Runner {
         input_count_(static_cast<int>(program.inputs.size())),
         output_count_(static_cast<int>(program.outputs.size())),
         direct_result_(!stream && last_gives_result(program)),
+        fetches_(fetches_ahead(program, executable, plan)),
         patterns_(new_patterns(input_count_ + output_count_)),
         registers_(executable, plan.tile_elements()) {}
   ~Runner() {
@@ -73,9 +88,14 @@ class Runner {
         for (int i = 0; i < input_count_ + output_count_; i++)
           patterns_[i].of.prepare(plan_, walk, i);
       }
-      for (int i = 0; i < input_count_; i++) load(i, walk);
+      const bool ahead = fetches_ && t + 1 != end;
+      if (ahead) ahead_.start(static_cast<int>(executable_.steps.size()));
+      for (int i = 0; i < input_count_; i++) {
+        load(i, walk);
+        if (ahead) fetch_next(i, walk);
+      }
       void* result = direct_result_ ? result_in_place(walk) : nullptr;
-      registers_.run(executable_, walk.elements(), result);
+      registers_.run(executable_, walk.elements(), result, ahead ? &ahead_ : nullptr);
       if (!result) {
         for (int i = 0; i < output_count_; i++) store(i, walk);
       }
@@ -110,6 +130,14 @@ class Runner {
     operand.loaded = memory;
   }
 
+  // The next tile of an operand that lies as one run.
+  void fetch_next(int i, const Walk& walk) {
+    if (!patterns_[i].of.get().dense()) return;
+    const size_t item = size_of(inputs_[i].dtype), n = static_cast<size_t>(walk.elements());
+    const void* memory = advance(inputs_[i].data, walk.offset(i), item);
+    ahead_.add(static_cast<const char*>(memory) + n * item, n * item);
+  }
+
   void* result_in_place(const Walk& walk) {
     const Pattern& p = patterns_[input_count_].of.get();
     if (!p.dense() || p.run % block != 0) return nullptr;
@@ -136,6 +164,8 @@ class Runner {
   const int input_count_;
   const int output_count_;
   const bool direct_result_;
+  const bool fetches_;
+  Ahead ahead_;
   Operand local_[local_patterns];
   Operand* patterns_;
   RegisterFile registers_;

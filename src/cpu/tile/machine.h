@@ -26,6 +26,39 @@ struct Executable {
   int slot_bytes;  // of one element of a register
 };
 
+// What the next tile will read, to be fetched while this one is computed: a share after each step,
+// as many lines as are underway at a time. (All at once they would stall the loads of the steps.)
+class Ahead {
+ public:
+  // Begins anew; `steps` will share the lines.
+  void start(int steps) {
+    steps_ = steps;
+    count_ = 0;
+  }
+  void add(const void* memory, size_t bytes) {
+    if (count_ == most) return;
+    ranges_[count_++] = {static_cast<const char*>(memory), static_cast<const char*>(memory) + bytes,
+                         (bytes / line / static_cast<size_t>(steps_) + 1) * line};
+  }
+  void fetch_some() {
+    for (int i = 0; i < count_; i++) {
+      Range& r = ranges_[i];
+      const char* end = r.at + r.share < r.end ? r.at + r.share : r.end;
+      for (; r.at < end; r.at += line) __builtin_prefetch(r.at);
+    }
+  }
+
+ private:
+  static constexpr int most = 6;
+  static constexpr size_t line = 64;
+  struct Range {
+    const char *at, *end;
+    size_t share;
+  };
+  Range ranges_[most];
+  int count_ = 0, steps_ = 1;
+};
+
 // Registers of `tile` elements (rounded up to whole blocks), 64-byte aligned. Small ones live in
 // place, so that small work allocates nothing.
 class RegisterFile {
@@ -42,10 +75,14 @@ class RegisterFile {
 
   // Runs the program on n elements. The last step writes to `result` instead of its register if
   // that is given.
-  void run(const Executable& e, int n, void* result = nullptr) {
+  void run(const Executable& e, int n, void* result = nullptr, Ahead* ahead = nullptr) {
     if (e.steps.empty()) return;
     const Step* last = e.steps.end() - 1;
-    for (const Step* s = e.steps.begin(); s != last; s++) step(*s, at_[s->dst], n);
+    for (const Step* s = e.steps.begin(); s != last; s++) {
+      if (ahead) ahead->fetch_some();
+      step(*s, at_[s->dst], n);
+    }
+    if (ahead) ahead->fetch_some();
     step(*last, result ? result : at_[last->dst], n);
   }
 
