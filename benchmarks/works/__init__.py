@@ -6,6 +6,7 @@ from . import (
     overhead,
     pointwise,
     products,
+    prompts,
     quantized,
     recurrent,
     reductions,
@@ -16,6 +17,7 @@ from . import (
 FAMILIES = (
     memory,
     products,
+    prompts,
     quantized,
     pointwise,
     reductions,

@@ -220,22 +220,31 @@ def torch_trainer(model):
     return prepare
 
 
+# About 10 M parameters each: some large arrays, many of middling size, and many small ones.
 LARGE = [(2048, 2048), (2048, 2048), (2048,), (1024, 1024), (1024,), (512, 1024), (512,)]
-COUNT = sum(int(np.prod(shape)) for shape in LARGE)
+MIDDLING = [(625, 1000)] * 16
+SMALL = [(200, 100)] * 500
 
 
-def update_inputs(rng):
+def count(shapes) -> int:
+    return sum(int(np.prod(shape)) for shape in shapes)
+
+
+def update_inputs(shapes):
     """Parameters, then their gradients."""
-    return [rng.standard_normal(s, dtype=np.float32) * f for f in (1, 0.01) for s in LARGE]
+    return lambda rng: [
+        rng.standard_normal(s, dtype=np.float32) * f for f in (1, 0.01) for s in shapes
+    ]
 
 
 def mlx_update(dialect, inputs):
     mx = dialect.core
     package = dialect.module.partition(".")[0]
     optimizers = importlib.import_module(f"{package}.optimizers")
-    names = [str(i) for i in range(len(LARGE))]
-    held = dict(zip(names, map(mx.array, inputs[: len(LARGE)]), strict=True))
-    gradients = dict(zip(names, map(mx.array, inputs[len(LARGE) :]), strict=True))
+    half = len(inputs) // 2
+    names = [str(i) for i in range(half)]
+    held = dict(zip(names, map(mx.array, inputs[:half]), strict=True))
+    gradients = dict(zip(names, map(mx.array, inputs[half:]), strict=True))
     optimizer = optimizers.Adam(RATE, [BETA1, BETA2], EPSILON, bias_correction=True)
     optimizer.init(held)
     mx.eval(held, gradients, optimizer.state)
@@ -251,11 +260,25 @@ def mlx_update(dialect, inputs):
 def torch_update(dialect, inputs):
     torch = dialect.library
     values = [torch.from_numpy(value) for value in inputs]
-    parameters = [torch.nn.Parameter(value) for value in values[: len(LARGE)]]
-    for parameter, gradient in zip(parameters, values[len(LARGE) :], strict=True):
+    half = len(values) // 2
+    parameters = [torch.nn.Parameter(value) for value in values[:half]]
+    for parameter, gradient in zip(parameters, values[half:], strict=True):
         parameter.grad = gradient
     optimizer = torch.optim.Adam(parameters, lr=RATE, betas=(BETA1, BETA2), eps=EPSILON, fused=True)
     return Step(optimizer.step, lambda _: [p.detach().numpy() for p in parameters])
+
+
+def update(name, title, shapes) -> Work:
+    return Work(
+        name=name,
+        title=title,
+        target=Target(1.0, "torch", share=0.6),
+        inputs=update_inputs(shapes),
+        prepare={"mlx": mlx_update, "torch": torch_update},
+        # Reads parameters, gradients and two moments, writes all but the gradients.
+        bytes=28.0 * count(shapes),
+        tolerance=1e-3,
+    )
 
 
 def make_step(trainer) -> Step:
@@ -280,16 +303,9 @@ def training(name, title, inputs, model, flops) -> Work:
 
 
 WORKS = [
-    Work(
-        name="adam_update",
-        title="Adam update of 10 M parameters",
-        target=Target(1.0, "torch", share=0.6),
-        inputs=update_inputs,
-        prepare={"mlx": mlx_update, "torch": torch_update},
-        # Reads parameters, gradients and two moments, writes all but the gradients.
-        bytes=28.0 * COUNT,
-        tolerance=1e-3,
-    ),
+    update("adam_update", "Adam update of 10 M parameters", LARGE),
+    update("adam_update_16", "Adam update of 10 M parameters in 16 arrays", MIDDLING),
+    update("adam_update_500", "Adam update of 10 M parameters in 500 arrays", SMALL),
     training(
         "adam_mlp",
         "Adam step, MLP 784-512-512-10, batch 128",
