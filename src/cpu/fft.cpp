@@ -119,12 +119,14 @@ void complex_transform(const View& in, const View& out, int axis, bool inverse) 
       });
 }
 
-// e^(-2 pi i k / n) for k <= n / 2.
+// e^(-2 pi i k / n) for k <= n / 2, of an even n; the last is -1 exactly, as a real line's
+// alternating sum is real exactly (its phase would be pi or -pi by chance).
 std::vector<complex64_t> half_turn(int64_t n) {
   std::vector<complex64_t> out;
-  for (int64_t k = 0; k <= n / 2; k++) {
+  for (int64_t k = 0; k < n / 2; k++) {
     out.emplace_back(std::polar(1.0, -2 * M_PI * static_cast<double>(k) / static_cast<double>(n)));
   }
+  out.emplace_back(-1.0f, 0.0f);
   return out;
 }
 
@@ -174,7 +176,8 @@ void odd_real(const View& in, const View& out, int axis, int64_t n) {
       [n](const Planes& p, const Block<complex64_t>& y, int64_t lines) {
         for (int64_t k = 0; k <= n / 2; k++) {
           for (int64_t l = 0; l < lines; l++) {
-            y.at(l, k) = {p.re[k * p.width + l], p.im[k * p.width + l]};
+            // The sum of a real line is real exactly.
+            y.at(l, k) = {p.re[k * p.width + l], k == 0 ? 0.0f : p.im[k * p.width + l]};
           }
         }
       });

@@ -70,3 +70,22 @@ TEST_CASE("many long lines equal each alone, bit for bit") {
   eval(all, columns);
   CHECK(array_equal(all, columns).item<bool>());
 }
+
+TEST_CASE("sums of a real line, plain and with alternating signs, are real exactly") {
+  for (int64_t n : {1, 2, 4, 5, 20, 31, 64, 101, 1000, 45045, 65536}) {
+    CAPTURE(n);
+    for (float sign : {1.0f, -1.0f}) {
+      std::vector<float> x = signal(n);
+      for (float& v : x) v *= sign;
+      Array half = fft::rfft(Array(x.begin(), Shape{n}));
+      eval(half);
+      const complex64_t *sum = half.data<complex64_t>(), *alternating = sum + n / 2;
+      CHECK(sum->imag() == 0);
+      CHECK_FALSE(std::signbit(sum->imag()));
+      if (n % 2 == 0) {
+        CHECK(alternating->imag() == 0);
+        CHECK_FALSE(std::signbit(alternating->imag()));
+      }
+    }
+  }
+}
