@@ -12,7 +12,7 @@ file(GLOB heddle_fuzzed CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/core/*.cpp"
 set_property(SOURCE ${heddle_fuzzed} APPEND PROPERTY COMPILE_OPTIONS ${heddle_fuzz_flags})
 
 file(GLOB_RECURSE heddle_unfuzzed CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cpu/*.cpp")
-set_property(SOURCE ${heddle_unfuzzed} APPEND PROPERTY COMPILE_OPTIONS -O0)
+set_property(SOURCE ${heddle_unfuzzed} APPEND PROPERTY COMPILE_OPTIONS -O0 -Wno-unknown-pragmas)
 
 file(GLOB heddle_fuzz_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*.cpp")
 foreach(source IN LISTS heddle_fuzz_sources)
