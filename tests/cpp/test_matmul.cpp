@@ -169,7 +169,7 @@ TEST_CASE("matmul with an addend, factors and tails") {
 TEST_CASE("bfloat16 products of any number of rows, and again of another") {
   const int64_t depths[][2] = {{64, 96}, {50, 33}, {160, 40}};
   for (auto& size : depths) {
-    for (int64_t M : {2, 15, 16, 17, 31, 32, 33, 65, 100, 33, 129, 17}) {
+    for (int64_t M : {2, 15, 16, 17, 31, 32, 33, 65, 100, 33, 129, 17, 513}) {
       const int64_t K = size[0], N = size[1];
       for (bool by_columns : {false, true}) {
         CAPTURE(M);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -150,6 +151,13 @@ TEST_CASE("quantized products do not depend on the number of threads") {
     set_num_threads(2);
     cpu::quantized_product(x.data(), M, packed.matrix, true, Dtype::float32, two.data());
     CHECK(one == two);
+
+    std::vector<bfloat16_t> halves(x.begin(), x.end()), first(one.size()), second(one.size());
+    set_num_threads(1);
+    cpu::quantized_product(halves.data(), M, packed.matrix, true, Dtype::bfloat16, first.data());
+    set_num_threads(2);
+    cpu::quantized_product(halves.data(), M, packed.matrix, true, Dtype::bfloat16, second.data());
+    CHECK(std::memcmp(first.data(), second.data(), first.size() * sizeof(bfloat16_t)) == 0);
   }
   set_num_threads(before);
 }
