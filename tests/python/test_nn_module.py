@@ -33,6 +33,9 @@ def make_classes(side):
             self.x = mx.zeros(1)
             self.linear = nn.Linear(1, 1)
 
+        def __call__(self, x):
+            return self.linear(x) + self.x
+
     class Switched(nn.Module):
         """Values move between the dictionary and the attributes."""
 
@@ -125,6 +128,21 @@ Plain().training
 Plain().trainable_parameters()
 Plain().freeze()
 Plain().eval().training
+Plain()(mx.ones((1, 1)))
+Plain().update({'x': mx.ones(2), 'linear': {'bias': mx.ones(1)}}).parameters()
+Plain().update_modules({'linear': nn.ReLU()})
+Plain().load_weights([('x', mx.ones(1))], strict=False).x
+Plain().load_weights([('x', mx.ones(1))])
+Plain().unfreeze()
+Plain().freeze(keys='x')
+Plain().freeze(recurse=False)
+Plain().linear.freeze()._no_grad
+Plain().apply(lambda x: x + 1).parameters()
+Plain().train(False)
+Plain().set_dtype(mx.float16)
+list(Plain()), Plain().state.keys(), Plain().children(), len(Plain().modules())
+nn.quantize(Plain(), 32, 4)
+nn.value_and_grad(Plain(), lambda x: x.sum())(mx.ones(2))
 nn.Module(3)
 bool(nn.ReLU()), isinstance(nn.ReLU(), dict)
 nn.MaxPool2d(2).children()

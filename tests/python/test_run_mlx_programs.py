@@ -75,12 +75,19 @@ def python(*arguments, cwd, **variables):
     )
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A working directory with a folder called mlx in the way."""
+WRONG = "raise SystemExit('the wrong mlx')"
+
+
+@pytest.fixture(params=["package", "folder", "file"])
+def folder(request, tmp_path):
+    """A working directory with something called mlx in the way."""
+    if request.param == "file":
+        (tmp_path / "mlx.py").write_text(WRONG)
+        return tmp_path
     (tmp_path / "mlx").mkdir()
-    (tmp_path / "mlx" / "__init__.py").write_text("raise SystemExit('the wrong mlx')")
-    (tmp_path / "mlx" / "core.py").write_text("raise SystemExit('the wrong mlx')")
+    (tmp_path / "mlx" / "core.py").write_text(WRONG)
+    if request.param == "package":
+        (tmp_path / "mlx" / "__init__.py").write_text(WRONG)
     return tmp_path
 
 
@@ -91,6 +98,15 @@ def test_imports_give_heddle(folder, as_module):
         "-m", "heddle", "run", *(["-m", "program"] if as_module else ["program.py"]), cwd=folder
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_heddle_does_not_look_for_mlx(folder):
+    code = (
+        "import heddle, heddle.core as mx, heddle.nn, heddle.optimizers, heddle.utils, heddle.mlx; "
+        "print(mx.ones(2).sum().item())"
+    )
+    run = python("-c", code, cwd=folder)
+    assert run.stdout == "2.0\n", run.stderr
 
 
 def test_install_wins_over_what_was_imported(tmp_path):
