@@ -69,7 +69,7 @@ void bind_constant(nb::module_& m, const char* name, const char* like, float val
   m.def(like,
         [value](const Array& a, std::optional<Dtype> dtype, const StreamOrDevice& s) {
           Dtype t = dtype.value_or(a.dtype());
-          return full(a.shape(), Array(value, t), t, s);
+          return full_like(a, Array(value, t), t, s);
         },
         nb::arg(), "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
         signature(like, "a: array, /, dtype: Dtype | None = None"), like_doc);

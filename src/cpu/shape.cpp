@@ -1,4 +1,5 @@
 // Kernels of ops that rearrange: views where strides allow, copies where not.
+#include "ops/following.h"
 #include "ops/shape.h"
 
 #include "cpu/kernel.h"
@@ -43,7 +44,7 @@ bool reshaped_strides(const Node& in, const Shape& shape, Strides& out) {
   return true;
 }
 
-const RegisterKernel<Broadcast> broadcast([](const Work& w) {
+void broadcast(const Work& w) {
   const Node& in = w.input(0);
   Node& out = w.output();
   Strides strides(out.shape.size(), 0);
@@ -52,7 +53,9 @@ const RegisterKernel<Broadcast> broadcast([](const Work& w) {
     if (in.shape[i] == out.shape[skip + i] && in.shape[i] != 1) strides[skip + i] = in.strides[i];
   }
   out.share(in, strides);
-});
+}
+const RegisterKernel<Broadcast> broadcast_kernel(broadcast);
+const RegisterKernel<BroadcastLike> broadcast_like_kernel(broadcast);
 
 const RegisterKernel<Transpose> transpose([](const Work& w) {
   const Node& in = w.input(0);

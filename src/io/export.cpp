@@ -12,6 +12,7 @@
 #include "io/mlxfn.h"
 #include "io/reader.h"
 #include "io/recorder.h"
+#include "ops/following.h"
 
 namespace heddle {
 namespace {
@@ -53,6 +54,8 @@ bool fits(const TracedFunction& f, const Arguments& a, bool shapeless) {
 TracedFunction trace(const ExportedFunction& fun, const Arrays& args, const NamedArguments& named,
                      Dialect dialect, bool shapeless) {
   TracingScope tracing;
+  std::optional<FollowingScope> following;
+  if (shapeless) following.emplace();
   Arguments given(args, named);
   Arrays inputs;
   for (const Array& a : given.arrays) inputs.push_back(placeholder(a.shape(), a.dtype()));

@@ -135,7 +135,6 @@ Rows fast_rows() {
     const auto& op = op_of<ScaledDotProductAttention>(w);
     return Values{double{op.scale}, op.causal, op.has_sinks, false, false};
   };
-  attention.pins_sizes = true;
   s.push_back(attention);
   return rows;
 }

@@ -151,14 +151,21 @@ Rows index_rows() {
 
   p.push_back(
       {"Gather", {{"axes", Kind::axes}, {"slice_sizes", Kind::shape}}, 1, -1, [](const Reading& r) {
-         return Arrays{gather(r.in[0], Arrays(r.in.begin() + 1, r.in.end()), r.state.axes(0),
-                              r.state.shape(1), r.stream)};
+         Shape sizes = r.state.shape(1);  // -1: the whole axis, which .heddle files may say
+         for (size_t i = 0; i < std::min(sizes.size(), r.in[0].shape().size()); i++) {
+           if (sizes[i] == -1) sizes[i] = r.in[0].shape()[i];
+         }
+         return Arrays{gather(r.in[0], Arrays(r.in.begin() + 1, r.in.end()), r.state.axes(0), sizes,
+                              r.stream)};
        }});
   Spelling gather_spelling{"Gather", "Gather"};
   gather_spelling.write = [](const Writing& w) {
     const auto& op = op_of<Gather>(w);
-    return w.to.emit("Gather", {list(op.axes), op.slice_sizes}, prepared_indices(w, op.axes.size()),
-                     w.out);
+    Shape sizes = op.slice_sizes;
+    for (size_t i = 0; w.to.for_mlx() && i < sizes.size(); i++) {
+      if (sizes[i] == -1) sizes[i] = w.to.aval(w.in[0]).shape[i];
+    }
+    return w.to.emit("Gather", {list(op.axes), sizes}, prepared_indices(w, op.axes.size()), w.out);
   };
   s.push_back(gather_spelling);
 

@@ -32,6 +32,17 @@ const Array& square_matrices(const Array& a) {
   return a;
 }
 
+// The public function takes real matrices; derivatives of eigenvalues solve complex systems.
+void require_complex_system(const Array& a, const Array& b) {
+  const bool fits = a.ndim() >= 2 && b.ndim() == a.ndim() && a.shape(-1) == a.shape(-2) &&
+                    a.shape(-1) == b.shape(-2) && a.dtype() == b.dtype() &&
+                    std::equal(a.shape().begin(), a.shape().end() - 2, b.shape().begin());
+  if (!fits) {
+    throw std::invalid_argument(fmt::format("matrices of shapes {} and {} do not fit",
+                                            to_string(a.shape()), to_string(b.shape())));
+  }
+}
+
 // MLX inverts, where heddle solves.
 Array product_with_inverse(const Array& a, bool triangular, bool upper, const Array& b,
                            const Stream& s) {
@@ -123,10 +134,19 @@ Rows linalg_rows() {
                }});
 
   p.push_back(only_heddle({"Solve", {}, 2, 2, [](const Reading& r) {
-                             return Arrays{linalg::solve(r.in[0], r.in[1], r.stream)};
+                             if (!is_complex(r.in[0].dtype())) {
+                               return Arrays{linalg::solve(r.in[0], r.in[1], r.stream)};
+                             }
+                             require_complex_system(r.in[0], r.in[1]);
+                             return Arrays{apply(make_op<Solve>(), r.in, r.stream)};
                            }}));
   Spelling solve = only_heddle("Solve");
   solve.lower = [](const Op&, const Arrays& in, const Stream& st) {
+    if (is_complex(in[0].dtype())) {
+      throw std::invalid_argument(
+          "[export_function] Unable to serialize primitive Solve of complex matrices: MLX has no "
+          "such operation to store. Files with the suffix .heddle hold it.");
+    }
     return Arrays{product_with_inverse(in[0], false, false, in[1], st)};
   };
   s.push_back(solve);

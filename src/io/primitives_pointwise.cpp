@@ -55,7 +55,7 @@ Array is_inf_composed(const Array& x, const Stream& s) {
   if (is_complex(x.dtype())) {
     return logical_or(is_inf_composed(real(x, s), s), is_inf_composed(imag(x, s), s), s);
   }
-  if (!is_inexact(x.dtype())) return full(x.shape(), Array(false), s);
+  if (!is_inexact(x.dtype())) return full_like(x, Array(false), bool_, s);
   return equal(abs(x, s), Array(std::numeric_limits<double>::infinity(), x.dtype()), s);
 }
 

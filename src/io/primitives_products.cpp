@@ -34,7 +34,7 @@ void require_product(const Array& a, const Array& b) {
 // (groups * n, ..., last) with the groups' share of the first and the last axis swapped:
 // (groups * last, ..., n).
 Array swap_ends(const Array& x, int groups, const Stream& s) {
-  Array split = unflatten(x, 0, {groups, x.shape(0) / groups}, s);
+  Array split = unflatten(x, 0, {groups, -1}, s);
   return flatten(swapaxes(split, 1, -1, s), 0, 1, s);
 }
 
@@ -81,14 +81,15 @@ Array weight_gradient(const ConvolutionBackwardWeight& op, const Arrays& in, con
   const ConvAttributes& c = op.params;
   const int groups = c.groups;
   // (N, ..., groups * C) -> (C, ..., groups * N)
-  Array x = unflatten(in[0], -1, {groups, in[0].shape(-1) / groups}, s);
+  Array x = unflatten(in[0], -1, {groups, -1}, s);
   x = flatten(swapaxes(x, 0, -1, s), -2, -1, s);
   Array g = swapaxes(in[1], 0, -1, s);  // (O, ..., N)
   Array out = conv_general(x, g, ints(c.kernel_dilation), ints(c.low), ints(c.high),
                            ints(c.strides), ints(c.input_dilation), groups, false, s);
   out = swapaxes(out, 0, -1,
                  s);  // (O, kernel..., C), where strides left a rest longer than the kernel
-  out = slice(out, Shape(op.shape.size(), 0), op.shape, s);
+  const bool strided = std::any_of(c.strides.begin(), c.strides.end(), [](int64_t n) { return n > 1; });
+  if (strided) out = slice(out, Shape(op.shape.size(), 0), op.shape, s);
   if (!c.flip) return out;
   std::vector<int> spatial(c.strides.size());
   std::iota(spatial.begin(), spatial.end(), 1);

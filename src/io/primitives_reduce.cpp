@@ -196,6 +196,18 @@ Rows reduce_rows() {
 
 namespace {
 
+// A place that is counted from the end, which MLX's primitive cannot say, is right in what is sorted.
+template <class P>
+Spelling partition_spelling(const char* primitive, const char* sorting) {
+  Spelling s{primitive};
+  s.write = [primitive, sorting](const Writing& w) {
+    const auto& op = op_of<P>(w);
+    if (w.to.for_mlx() && op.kth < 0) return w.to.emit(sorting, {int64_t{op.axis}}, w.in, w.out);
+    return w.to.emit(primitive, {int64_t{op.kth}, int64_t{op.axis}}, w.in, w.out);
+  };
+  return s;
+}
+
 void sort_rows(Rows& rows) {
   auto& p = rows.primitives;
   auto& s = rows.spellings;
@@ -216,18 +228,12 @@ void sort_rows(Rows& rows) {
                  return Arrays{
                      partition(r.in[0], r.state.integer(0), r.state.integer(1), r.stream)};
                }});
-  s.push_back({"Partition", "Partition", [](const Writing& w) {
-                 const auto& op = op_of<Partition>(w);
-                 return Values{int64_t{op.kth}, int64_t{op.axis}};
-               }});
+  s.push_back(partition_spelling<Partition>("Partition", "Sort"));
   p.push_back({"ArgPartition", place, 1, 1, [](const Reading& r) {
                  return Arrays{
                      argpartition(r.in[0], r.state.integer(0), r.state.integer(1), r.stream)};
                }});
-  s.push_back({"ArgPartition", "ArgPartition", [](const Writing& w) {
-                 const auto& op = op_of<ArgPartition>(w);
-                 return Values{int64_t{op.kth}, int64_t{op.axis}};
-               }});
+  s.push_back(partition_spelling<ArgPartition>("ArgPartition", "ArgSort"));
 
   p.push_back({"SearchSorted", {{"right", Kind::boolean}}, 2, 2, [](const Reading& r) {
                  const Array &sorted = r.in[0], &values = r.in[1];

@@ -2,6 +2,7 @@
 #include "io/primitives.h"
 #include "io/recorder.h"
 #include "ops/creation.h"
+#include "ops/following.h"
 #include "ops/join.h"
 #include "ops/layout.h"
 #include "ops/shape.h"
@@ -60,6 +61,15 @@ Rows shape_rows() {
                }});
   s.push_back({"Broadcast", "Broadcast",
                [](const Writing& w) { return Values{op_of<Broadcast>(w).shape}; }});
+  Spelling like{"BroadcastLike"};
+  like.write = [](const Writing& w) {
+    const int kept = op_of<BroadcastLike>(w).kept;
+    if (kept == 0) return w.to.emit("Broadcast", {w.out[0].shape}, w.in, w.out);
+    std::vector<int64_t> axes;
+    for (int i = -kept; i < 0; i++) axes.push_back(i);
+    return w.to.emit("BroadcastAxes", {axes}, w.in, w.out);
+  };
+  s.push_back(like);
   p.push_back({"BroadcastAxes", {{"axes", Kind::axes}}, 1, -1, [](const Reading& r) {
                  return Arrays{
                      broadcast_to(r.in[0], broadcast_but(r.in, r.state.axes(0)), r.stream)};

@@ -151,7 +151,8 @@ int Recorder::constant(const Array& array) {
   if (known != constants_.end()) return known->second.second;
   array.eval();
   int slot = -1;
-  if (auto element = repeated_element(array)) {
+  // A shape in a record might be one of the trace; that of data is its own.
+  if (auto element = shapeless_ ? std::nullopt : repeated_element(array)) {
     slot = broadcast(constant(*element), array.shape());
   } else if (array.ndim() == 0) {
     // Equal numbers are one constant: traces are full of ones and zeros.

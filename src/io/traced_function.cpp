@@ -1,5 +1,7 @@
 #include "io/traced_function.h"
 
+#include "io/other_sizes.h"
+
 namespace heddle::io {
 namespace {
 
@@ -14,12 +16,14 @@ Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const R
   for (size_t i = 0; i < inputs.size(); i++) slots[i] = inputs[i];
   for (const auto& [slot, array] : f.constants) slots[static_cast<size_t>(slot)] = array;
   const Stream stream = to_stream({});
+  const OtherSizes sizes(f, inputs);
   for (const Record& r : f.records) {
     Arrays in;
     in.reserve(r.inputs.size());
     for (int i : r.inputs) in.push_back(slots[static_cast<size_t>(i)]);
     auto first = f.slots.begin() + r.first_output;
     const Avals recorded(first, first + r.output_count);
+    sizes.check(r, in, recorded);
     Arrays out;
     try {
       out = r.primitive->read(Reading{r.state, in, recorded, stream});

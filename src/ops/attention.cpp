@@ -45,7 +45,7 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
   int64_t repeats = kv > 0 ? heads / kv : 1;
   Dtype t = q.dtype();
   auto grouped = [&](const Array& x) {  // heads as (key heads, queries of each)
-    return reshape(x, {b, kv, repeats, lq, x.shape(-1)}, s);
+    return unflatten(x, 1, {kv, repeats}, s);
   };
   Array scores = matmul(multiply(grouped(q), Array(scale, t), s),
                         swapaxes(expand_dims(k, {2}, s), -1, -2, s), s);
@@ -72,7 +72,7 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
     weights = slice(weights, start, stop, s);
   }
   Array out = matmul(weights, expand_dims(v, {2}, s), s);
-  return Arrays{reshape(out, {b, heads, lq, v.shape(-1)}, s)};
+  return Arrays{flatten(out, 1, 2, s)};
 }
 
 std::optional<Op::Batched> ScaledDotProductAttention::vmap(const Arrays& in,
@@ -270,15 +270,18 @@ Array rope(const Array& a, int dims, bool traditional, std::optional<float> base
                        a.shape(0), to_string(offset.shape())));
   }
   Stream stream = to_stream(s);
-  Shape four{a.shape(0), -1, a.shape(-2), a.shape(-1)};
   if (a.size() == 0) return a;
-  Arrays in{reshape(a, four, stream), reshape(astype(offset, int32, stream), {-1}, stream)};
+  // Axes between the batch and the positions are one.
+  Array four = a.ndim() == 3 ? expand_dims(a, 1, stream) : flatten(a, 1, -3, stream);
+  Arrays in{four, reshape(astype(offset, int32, stream), {-1}, stream)};
   if (freqs) in.push_back(astype(*freqs, float32, stream));
   auto op = make_op<RoPE>(dims, traditional, base.value_or(0.0f), scale, freqs.has_value(), false);
   // The kernel turns in float32, so float64 is computed by its parts.
   Array out = a.dtype() == float64 ? (*op->decompose(in, stream))[0]
                                    : apply(std::move(op), std::move(in), stream);
-  return reshape(out, a.shape(), stream);
+  if (a.ndim() == 3) return squeeze(out, 1, stream);
+  if (a.ndim() == 4) return out;
+  return unflatten(out, 1, Shape(a.shape().begin() + 1, a.shape().end() - 2), stream);
 }
 
 }  // namespace fast

@@ -4,6 +4,7 @@
 
 #include "core/convert.h"
 #include "heddle/ops.h"
+#include "ops/following.h"
 
 namespace heddle {
 
@@ -18,10 +19,10 @@ Array full(const Shape& shape, const Array& value, StreamOrDevice s) {
   return full(shape, value, value.dtype(), s);
 }
 Array full_like(const Array& a, const Array& value, StreamOrDevice s) {
-  return full(a.shape(), value, a.dtype(), s);
+  return full_like(a, value, a.dtype(), s);
 }
 Array full_like(const Array& a, const Array& value, Dtype dtype, StreamOrDevice s) {
-  return full(a.shape(), value, dtype, s);
+  return broadcast_like(astype(value, dtype, s), a, to_stream(s));
 }
 Array zeros(const Shape& shape, Dtype dtype, StreamOrDevice s) {
   return full(shape, Array(0.0f, dtype), dtype, s);
@@ -29,8 +30,12 @@ Array zeros(const Shape& shape, Dtype dtype, StreamOrDevice s) {
 Array ones(const Shape& shape, Dtype dtype, StreamOrDevice s) {
   return full(shape, Array(1.0f, dtype), dtype, s);
 }
-Array zeros_like(const Array& a, StreamOrDevice s) { return zeros(a.shape(), a.dtype(), s); }
-Array ones_like(const Array& a, StreamOrDevice s) { return ones(a.shape(), a.dtype(), s); }
+Array zeros_like(const Array& a, StreamOrDevice s) {
+  return full_like(a, Array(0.0f, a.dtype()), s);
+}
+Array ones_like(const Array& a, StreamOrDevice s) {
+  return full_like(a, Array(1.0f, a.dtype()), s);
+}
 
 Array eye(int n, int m, int k, Dtype dtype, StreamOrDevice s) {
   if (n < 0 || m < 0) {

@@ -279,16 +279,25 @@ Term contract(const Term& a, const Term& b, const Labels& wanted, const Expressi
     for (size_t i = out.size(); i < all.size(); i++) axes.push_back(static_cast<int>(i));
     return {sum(product, axes, false, s), out};
   }
+  // As many axes from `at` on as one, and one as those of the labels; by no size that is not needed,
+  // so that shapeless programs follow.
+  const int stack = static_cast<int>(batch.size());
+  auto folded = [&](const Array& x, int at, size_t count) {
+    if (count == 0) return expand_dims(x, at, s);
+    return flatten(x, at, at + static_cast<int>(count) - 1, s);
+  };
+  auto unfolded = [&](const Array& x, int at, const Labels& labels) {
+    if (labels.empty()) return squeeze(x, at, s);
+    return labels.size() == 1 ? x : unflatten(x, at, sizes_of(e, labels), s);
+  };
   auto matrix = [&](const Term& t, const Labels& first, const Labels& second) {
     Labels order = batch + first + second;
     Array x = broadcast_to(arrange(t, order, s), sizes_of(e, order), s);
-    Shape folded = sizes_of(e, batch);
-    folded.push_back(volume(e, first));
-    folded.push_back(volume(e, second));
-    return reshape(x, folded, s);
+    return folded(folded(x, stack + static_cast<int>(first.size()), second.size()), stack,
+                  first.size());
   };
   Array product = matmul(matrix(a, rows, summed), matrix(b, summed, columns), s);
-  return {reshape(product, sizes_of(e, out), s), out};
+  return {unfolded(unfolded(product, stack + 1, columns), stack, rows), out};
 }
 
 }  // namespace

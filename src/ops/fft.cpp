@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -166,7 +167,9 @@ Array shifted(const Array& a, const std::vector<int>& axes, bool back, const cha
   for (int axis : axes) {
     at.push_back(normalize_axes(op, {axis}, a.ndim())[0]);
     const int64_t n = a.shape(at.back());
-    shifts.push_back(back ? -(n / 2) : n / 2);
+    // Both ways to count it; the negative one means the same position at this size only.
+    const int64_t half = back ? n - n / 2 : n / 2;
+    shifts.push_back(may_change_size(a) ? half - n : back ? -(n / 2) : n / 2);
   }
   return at.empty() ? a : roll(a, shifts, at, s);
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/layout.h"
 #include "ops/util.h"
 
@@ -13,6 +14,14 @@ Array lower_triangle(int64_t rows, int64_t columns, int k, const Stream& s) {
   Array r = arange(k, static_cast<double>(rows) + k, 1, int64, s);
   Array c = arange(0, static_cast<double>(columns), 1, int64, s);
   return greater_equal(expand_dims(r, 1, s), expand_dims(c, 0, s), s);
+}
+
+// The triangle of the matrices of `a`, counted at its own sizes in a shapeless trace.
+Array lower_triangle_of(const Array& a, int k, const Stream& s) {
+  if (!may_change_size(a)) return lower_triangle(a.shape(-2), a.shape(-1), k, s);
+  Array ones = broadcast_like(Array(1), a, s);
+  Array row = cumsum(ones, -2, false, true, s), column = cumsum(ones, -1, false, true, s);
+  return greater_equal(add(row, Array(k), s), column, s);
 }
 
 void check_matrix(const char* op, const Array& a) {
@@ -104,12 +113,12 @@ Array tri(int n, int m, int k, Dtype dtype, StreamOrDevice s) {
 Array tril(const Array& a, int k, StreamOrDevice s) {
   check_matrix("tril", a);
   Stream stream = to_stream(s);
-  return where(lower_triangle(a.shape(-2), a.shape(-1), k, stream), a, Array(0, a.dtype()), stream);
+  return where(lower_triangle_of(a, k, stream), a, Array(0, a.dtype()), stream);
 }
 Array triu(const Array& a, int k, StreamOrDevice s) {
   check_matrix("triu", a);
   Stream stream = to_stream(s);
-  return where(lower_triangle(a.shape(-2), a.shape(-1), k - 1, stream), Array(0, a.dtype()), a,
+  return where(lower_triangle_of(a, k - 1, stream), Array(0, a.dtype()), a,
                stream);
 }
 

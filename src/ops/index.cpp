@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -94,18 +95,19 @@ Avals Gather::infer(const Arrays& in) const {
         fmt::format("[gather] Got slice_sizes {} for an array with {} dimensions.",
                     to_string(slice_sizes), from.size()));
   }
-  Shape out = index_shape(in, axes.size());
+  Shape out = index_shape(in, axes.size()), sizes = slice_sizes;
   bool none = element_count(out) == 0;
   for (size_t i = 0; i < from.size(); i++) {
+    if (sizes[i] == -1) sizes[i] = from[i];
     bool indexed = std::find(axes.begin(), axes.end(), static_cast<int>(i)) != axes.end();
     // An empty axis may be indexed by nothing.
-    bool fits = slice_sizes[i] <= from[i] || (none && indexed && slice_sizes[i] == 1);
-    if (slice_sizes[i] < 0 || !fits) {
+    bool fits = sizes[i] <= from[i] || (none && indexed && sizes[i] == 1);
+    if (sizes[i] < 0 || !fits) {
       throw std::invalid_argument(
           fmt::format("[gather] Slice sizes must be in [0, a.shape(i)]. Got {} for array with shape {}.",
                       to_string(slice_sizes), to_string(from)));
     }
-    out.push_back(slice_sizes[i]);
+    out.push_back(sizes[i]);
   }
   check_shape("gather", out, in[0].itemsize());
   return {{out, in[0].dtype()}};
@@ -312,7 +314,7 @@ Array take(const Array& a, const Array& indices, int axis, StreamOrDevice s) {
     throw std::invalid_argument("[take] Cannot do a non-empty take from an empty axis.");
   }
   Stream stream = to_stream(s);
-  Shape sizes = a.shape();
+  Shape sizes = whole_sizes(a);
   sizes[static_cast<size_t>(at)] = 1;
   Array out = gather(a, {indices}, {at}, sizes, stream);
   out = squeeze(out, indices.ndim() + at, stream);

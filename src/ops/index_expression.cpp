@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/index.h"
 #include "ops/util.h"
 
@@ -135,6 +136,18 @@ Shape shape_in_order(const Shape& parts, const Layout& layout) {
   return out;
 }
 
+// To the shape of the part of `a` that the items name.
+Array broadcast_to_part(const Array& v, const Shape& part, const Array& a, const IndexItems& items,
+                        const Stream& s) {
+  const bool indexed = std::any_of(items.begin(), items.end(), [](const IndexItem& i) {
+    return i.kind == Kind::array && may_change_size(i.array);
+  });
+  if (!indexed && !may_change_size(a)) return broadcast_to(v, part, s);
+  Array read = get_items(a, items, s);
+  // Integers between arrays leave the axes elsewhere when they are read.
+  return read.shape() == part ? broadcast_like(v, read, s) : broadcast_to(v, part, s);
+}
+
 Array set_slices(const Array& a, const IndexItems& items, const Array& value, Combine combine,
                  const Stream& s) {
   Bounds bounds(a, items);
@@ -159,10 +172,10 @@ Array set_slices(const Array& a, const IndexItems& items, const Array& value, Co
       }
       axis++;
     }
-    v = broadcast_to(without_leading_ones(v, part.size(), s), part, s);
+    v = broadcast_to_part(without_leading_ones(v, part.size(), s), part, a, items, s);
     v = expand_dims(squeeze(v, new_axes, s), integers, s);
   }
-  if (bounds.whole && combine == Combine::assign) return broadcast_to(v, a.shape(), s);
+  if (bounds.whole && combine == Combine::assign) return broadcast_like(v, a, s);
   return slice_update(a, v, bounds.start, bounds.stop, bounds.step, combine, s);
 }
 
@@ -202,7 +215,7 @@ Array set_gathered(const Array& a, const IndexItems& items, const Array& value, 
   for (int64_t n : slices) parts.push_back(n);
   Shape part = shape_in_order(parts, layout);
   Array v = astype(value, a.dtype(), s);
-  v = broadcast_to(without_leading_ones(v, part.size(), s), part, s);
+  v = broadcast_to_part(without_leading_ones(v, part.size(), s), part, a, items, s);
   v = squeeze(v, layout.new_axes, s);
   // To the order of the scatter: index axes, then sliced ones.
   std::vector<int> from(layout.order.size());
@@ -249,7 +262,7 @@ Array get_items(const Array& a, const IndexItems& items, StreamOrDevice where) {
   Array out = slice(a, bounds.start, bounds.stop, bounds.step, s);
   int index_ndim = static_cast<int>(index_shape.size());
   if (arrays) {
-    Shape sizes = out.shape();
+    Shape sizes = whole_sizes(out);
     for (int k : array_axes) sizes[static_cast<size_t>(k)] = 1;
     out = gather(out, indices, array_axes, sizes, s);
     for (int& k : dropped) k += index_ndim;

@@ -1,8 +1,10 @@
 #include "ops/join.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -204,6 +206,9 @@ Array repeat(const Array& a, int repeats, int axis, StreamOrDevice s) {
   }
   if (repeats == 1) return a;
   Array x = expand_dims(a, at + 1, s);
+  if (may_change_size(a) && repeats > 0) {
+    return flatten(concatenate(Arrays(static_cast<size_t>(repeats), x), at + 1, s), at, at + 1, s);
+  }
   Shape shape = x.shape();
   shape[static_cast<size_t>(at) + 1] = repeats;
   return flatten(broadcast_to(x, shape, s), at, at + 1, s);
@@ -228,6 +233,17 @@ Array tile(const Array& a, const Shape& repetitions, StreamOrDevice s) {
     joined.push_back(from[i] * times[i]);
   }
   check_shape("tile", times);
+  const bool none = std::any_of(times.begin(), times.end(), [](int64_t n) { return n < 1; });
+  if (may_change_size(a) && !none) {
+    std::vector<int> leading(from.size() - a.shape().size());
+    std::iota(leading.begin(), leading.end(), 0);
+    Array out = expand_dims(a, leading, s);
+    for (size_t i = 0; i < times.size(); i++) {
+      if (times[i] == 1) continue;
+      out = concatenate(Arrays(static_cast<size_t>(times[i]), out), static_cast<int>(i), s);
+    }
+    return out;
+  }
   return reshape(broadcast_to(reshape(a, expanded, s), repeated, s), joined, s);
 }
 
@@ -243,6 +259,7 @@ Array roll(const Array& a, const Shape& shifts, const std::vector<int>& axes, St
     int64_t n = a.shape()[at];
     if (n == 0) continue;
     int64_t shift = (shifts[k] % n + n) % n;
+    if (may_change_size(a) && std::abs(shifts[k]) < n) shift = shifts[k];
     if (shift == 0) continue;
     Arrays parts = split(out, Shape{-shift}, static_cast<int>(at), s);
     out = concatenate({parts[1], parts[0]}, static_cast<int>(at), s);

@@ -4,6 +4,7 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/shape.h"
 #include "ops/util.h"
 
@@ -42,11 +43,11 @@ Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s
   Operands o{astype(a, t, s), astype(b, t, s), false, false, {}};
   if (a.ndim() == 1) {
     o.row = true;
-    o.a = reshape(o.a, {1, a.shape(0)}, s);
+    o.a = expand_dims(o.a, 0, s);
   }
   if (b.ndim() == 1) {
     o.column = true;
-    o.b = reshape(o.b, {b.shape(0), 1}, s);
+    o.b = expand_dims(o.b, 1, s);
   }
   if (o.a.shape(-1) != o.b.shape(-2)) {
     throw std::invalid_argument(fmt::format(
@@ -54,12 +55,20 @@ Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s
         "of second input with shape {}.",
         op, to_string(o.a.shape()), to_string(o.b.shape())));
   }
-  if (o.a.ndim() > 2 && o.b.ndim() == 2) {
+  if (o.a.ndim() > 2 && o.b.ndim() == 2 && !may_change_size(o.a)) {
     o.merged = Shape(o.a.shape().begin(), o.a.shape().end() - 1);
     o.a = flatten(o.a, 0, -2, s);
   } else if (o.a.ndim() > 2 || o.b.ndim() > 2) {
     auto batch = [](const Array& x) { return Shape(x.shape().begin(), x.shape().end() - 2); };
     Shape common = broadcast_shapes(batch(o.a), batch(o.b));
+    if (may_change_size(o.a) || may_change_size(o.b)) {
+      if (!(batch(o.a) == batch(o.b))) {
+        Array left = o.a;
+        o.a = stack_like(o.a, o.b, s);
+        o.b = stack_like(o.b, left, s);
+      }
+      return o;
+    }
     auto stretch = [&](const Array& x) {
       Shape to = common;
       to.push_back(x.shape(-2));
@@ -85,6 +94,11 @@ Shape product_shape(const Array& a, const Array& b) {
   Shape shape = a.shape();
   shape.back() = b.shape(-1);
   return shape;
+}
+
+// True if the addend has the shape of the product of two matrices.
+bool same_as_product(const Array& a, const Array& b, const Array& c) {
+  return a.ndim() == 2 && b.ndim() == 2 && c.shape() == Shape{a.shape(0), b.shape(1)};
 }
 
 // True if the operand is a matrix seen transposed, as weights are.
@@ -193,6 +207,14 @@ Array addmm(const Array& c, const Array& a, const Array& b, float alpha, float b
         "[addmm] Only real floating point types are supported but {}, {} and {} were provided "
         "which results in {}, which is not a real floating point type.",
         name_of(c.dtype()), name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+  }
+  // No array has the shape of the product, which the addend is to take.
+  if ((may_change_size(a) || may_change_size(b) || may_change_size(c)) && !same_as_product(a, b, c)) {
+    auto scaled = [&](const Array& x, float by) {
+      return by == 1.0f ? x : multiply(x, Array(by, t), stream);
+    };
+    Array product = matmul(astype(a, t, stream), astype(b, t, stream), stream);
+    return add(scaled(product, alpha), scaled(astype(c, t, stream), beta), stream);
   }
   Operands o = prepare("addmm", astype(a, t, stream), astype(b, t, stream), stream);
   Shape full = product_shape(o.a, o.b);

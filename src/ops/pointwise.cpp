@@ -6,6 +6,7 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -93,7 +94,7 @@ std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotange
     if (!g) {
       result.push_back(zeros_like(x, s));
     } else {
-      result.push_back(astype(sum_to_shape(g, x.shape(), s), x.dtype(), s));
+      result.push_back(astype(sum_to_like(g, x, s), x.dtype(), s));
     }
   }
   return result;
@@ -111,7 +112,7 @@ std::optional<Arrays> Pointwise::jvp(const Arrays& inputs, const Arrays& tangent
     }
   }
   if (!sum) return Arrays{zeros_like(outputs[0], s)};
-  return Arrays{astype(broadcast_to(sum, outputs[0].shape(), s), outputs[0].dtype(), s)};
+  return Arrays{astype(broadcast_like(sum, outputs[0], s), outputs[0].dtype(), s)};
 }
 
 std::optional<Op::Batched> Pointwise::vmap(const Arrays& inputs, const std::vector<int>& axes,
@@ -351,20 +352,20 @@ Array round(const Array& a, int decimals, StreamOrDevice s) {
   return astype(back, a.dtype(), s);
 }
 Array isnan(const Array& a, StreamOrDevice s) {
-  return is_inexact(a.dtype()) ? apply_pointwise(isnan_op, {a}, s) : full(a.shape(), false, s);
+  return is_inexact(a.dtype()) ? apply_pointwise(isnan_op, {a}, s) : full_like(a, Array(false), bool_, s);
 }
 Array isinf(const Array& a, StreamOrDevice s) {
-  return is_inexact(a.dtype()) ? apply_pointwise(isinf_op, {a}, s) : full(a.shape(), false, s);
+  return is_inexact(a.dtype()) ? apply_pointwise(isinf_op, {a}, s) : full_like(a, Array(false), bool_, s);
 }
 Array isfinite(const Array& a, StreamOrDevice s) {
   return logical_not(logical_or(isinf(a, s), isnan(a, s), s), s);
 }
 Array isposinf(const Array& a, StreamOrDevice s) {
-  if (!is_inexact(a.dtype())) return full(a.shape(), false, s);
+  if (!is_inexact(a.dtype())) return full_like(a, Array(false), bool_, s);
   return equal(a, constant(std::numeric_limits<double>::infinity(), a), s);
 }
 Array isneginf(const Array& a, StreamOrDevice s) {
-  if (!is_inexact(a.dtype())) return full(a.shape(), false, s);
+  if (!is_inexact(a.dtype())) return full_like(a, Array(false), bool_, s);
   return equal(a, constant(-std::numeric_limits<double>::infinity(), a), s);
 }
 Array logical_not(const Array& a, StreamOrDevice s) {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -122,7 +123,7 @@ std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::
   Stream s = to_stream({});
   switch (reduction) {
     case Reduction::sum:
-      return Arrays{broadcast_to(astype(g[0], x.dtype(), s), x.shape(), s)};
+      return Arrays{broadcast_like(astype(g[0], x.dtype(), s), x, s)};
     case Reduction::prod:
       return Arrays{
           multiply(astype(g[0], x.dtype(), s), conjugate(products_of_others(x, axes, s), s), s)};
@@ -213,6 +214,12 @@ double Mean::divisor(const Shape& shape) const {
   return static_cast<double>(std::max<int64_t>(n - ddof, 0));
 }
 
+Array Mean::count(const Array& x, Dtype wide, const Stream& s) const {
+  if (!may_change_size(x)) return Array(divisor(x.shape()), wide);
+  Array n = sum(broadcast_like(Array(1, wide), x, s), axes, true, s);
+  return ddof == 0 ? n : maximum(subtract(n, Array(ddof, wide), s), Array(0, wide), s);
+}
+
 Avals Mean::infer(const Arrays& in) const {
   return {{ones_at(in[0].shape(), axes), in[0].dtype()}};
 }
@@ -223,8 +230,8 @@ std::optional<Arrays> Mean::vjp(const Arrays& in, const Arrays& g, const std::ve
   const Array& x = in[0];
   // In float32: the reciprocal of a large count has few digits in a half.
   Dtype wide = is_half(x.dtype()) ? float32 : x.dtype();
-  Array share = divide(astype(g[0], wide, s), Array(divisor(x.shape()), wide), s);
-  return Arrays{broadcast_to(astype(share, x.dtype(), s), x.shape(), s)};
+  Array share = divide(astype(g[0], wide, s), count(x, wide, s), s);
+  return Arrays{broadcast_like(astype(share, x.dtype(), s), x, s)};
 }
 
 std::optional<Op::Batched> Mean::vmap(const Arrays& in, const std::vector<int>& batch,
@@ -236,7 +243,7 @@ std::optional<Arrays> Mean::decompose(const Arrays& in, const Stream& s) const {
   const Array& x = in[0];
   Dtype wide = is_half(x.dtype()) ? float32 : x.dtype();
   Array total = sum(astype(x, wide, s), axes, true, s);
-  return Arrays{astype(divide(total, Array(divisor(x.shape()), wide), s), x.dtype(), s)};
+  return Arrays{astype(divide(total, count(x, wide, s), s), x.dtype(), s)};
 }
 
 namespace {

@@ -43,6 +43,8 @@ class Mean final : public OpClass<Mean> {
     v("ddof", ddof);
   }
   double divisor(const Shape& shape) const;
+  // The same, as an array that follows the sizes of x in a shapeless trace.
+  Array count(const Array& x, Dtype dtype, const Stream& s) const;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

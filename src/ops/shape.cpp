@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -20,7 +21,7 @@ Avals Broadcast::infer(const Arrays& in) const {
 }
 std::optional<Arrays> Broadcast::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                      const Arrays&) const {
-  return Arrays{sum_to_shape(g[0], in[0].shape(), to_stream({}))};
+  return Arrays{sum_to_like(g[0], in[0], to_stream({}))};
 }
 std::optional<Op::Batched> Broadcast::vmap(const Arrays& in, const std::vector<int>& axes,
                                            const Stream& s) const {
@@ -89,7 +90,7 @@ Avals Reshape::infer(const Arrays& in) const {
 }
 std::optional<Arrays> Reshape::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                    const Arrays&) const {
-  return Arrays{reshape(g[0], in[0].shape())};
+  return Arrays{reshape(g[0], shape_of_trace(in[0]))};
 }
 std::optional<Op::Batched> Reshape::vmap(const Arrays& in, const std::vector<int>& axes,
                                          const Stream& s) const {
@@ -100,7 +101,8 @@ std::optional<Op::Batched> Reshape::vmap(const Arrays& in, const std::vector<int
 }
 
 Array reshape(const Array& a, const Shape& shape, StreamOrDevice s) {
-  if (a.shape() == shape) return a;
+  const bool keep = may_change_size(a);
+  if (a.shape() == shape && !keep) return a;
   check_shape("reshape", [&] {
     Shape known = shape;
     for (auto& d : known) d = std::max<int64_t>(d, 0);
@@ -108,7 +110,7 @@ Array reshape(const Array& a, const Shape& shape, StreamOrDevice s) {
   }());
   auto op = make_op<Reshape>(shape);
   Avals out = op->infer({a});
-  if (out[0].shape == a.shape()) return a;
+  if (out[0].shape == a.shape() && !keep) return a;
   return apply(std::move(op), {a}, std::move(out[0]), to_stream(s));
 }
 
@@ -135,7 +137,8 @@ std::optional<Arrays> Flatten::vjp(const Arrays& in, const Arrays& g, const std:
                                    const Arrays&) const {
   const Shape& from = in[0].shape();
   if (from.empty()) return Arrays{squeeze(g[0])};
-  return Arrays{unflatten(g[0], start_axis, Shape(from.begin() + start_axis, from.begin() + end_axis + 1))};
+  Shape whole = shape_of_trace(in[0], start_axis);
+  return Arrays{unflatten(g[0], start_axis, Shape(whole.begin() + start_axis, whole.begin() + end_axis + 1))};
 }
 std::optional<Op::Batched> Flatten::vmap(const Arrays& in, const std::vector<int>& axes,
                                          const Stream& s) const {

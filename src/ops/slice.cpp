@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/index.h"
 #include "ops/util.h"
 
@@ -42,6 +43,10 @@ Shape sliced_shape(const char* op, const Shape& from, const Shape& start, const 
   return out;
 }
 
+bool is_whole(int64_t start, int64_t stop) {
+  return (start == 0 || start == slice_end) && stop == slice_end;
+}
+
 // The slice with one more, whole, axis in front.
 Shape with_front(Shape s, int64_t value) {
   s.insert(s.begin(), value);
@@ -70,10 +75,12 @@ std::optional<Op::Batched> Slice::vmap(const Arrays& in, const std::vector<int>&
 Array slice(const Array& a, const Shape& start, const Shape& stop, const Shape& step,
             StreamOrDevice s) {
   Shape shape = sliced_shape("slice", a.shape(), start, stop, step);
-  if (shape == a.shape() &&
-      std::all_of(step.begin(), step.end(), [](int64_t x) { return x == 1; })) {
-    return a;
+  // What is whole at one size may be a part at another.
+  bool whole = shape == a.shape();
+  for (size_t i = 0; whole && i < shape.size(); i++) {
+    whole = step[i] == 1 && (!may_change_size(a) || is_whole(start[i], stop[i]));
   }
+  if (whole) return a;
   return apply(make_op<Slice>(start, stop, step), {a}, Aval{std::move(shape), a.dtype()},
                to_stream(s));
 }
@@ -136,7 +143,11 @@ Array slice_update(const Array& a, const Array& update, const Shape& start, cons
                    const Shape& step, Combine combine, StreamOrDevice s) {
   Stream stream = to_stream(s);
   Shape shape = sliced_shape("slice_update", a.shape(), start, stop, step);
-  Array u = broadcast_to(astype(update, a.dtype(), stream), shape, stream);
+  Array u = astype(update, a.dtype(), stream);
+  if (!(u.shape() == shape)) {
+    u = may_change_size(a) ? broadcast_like(u, slice(a, start, stop, step, stream), stream)
+                           : broadcast_to(u, shape, stream);
+  }
   if (element_count(shape) == 0) return a;
   return apply(make_op<SliceUpdate>(start, stop, step, combine), {a, u}, Aval{a.shape(), a.dtype()},
                stream);

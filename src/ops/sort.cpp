@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -109,6 +110,7 @@ std::optional<Op::Batched> ArgPartition::vmap(const Arrays& in, const std::vecto
 Array partition(const Array& a, int kth, int axis, StreamOrDevice s) {
   int at = normalize_axis("partition", axis, a.ndim());
   int k = normalize_kth("partition", "", a, kth, axis, at);
+  if (may_change_size(a)) k = kth;  // what counts from the end does so at any size
   return apply(make_op<Partition>(k, at), {a}, to_stream(s));
 }
 Array partition(const Array& a, int kth, StreamOrDevice s) {
@@ -117,6 +119,7 @@ Array partition(const Array& a, int kth, StreamOrDevice s) {
 Array argpartition(const Array& a, int kth, int axis, StreamOrDevice s) {
   int at = normalize_axis("argpartition", axis, a.ndim());
   int k = normalize_kth("argpartition", " ", a, kth, axis, at);
+  if (may_change_size(a)) k = kth;
   return apply(make_op<ArgPartition>(k, at), {a}, to_stream(s));
 }
 Array argpartition(const Array& a, int kth, StreamOrDevice s) {
@@ -131,9 +134,9 @@ Array topk(const Array& a, int k, int axis, StreamOrDevice s) {
         fmt::format("[topk] Received invalid k={} along axis {} for array with shape: {}", k, axis,
                     to_string(a.shape())));
   }
-  if (k == n) return a;
-  Shape start(a.shape().size(), 0), stop = a.shape();
-  start[static_cast<size_t>(at)] = n - k;
+  if (k == n && !may_change_size(a)) return a;
+  Shape start(a.shape().size(), slice_end), stop = start;
+  start[static_cast<size_t>(at)] = k == 0 ? n : -k;
   // Of none there is nothing to partition around.
   Array ordered = k == 0 ? a : partition(a, -k, at, s);
   return slice(ordered, start, stop, s);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 
 namespace heddle {
 
@@ -22,19 +23,18 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
   return out;
 }
 
-Array sum_to_shape(const Array& x, const Shape& shape, const Stream& s) {
-  if (x.shape() == shape) return x;
-  Array y = x;
-  std::vector<int> axes;
-  int extra = y.ndim() - static_cast<int>(shape.size());
-  for (int i = 0; i < y.ndim(); i++) {
-    bool stretched = i < extra || (shape[static_cast<size_t>(i - extra)] == 1 && y.shape()[static_cast<size_t>(i)] != 1);
+Array sum_to_like(const Array& g, const Array& x, const Stream& s) {
+  if (g.shape() == x.shape()) return g;
+  std::vector<int> axes, leading;
+  int extra = g.ndim() - x.ndim();
+  for (int i = 0; i < g.ndim(); i++) {
+    bool stretched = i < extra || (x.shape(i - extra) == 1 && g.shape(i) != 1);
     if (stretched) axes.push_back(i);
+    if (i < extra) leading.push_back(i);
   }
-  if (!axes.empty()) y = sum(y, axes, true, s);
+  Array y = axes.empty() ? g : squeeze(sum(g, axes, true, s), leading, s);
   // A partial derivative may be smaller than its operand (a product with a scalar, say).
-  y = reshape(y, Shape(y.shape().begin() + std::max(extra, 0), y.shape().end()), s);
-  return broadcast_to(y, shape, s);
+  return y.shape() == x.shape() ? y : broadcast_like(y, x, s);
 }
 
 Array batch_to_front(const Array& x, int axis) { return axis <= 0 ? x : moveaxis(x, axis, 0); }

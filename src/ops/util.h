@@ -9,8 +9,8 @@ namespace heddle {
 // "[broadcast_shapes] Shapes (2) and (3) cannot be broadcast."
 Shape broadcast_shapes(const Shape& a, const Shape& b);
 
-// Sums `x` over the dimensions in which `shape` was broadcast, so that the result has that shape.
-Array sum_to_shape(const Array& x, const Shape& shape, const Stream& s);
+// Sums `g` over the dimensions in which `x` was broadcast, so that the result has the shape of `x`.
+Array sum_to_like(const Array& g, const Array& x, const Stream& s);
 
 // Moves the batch axis to the front; an input without one (-1) stays.
 Array batch_to_front(const Array& x, int axis);

@@ -134,20 +134,27 @@ class GroupNorm(Module):
 
     def _normalize_runs(self, x):
         """Groups of neighbouring channels: each becomes one row for a layer norm."""
-        batch, *_, dims = x.shape
-        group_size = dims // self.num_groups
-        rows = x.reshape(batch, -1, self.num_groups, group_size).transpose(0, 2, 1, 3)
-        shape = rows.shape
-        rows = rows.reshape(batch, self.num_groups, -1)
+        group_size = x.shape[-1] // self.num_groups
+        groups = mx.unflatten(x, -1, (self.num_groups, -1))
+        if x.ndim == 2:
+            groups = groups[:, None]
+        elif x.ndim > 3:
+            groups = mx.flatten(groups, 1, -3)
+        rows = mx.flatten(groups.transpose(0, 2, 1, 3), 2, 3)
         rows = mx.fast.layer_norm(rows, None, None, self.eps)
-        return rows.reshape(shape).transpose(0, 2, 1, 3).reshape(x.shape)
+        groups = mx.unflatten(rows, 2, (-1, group_size)).transpose(0, 2, 1, 3)
+        return self._shaped_as(x, mx.flatten(groups, 2, 3))
 
     def _normalize_strided(self, x):
         """Groups of every num_groups-th channel."""
-        groups = x.reshape(x.shape[0], -1, self.num_groups)
+        groups = mx.unflatten(mx.flatten(x, 1), 1, (-1, self.num_groups))
         mean = mx.mean(groups, axis=1, keepdims=True)
         var = mx.var(groups, axis=1, keepdims=True)
-        return ((groups - mean) * mx.rsqrt(var + self.eps)).reshape(x.shape)
+        return self._shaped_as(x, (groups - mean) * mx.rsqrt(var + self.eps))
+
+    def _shaped_as(self, x, rows):
+        """Rows of an example, (batch, n, m), as it was; whatever the size of the batch."""
+        return mx.unflatten(mx.flatten(rows, 1), 1, x.shape[1:])
 
     def __call__(self, x):
         normalize = self._normalize_runs if self.pytorch_compatible else self._normalize_strided

@@ -26,11 +26,13 @@ def _sizes(owner: str, name: str, value: Any, count: int) -> list[int]:
 def _side_by_side(
     x: mx.array, out: list[int], kernel: list[int]
 ) -> tuple[mx.array, tuple[int, ...]]:
-    """Windows that do not overlap: a reshape splits every spatial dimension in two."""
-    used = x[(slice(None), *(slice(o * k) for o, k in zip(out, kernel, strict=True)))]
-    split = [size for o, k in zip(out, kernel, strict=True) for size in (o, k)]
-    axes = tuple(range(2, 2 + 2 * len(out), 2))
-    return used.reshape(x.shape[0], *split, x.shape[-1]), axes
+    """Windows that do not overlap: every spatial dimension is split in two."""
+    for axis in reversed(range(len(out))):
+        used = out[axis] * kernel[axis]
+        if used < x.shape[1 + axis]:
+            x = x[(slice(None),) * (1 + axis) + (slice(used),)]
+        x = mx.unflatten(x, 1 + axis, (-1, kernel[axis]))
+    return x, tuple(range(2, 2 + 2 * len(out), 2))
 
 
 def _overlapping(

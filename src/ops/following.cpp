@@ -1,0 +1,85 @@
+#include "ops/following.h"
+
+#include <algorithm>
+
+#include "core/node.h"
+#include "heddle/ops.h"
+#include "ops/util.h"
+
+namespace heddle {
+namespace {
+
+thread_local bool following = false;
+
+}  // namespace
+
+FollowingScope::FollowingScope() : before_(following) { following = true; }
+FollowingScope::~FollowingScope() { following = before_; }
+
+bool may_change_size(const Array& a) { return following && a.node()->tracer; }
+
+Shape shape_of_trace(const Array& a, int axis) {
+  Shape shape = a.shape();
+  if (may_change_size(a) && a.ndim() > 0 && a.size() > 0) shape[static_cast<size_t>(axis)] = -1;
+  return shape;
+}
+
+Shape whole_sizes(const Array& a) {
+  return may_change_size(a) ? Shape(a.shape().size(), -1) : a.shape();
+}
+
+Avals BroadcastLike::infer(const Arrays& in) const {
+  auto stacked = [&](const Array& a) {
+    return Shape(a.shape().begin(), a.shape().end() - std::min(kept, a.ndim()));
+  };
+  Shape shape = stacked(in[0]);
+  for (size_t i = 1; i < in.size(); i++) shape = broadcast_shapes(shape, stacked(in[i]));
+  for (int i = std::max(in[0].ndim() - kept, 0); i < in[0].ndim(); i++) {
+    shape.push_back(in[0].shape(i));
+  }
+  return {{std::move(shape), in[0].dtype()}};
+}
+
+std::optional<Arrays> BroadcastLike::vjp(const Arrays& in, const Arrays& g,
+                                         const std::vector<int>& argnums, const Arrays&) const {
+  Arrays out;
+  for (int k : argnums) {
+    const Array& x = in[static_cast<size_t>(k)];
+    out.push_back(k == 0 ? sum_to_like(g[0], x, to_stream({})) : zeros_like(x));
+  }
+  return out;
+}
+
+std::optional<Arrays> BroadcastLike::jvp(const Arrays& in, const Arrays& t,
+                                         const std::vector<int>& argnums, const Arrays& out) const {
+  for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] != 0) continue;
+    Arrays moved = in;
+    moved[0] = t[k];
+    return Arrays{apply(OpRef(this), std::move(moved), to_stream({}))};
+  }
+  return Arrays{zeros_like(out[0])};
+}
+
+std::optional<Op::Batched> BroadcastLike::vmap(const Arrays& in, const std::vector<int>& axes,
+                                               const Stream& s) const {
+  return Batched{{apply(OpRef(this), align_batches(in, axes), s)}, {0}};
+}
+
+Array broadcast_like(const Array& x, const Array& like, const Stream& s) {
+  if (!may_change_size(like)) return broadcast_to(x, like.shape(), s);
+  if (x.same_as(like)) return x;
+  return apply(make_op<BroadcastLike>(0), {x, like}, to_stream(s));
+}
+
+Array stack_like(const Array& x, const Array& like, const Stream& s) {
+  if (may_change_size(x) || may_change_size(like)) {
+    return apply(make_op<BroadcastLike>(2), {x, like}, to_stream(s));
+  }
+  Shape shape(like.shape().begin(), like.shape().end() - 2);
+  shape.push_back(x.shape(-2));
+  shape.push_back(x.shape(-1));
+  return broadcast_to(x, shape, s);
+}
+
+}  // namespace heddle

@@ -1,0 +1,56 @@
+// Shapeless traces: what is traced now shall mean the same for inputs of other sizes. Ops that take a
+// size from one array to give it to another say so here, instead of keeping the number.
+#pragma once
+
+#include "core/op.h"
+
+namespace heddle {
+
+// While one lives, this thread traces a function that is to be stored without its sizes.
+class FollowingScope {
+ public:
+  FollowingScope();
+  ~FollowingScope();
+  FollowingScope(const FollowingScope&) = delete;
+  FollowingScope& operator=(const FollowingScope&) = delete;
+
+ private:
+  bool before_;
+};
+
+// Whether `a` may have other sizes when what is traced now runs.
+bool may_change_size(const Array& a);
+
+// The shape of `a` for a reshape back to it: the size of an axis that may be another when the trace
+// runs is left to be inferred.
+Shape shape_of_trace(const Array& a, int axis = 0);
+
+// The sizes of a gather's slices that take all axes whole: -1 where the size may be another.
+Shape whole_sizes(const Array& a);
+
+// `x` broadcast to the shape that `like` has now or, in a shapeless trace, when it runs.
+Array broadcast_like(const Array& x, const Array& like, const Stream& s);
+
+// Inputs: an array, and those whose common shape it takes; of the last `kept` axes it keeps its own.
+class BroadcastLike final : public OpClass<BroadcastLike> {
+ public:
+  static constexpr const char* name = "BroadcastLike";
+  int kept;
+  explicit BroadcastLike(int k) : kept(k) {}
+  template <class V>
+  void attributes(V& v) const {
+    v("kept", kept);
+  }
+  Avals infer(const Arrays& in) const override;
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool follows_shapes() const override { return true; }
+};
+
+// Matrices `x` repeated for each of the stack that `like` is, of its rank; see BroadcastLike.
+Array stack_like(const Array& x, const Array& like, const Stream& s);
+
+}  // namespace heddle
