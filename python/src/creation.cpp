@@ -113,7 +113,7 @@ fit the dtype.)");
   m.def("full_like",
         [](const Array& a, nb::handle vals, std::optional<Dtype> dtype, const StreamOrDevice& s) {
           Dtype t = dtype.value_or(a.dtype());
-          return full(a.shape(), to_operand(vals, t), t, s);
+          return full_like(a, to_operand(vals, t), t, s);
         },
         "a"_a, "vals"_a, "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
         signature("full_like",

@@ -46,7 +46,14 @@ bool unless_anything_moved(const Case& c) {
 }
 
 bool broadcast(const Case& c) {
-  if (c.in.size() > 1) return true;  // to the shape that they have together
+  if (c.in.size() > 1) {  // to the shape that they have together
+    const std::vector<int>& slots = c.record.inputs;
+    if (!std::all_of(slots.begin() + 1, slots.end(), [&](int i) { return i == slots[1]; })) return true;
+    if (slots.size() == 2) return true;
+    // See BroadcastLike: the result has the shape of the array that is named again.
+    const Shape &x = c.in[0].shape(), &like = c.in[1].shape();
+    return slots.size() > 3 ? x == like : broadcast_shapes({x, like}) == like;
+  }
   if (c.any_moved(0)) return false;
   const Shape &from = c.traced_shape(), &to = c.state().shape(0);
   const size_t skip = to.size() - std::min(from.size(), to.size());
@@ -239,18 +246,24 @@ void OtherSizes::check(const Record& r, const Arrays& in, const Avals& recorded)
     traced.push_back(&a);
   }
   if (rule_of(*r.primitive)({r, traced, in, recorded, traced_})) return;
+  throw std::invalid_argument(
+      explain(r, "it may hold a size or position of the traced inputs, and cannot infer its output "
+                 "shapes"));
+}
+
+std::string OtherSizes::explain(const Record& r, const std::string& problem) const {
+  if (traced_.empty()) return problem;
   std::string was, is;
   for (size_t i = 0; i < inputs_.size(); i++) {
     was += (i ? ", " : "") + to_string(f_.slots[i].shape);
     is += (i ? ", " : "") + to_string(inputs_[i].shape());
   }
-  throw std::invalid_argument(fmt::format(
-      "[ImportedFunction] {} cannot infer its output shapes at other sizes than those of the "
-      "export: it may hold a size or position of the traced inputs of shapes {}, and the call "
-      "has {}. Export the function at these sizes too, with an exporter that is not shapeless, or "
-      "write it without sizes of its inputs (flatten, unflatten and -1 for reshape, slices counted "
-      "from the end, ones_like and zeros_like).",
-      r.primitive->name, was, is));
+  return fmt::format(
+      "[ImportedFunction] {} at other sizes than those of the export: {}. The export had inputs of "
+      "shapes {}, the call has {}. Export the function at these sizes too, with an exporter that "
+      "is not shapeless, or write it without sizes of its inputs (-1 in reshape and unflatten, "
+      "slices counted from the end, ones_like and zeros_like).",
+      r.primitive->name, problem, was, is);
 }
 
 }  // namespace heddle::io

@@ -14,9 +14,12 @@ class OtherSizes {
  public:
   OtherSizes(const TracedFunction& f, const Arrays& inputs);
 
+  bool differ() const { return !traced_.empty(); }
   // Throws std::invalid_argument, with the name of the primitive and what can be done, for a record
   // that need not hold at these sizes. `in` are its inputs now, `recorded` its results as traced.
   void check(const Record& r, const Arrays& in, const Avals& recorded) const;
+  // The text of an error that a record gives.
+  std::string explain(const Record& r, const std::string& problem) const;
 
  private:
   const TracedFunction& f_;

@@ -30,23 +30,50 @@ struct Bounds {
   Shape start, stop, step;
 };
 
-// In .mlxfn files a missing end is one that no array reaches, and a start that counts from the end,
-// or is missing, is that of the traced size, as MLX has it.
-Bounds written_bounds(const Writing& w, const Shape& start, const Shape& stop, const Shape& step) {
-  if (!w.to.for_mlx()) return {start, stop, step};
-  constexpr int64_t far = std::numeric_limits<int32_t>::max();
+constexpr int64_t far = std::numeric_limits<int32_t>::max();  // a bound that no array reaches
+
+// In .mlxfn files the bounds of an update are those of the traced size, since MLX's kernel counts
+// none from the end; in shapeless ones the last is as it was given.
+Bounds update_bounds(const Writing& w, const SliceUpdate& op) {
+  if (!w.to.for_mlx()) return {op.start, op.stop, op.step};
   const Shape& from = w.to.aval(w.in[0]).shape;
   Bounds out;
-  for (size_t i = 0; i < start.size(); i++) {
-    SliceRange range = resolve_slice(start[i], stop[i], step[i], from[i]);
-    bool forward = step[i] > 0;
+  for (size_t i = 0; i < op.start.size(); i++) {
+    SliceRange range = resolve_slice(op.start[i], op.stop[i], op.step[i], from[i]);
+    const bool forward = op.step[i] > 0;
     int64_t last = range.first + range.step * range.count;
     int64_t end = forward ? std::max<int64_t>(last, 0) : (last < 0 ? -from[i] - 1 : last);
     if (w.to.shapeless()) {
-      end = stop[i] == slice_end ? (forward ? far : -far) : std::clamp(stop[i], -far, far);
+      end = op.stop[i] == slice_end ? (forward ? far : -far) : std::clamp(op.stop[i], -far, far);
     }
     out.start.push_back(std::max<int64_t>(range.first, 0));
     out.stop.push_back(end);
+    out.step.push_back(range.step);
+  }
+  return out;
+}
+
+// Those of a slice, too; but in shapeless files, whose slices only heddle takes, what counts from the
+// end does so at any size.
+Bounds slice_bounds(const Writing& w, const Slice& op) {
+  if (!w.to.for_mlx()) return {op.start, op.stop, op.step};
+  const Shape& from = w.to.aval(w.in[0]).shape;
+  Bounds out;
+  for (size_t i = 0; i < op.start.size(); i++) {
+    const bool forward = op.step[i] > 0;
+    if (w.to.shapeless()) {
+      auto bound = [&](int64_t given, int64_t missing) {
+        return given == slice_end ? missing : std::clamp(given, -far, far);
+      };
+      out.start.push_back(bound(op.start[i], forward ? 0 : far));
+      out.stop.push_back(bound(op.stop[i], forward ? far : -far));
+      out.step.push_back(std::clamp(op.step[i], -far, far));
+      continue;
+    }
+    SliceRange range = resolve_slice(op.start[i], op.stop[i], op.step[i], from[i]);
+    int64_t last = range.first + range.step * range.count;
+    out.start.push_back(std::max<int64_t>(range.first, 0));
+    out.stop.push_back(forward ? std::max<int64_t>(last, 0) : (last < 0 ? -from[i] - 1 : last));
     out.step.push_back(range.step);
   }
   return out;
@@ -116,8 +143,7 @@ Rows index_rows() {
                  return Arrays{slice(r.in[0], b.start, b.stop, b.step, r.stream)};
                }});
   s.push_back({"Slice", "Slice", [](const Writing& w) {
-                 const auto& op = op_of<Slice>(w);
-                 Bounds b = written_bounds(w, op.start, op.stop, op.step);
+                 Bounds b = slice_bounds(w, op_of<Slice>(w));
                  return Values{b.start, b.stop, b.step};
                }});
 
@@ -132,7 +158,7 @@ Rows index_rows() {
                }});
   s.push_back({"SliceUpdate", "SliceUpdate", [](const Writing& w) {
                  const auto& op = op_of<SliceUpdate>(w);
-                 Bounds b = written_bounds(w, op.start, op.stop, op.step);
+                 Bounds b = update_bounds(w, op);
                  return Values{number_of(op.combine), b.start, b.stop, b.step};
                }});
 

@@ -97,10 +97,21 @@ Rows shape_rows() {
       {"Unflatten", {{"axis", Kind::integer}, {"shape", Kind::shape}}, 1, 1, [](const Reading& r) {
          return Arrays{unflatten(r.in[0], r.state.integer(0), r.state.shape(1), r.stream)};
        }});
-  s.push_back({"Unflatten", "Unflatten", [](const Writing& w) {
-                 const auto& op = op_of<Unflatten>(w);
-                 return Values{int64_t{op.axis}, op.shape};
-               }});
+  Spelling unflatten_spelling{"Unflatten"};
+  unflatten_spelling.write = [](const Writing& w) {
+    const auto& op = op_of<Unflatten>(w);
+    const auto from = static_cast<size_t>(op.axis);
+    Shape shape = op.shape, whole = w.out[0].shape;
+    if (w.to.for_mlx()) {  // whose primitive infers no size, as its reshape does
+      if (w.to.shapeless() && from == 0 && shape[0] == -1) {
+        whole[0] = -1;
+        return w.to.emit("Reshape", {whole}, w.in, w.out);
+      }
+      shape = Shape(whole.begin() + from, whole.begin() + from + shape.size());
+    }
+    return w.to.emit("Unflatten", {int64_t{op.axis}, shape}, w.in, w.out);
+  };
+  s.push_back(unflatten_spelling);
 
   p.push_back({"Squeeze", {{"axes", Kind::axes}}, 1, 1, [](const Reading& r) {
                  return Arrays{squeeze(r.in[0], r.state.axes(0), r.stream)};
@@ -162,6 +173,9 @@ Rows shape_rows() {
       return w.to.emit("Split",
                        {op.sections ? indices : op.indices, int64_t{op.axis}, int64_t{op.sections}},
                        w.in, w.out);
+    }
+    if (w.to.shapeless() && op.sections == 0) {  // only heddle takes it, and what counts from the end
+      return w.to.emit("Split", {op.indices, int64_t{op.axis}, int64_t{0}}, w.in, w.out);
     }
     if (in_order && parts.size() > 1) {
       return w.to.emit("Split", {indices, int64_t{op.axis}, int64_t{0}}, w.in, w.out);

@@ -134,7 +134,7 @@ int Recorder::broadcast(int slot, const Shape& shape, const std::vector<int>& ot
   std::vector<int> in{slot};
   if (shapeless_) {
     for (int o : others) {
-      if (o != slot) in.push_back(o);
+      if (std::find(in.begin(), in.end(), o) == in.end()) in.push_back(o);
     }
   }
   if (from.shape == shape && in.size() == 1) return slot;

@@ -29,6 +29,7 @@ Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const R
       out = r.primitive->read(Reading{r.state, in, recorded, stream});
     } catch (const std::logic_error& e) {  // what the public functions throw for bad arguments
       refuse(r, e.what());
+      if (sizes.differ()) throw std::invalid_argument(sizes.explain(r, e.what()));
       throw;
     } catch (const std::overflow_error& e) {
       refuse(r, e.what());

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -228,7 +229,14 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
   Arrays in{astype(q, t, stream), astype(k, t, stream), astype(v, t, stream)};
   if (mask) {
     Array m = is_bool(mask->dtype()) ? *mask : astype(*mask, t, stream);
-    in.push_back(broadcast_to(m, {q.shape(0), heads, q.shape(2), k.shape(2)}, stream));
+    Shape shape{q.shape(0), heads, q.shape(2), k.shape(2)};
+    if (may_change_size(q) && m.ndim() > 0 && m.shape(-1) == k.shape(2)) {
+      broadcast_shapes(m.shape(), shape);  // checks
+      Array rows = stop_gradient(max(in[0], {-1}, true, stream), stream);
+      in.push_back(apply(make_op<BroadcastLike>(0), {m, rows}, stream));
+    } else {
+      in.push_back(broadcast_to(m, shape, stream));
+    }
   }
   if (sinks) in.push_back(astype(*sinks, t, stream));
   auto op = make_op<ScaledDotProductAttention>(scale, mask_mode == "causal", mask.has_value(),

@@ -139,7 +139,7 @@ std::optional<Arrays> Convolution::vjp(const Arrays& in, const Arrays& g,
     out.push_back(i == 0 ? apply(make_op<BackwardInput>(params, in[0].shape()), {g[0], in[1]}, s)
                          : apply(make_op<BackwardWeight>(params, in[1].shape()), {in[0], g[0]}, s));
     // What strides left over of the input is that of the trace: then the sizes must agree.
-    if (i == 0 && may_change_size(in[0])) out.back() = broadcast_like(out.back(), in[0], s);
+    if (i == 0) out.back() = exactly_like(out.back(), in[0], s);
   }
   return out;
 }

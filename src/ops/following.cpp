@@ -69,7 +69,12 @@ std::optional<Op::Batched> BroadcastLike::vmap(const Arrays& in, const std::vect
 Array broadcast_like(const Array& x, const Array& like, const Stream& s) {
   if (!may_change_size(like)) return broadcast_to(x, like.shape(), s);
   if (x.same_as(like)) return x;
-  return apply(make_op<BroadcastLike>(0), {x, like}, to_stream(s));
+  return apply(make_op<BroadcastLike>(0), {x, like, like}, to_stream(s));
+}
+
+Array exactly_like(const Array& x, const Array& like, const Stream& s) {
+  if (!may_change_size(like) || x.same_as(like)) return x;
+  return apply(make_op<BroadcastLike>(0), {x, like, like, like}, to_stream(s));
 }
 
 Array stack_like(const Array& x, const Array& like, const Stream& s) {

@@ -94,7 +94,8 @@ std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotange
     if (!g) {
       result.push_back(zeros_like(x, s));
     } else {
-      result.push_back(astype(sum_to_like(g, x, s), x.dtype(), s));
+      const bool alone = inputs.size() == 1 && g.shape() == x.shape();
+      result.push_back(astype(alone ? g : sum_to_like(g, x, s), x.dtype(), s));
     }
   }
   return result;

@@ -24,7 +24,7 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
 }
 
 Array sum_to_like(const Array& g, const Array& x, const Stream& s) {
-  if (g.shape() == x.shape()) return g;
+  if (g.shape() == x.shape()) return exactly_like(g, x, s);
   std::vector<int> axes, leading;
   int extra = g.ndim() - x.ndim();
   for (int i = 0; i < g.ndim(); i++) {
@@ -34,7 +34,7 @@ Array sum_to_like(const Array& g, const Array& x, const Stream& s) {
   }
   Array y = axes.empty() ? g : squeeze(sum(g, axes, true, s), leading, s);
   // A partial derivative may be smaller than its operand (a product with a scalar, say).
-  return y.shape() == x.shape() ? y : broadcast_like(y, x, s);
+  return y.shape() == x.shape() ? exactly_like(y, x, s) : broadcast_like(y, x, s);
 }
 
 Array batch_to_front(const Array& x, int axis) { return axis <= 0 ? x : moveaxis(x, axis, 0); }

@@ -10,6 +10,7 @@ namespace heddle {
 Shape broadcast_shapes(const Shape& a, const Shape& b);
 
 // Sums `g` over the dimensions in which `x` was broadcast, so that the result has the shape of `x`.
+// A shapeless trace states that, since at other sizes other dimensions may be broadcast.
 Array sum_to_like(const Array& g, const Array& x, const Stream& s);
 
 // Moves the batch axis to the front; an input without one (-1) stays.

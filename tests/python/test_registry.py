@@ -302,6 +302,22 @@ def traced_ops(function, cotangents) -> set[str]:
     return seen
 
 
+def shapeless_ops(function, arrays) -> set[str]:
+    """The ops of the function while it is traced to be stored without its sizes."""
+    seen = set()
+
+    def watched(*given):
+        results = [r for r in checks.flatten(function(*given)) if isinstance(r, mx.array)]
+        seen.update(mx._graph_ops(*results))
+        return results
+
+    try:
+        mx.export_function(lambda record: None, watched, *arrays, shapeless=True)
+    except ValueError:  # an op that MLX has no name for
+        pass
+    return seen
+
+
 def reached_ops() -> set[str]:
     """The ops in the lazy graphs of all samples and of their derivatives and batched forms."""
     reached = set()
@@ -312,6 +328,7 @@ def reached_ops() -> set[str]:
                 arrays = sample.engine_arrays(mx, sample.draw(dtype))
                 results = checks.flatten(sample.function_of(mx)(*arrays))
                 reached.update(mx._graph_ops(*(r for r in results if isinstance(r, mx.array))))
+                reached.update(shapeless_ops(sample.function_of(mx), arrays))
             if differentiable(sample):
                 function = Smooth(sample, mx, smooth_dtypes(sample)[0])
                 cotangents = function.random_like(function(*function.primals))
