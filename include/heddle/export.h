@@ -30,8 +30,10 @@ using NamedArguments = std::map<std::string, Array>;
 using ExportedFunction = std::function<Arrays(const Arrays&, const NamedArguments&)>;
 
 struct ExportOptions {
-  bool shapeless = false;  // sizes may differ from those of the examples, ranks and dtypes not
-  std::string metadata;    // any text, kept beside the function
+  // Sizes may differ from those of the examples, ranks and dtypes not. At such sizes a call throws
+  // std::invalid_argument, naming the operation, where one may hold a size of the examples.
+  bool shapeless = false;
+  std::string metadata;  // any text, kept beside the function
 };
 
 // Writes `fun`, traced with these examples, to `path`. Throws std::invalid_argument for operations

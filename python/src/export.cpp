@@ -387,7 +387,8 @@ Args:
     inputs, keyword inputs, outputs, constants, then every primitive.
   fun: takes arrays and returns an array, or a tuple or list of arrays.
   args: example arrays, or one tuple or list of them, which a dict of named arrays may follow.
-  shapeless: the function may be called with other sizes.
+  shapeless: the function may be called with other sizes; a call is refused by name where an
+    operation may hold a size of the example.
   metadata: a text to keep in the file.
   kwargs: named example arrays.
 
@@ -417,7 +418,8 @@ closed, or when the ``with`` block that it opens ends.
 Args:
   file: a path, as for :func:`export_function`.
   fun: the function.
-  shapeless: the function may be called with other sizes.
+  shapeless: the function may be called with other sizes; a call is refused by name where an
+    operation may hold a size of the example.
   metadata: a text to keep in the file.)");
   m.def("import_function", &import_from, "file"_a, "return_metadata"_a = false,
         nb::sig("def import_function(file: str, return_metadata: bool = False) -> Callable | "

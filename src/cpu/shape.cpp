@@ -1,9 +1,9 @@
 // Kernels of ops that rearrange: views where strides allow, copies where not.
-#include "ops/following.h"
 #include "ops/shape.h"
 
 #include "cpu/kernel.h"
 #include "cpu/tile/program.h"
+#include "ops/following.h"
 #include "ops/pointwise.h"
 #include "transforms/custom.h"
 

@@ -10,6 +10,12 @@
 namespace heddle::io {
 namespace {
 
+// No size, if the product is none.
+int64_t times(int64_t a, int64_t b) {
+  int64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? -2 : product;
+}
+
 // One record at the sizes of a call.
 struct Case {
   const Record& record;
@@ -20,9 +26,7 @@ struct Case {
 
   const State& state() const { return record.state; }
   const Shape& traced_shape(size_t k = 0) const { return traced[k]->shape; }
-  bool moved(size_t k, size_t axis) const {
-    return traced_shape(k)[axis] != in[k].shape()[axis];
-  }
+  bool moved(size_t k, size_t axis) const { return traced_shape(k)[axis] != in[k].shape()[axis]; }
   bool any_moved(size_t k) const { return !(traced_shape(k) == in[k].shape()); }
   // Whether a size may be one of the trace.
   bool suspicious(int64_t size) const { return changed.contains(size); }
@@ -48,7 +52,8 @@ bool unless_anything_moved(const Case& c) {
 bool broadcast(const Case& c) {
   if (c.in.size() > 1) {  // to the shape that they have together
     const std::vector<int>& slots = c.record.inputs;
-    if (!std::all_of(slots.begin() + 1, slots.end(), [&](int i) { return i == slots[1]; })) return true;
+    if (!std::all_of(slots.begin() + 1, slots.end(), [&](int i) { return i == slots[1]; }))
+      return true;
     if (slots.size() == 2) return true;
     // See BroadcastLike: the result has the shape of the array that is named again.
     const Shape &x = c.in[0].shape(), &like = c.in[1].shape();
@@ -64,8 +69,8 @@ bool broadcast(const Case& c) {
   return true;
 }
 
-// The sizes before and after the one that is inferred stand for axes that are as they were, or are no
-// size of the trace.
+// The sizes before and after the one that is inferred stand for axes that are as they were, or are
+// no size of the trace.
 bool reshape(const Case& c) {
   if (!c.any_moved(0)) return true;
   const Shape &from = c.traced_shape(), &to = c.state().shape(0);
@@ -73,16 +78,16 @@ bool reshape(const Case& c) {
   if (open == to.end()) return false;
   auto stands = [&](int64_t size, bool front) {
     int64_t covered = 1;
-    for (size_t i = 0; i < from.size() && covered < size; i++) {
+    for (size_t i = 0; i < from.size() && covered > 0 && covered < size; i++) {
       const size_t axis = front ? i : from.size() - 1 - i;
       if (c.moved(0, axis)) return false;
-      covered *= from[axis];
+      covered = times(covered, from[axis]);
     }
     return covered == size;
   };
   auto product = [](auto first, auto last) {
     int64_t n = 1;
-    for (; first != last; ++first) n *= *first;
+    for (; first != last; ++first) n = times(n, *first);
     return n;
   };
   if (stands(product(to.begin(), open), true) && stands(product(open + 1, to.end()), false)) {
@@ -92,7 +97,7 @@ bool reshape(const Case& c) {
     int64_t joined = 1;
     bool moved = false;
     for (size_t k = i; k < from.size(); k++) {
-      joined *= from[k];
+      joined = times(joined, from[k]);
       moved |= c.moved(0, k);
       if (moved && joined > 1 && std::find(to.begin(), to.end(), joined) != to.end()) return false;
     }
@@ -176,8 +181,8 @@ bool convolution(const Case& c) {
 // Factors come with transforms that depend on their length.
 bool fft(const Case& c) {
   for (int64_t axis : std::get<std::vector<int64_t>>(c.state().values[0])) {
-    if (c.moved(0, static_cast<size_t>(normalize_axis("fft", static_cast<int>(axis),
-                                                      c.in[0].ndim())))) {
+    if (c.moved(0, static_cast<size_t>(
+                       normalize_axis("fft", static_cast<int>(axis), c.in[0].ndim())))) {
       return false;
     }
   }
@@ -228,7 +233,7 @@ OtherSizes::OtherSizes(const TracedFunction& f, const Arrays& inputs) : f_(f), i
       int64_t product = 1;
       bool moved = false;
       for (size_t last = first; last < was.size(); last++) {
-        product *= was[last];
+        product = times(product, was[last]);
         moved |= was[last] != is[last] && was[last] != 1;
         if (moved) traced_.insert(product);
       }
@@ -247,8 +252,9 @@ void OtherSizes::check(const Record& r, const Arrays& in, const Avals& recorded)
   }
   if (rule_of(*r.primitive)({r, traced, in, recorded, traced_})) return;
   throw std::invalid_argument(
-      explain(r, "it may hold a size or position of the traced inputs, and cannot infer its output "
-                 "shapes"));
+      explain(r,
+              "it may hold a size or position of the traced inputs, and cannot infer its output "
+              "shapes"));
 }
 
 std::string OtherSizes::explain(const Record& r, const std::string& problem) const {

@@ -1,7 +1,7 @@
-// Calls of shapeless functions at sizes other than those of the trace. Most primitives mean the same at
-// any size; some have in their state a size or a position that may have been taken from the traced
-// inputs, and nothing tells whether it was. Such a record is refused where that makes a difference, so
-// that no size of the trace is taken for one of the call.
+// Calls of shapeless functions at sizes other than those of the trace. Most primitives mean the
+// same at any size; some have in their state a size or a position that may have been taken from the
+// traced inputs, and nothing tells whether it was. Such a record is refused where that makes a
+// difference, so that no size of the trace is taken for one of the call.
 #pragma once
 
 #include <set>

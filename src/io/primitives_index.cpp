@@ -53,8 +53,8 @@ Bounds update_bounds(const Writing& w, const SliceUpdate& op) {
   return out;
 }
 
-// Those of a slice, too; but in shapeless files, whose slices only heddle takes, what counts from the
-// end does so at any size.
+// Those of a slice, too; but in shapeless files, whose slices only heddle takes, what counts from
+// the end does so at any size.
 Bounds slice_bounds(const Writing& w, const Slice& op) {
   if (!w.to.for_mlx()) return {op.start, op.stop, op.step};
   const Shape& from = w.to.aval(w.in[0]).shape;

@@ -88,7 +88,8 @@ Array weight_gradient(const ConvolutionBackwardWeight& op, const Arrays& in, con
                            ints(c.strides), ints(c.input_dilation), groups, false, s);
   out = swapaxes(out, 0, -1,
                  s);  // (O, kernel..., C), where strides left a rest longer than the kernel
-  const bool strided = std::any_of(c.strides.begin(), c.strides.end(), [](int64_t n) { return n > 1; });
+  const bool strided =
+      std::any_of(c.strides.begin(), c.strides.end(), [](int64_t n) { return n > 1; });
   if (strided) out = slice(out, Shape(op.shape.size(), 0), op.shape, s);
   if (!c.flip) return out;
   std::vector<int> spatial(c.strides.size());

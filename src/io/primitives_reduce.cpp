@@ -196,7 +196,8 @@ Rows reduce_rows() {
 
 namespace {
 
-// A place that is counted from the end, which MLX's primitive cannot say, is right in what is sorted.
+// A place that is counted from the end, which MLX's primitive cannot say, is right in what is
+// sorted.
 template <class P>
 Spelling partition_spelling(const char* primitive, const char* sorting) {
   Spelling s{primitive};

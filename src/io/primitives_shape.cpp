@@ -174,7 +174,8 @@ Rows shape_rows() {
                        {op.sections ? indices : op.indices, int64_t{op.axis}, int64_t{op.sections}},
                        w.in, w.out);
     }
-    if (w.to.shapeless() && op.sections == 0) {  // only heddle takes it, and what counts from the end
+    if (w.to.shapeless() &&
+        op.sections == 0) {  // only heddle takes it, and what counts from the end
       return w.to.emit("Split", {op.indices, int64_t{op.axis}, int64_t{0}}, w.in, w.out);
     }
     if (in_order && parts.size() > 1) {

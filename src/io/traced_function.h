@@ -40,9 +40,9 @@ struct FunctionFile {
 };
 
 // Builds the function's graph on these inputs. At sizes other than the traced ones, throws
-// std::invalid_argument for a record that may hold one of those. What a record's reader refuses is told to `refuse`
-// with the record, and thrown on unless that throws; so are, with `verify`, results that differ
-// from what is recorded, which `refuse` must not pass over.
+// std::invalid_argument for a record that may hold one of those. What a record's reader refuses is
+// told to `refuse` with the record, and thrown on unless that throws; so are, with `verify`,
+// results that differ from what is recorded, which `refuse` must not pass over.
 using Refuse = std::function<void(const Record&, const std::string& problem)>;
 Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const Refuse& refuse);
 

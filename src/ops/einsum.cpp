@@ -225,12 +225,6 @@ Array arrange(const Term& t, const Labels& order, StreamOrDevice s) {
   return transpose(t.array, axes, s);
 }
 
-int64_t volume(const Expression& e, const Labels& labels) {
-  int64_t product = 1;
-  for (char c : labels) product *= e.sizes.at(c);
-  return product;
-}
-
 Shape sizes_of(const Expression& e, const Labels& labels) {
   Shape shape;
   for (char c : labels) shape.push_back(e.sizes.at(c));

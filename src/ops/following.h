@@ -1,5 +1,5 @@
-// Shapeless traces: what is traced now shall mean the same for inputs of other sizes. Ops that take a
-// size from one array to give it to another say so here, instead of keeping the number.
+// Shapeless traces: what is traced now shall mean the same for inputs of other sizes. Ops that take
+// a size from one array to give it to another say so here, instead of keeping the number.
 #pragma once
 
 #include "core/op.h"
@@ -31,12 +31,13 @@ Shape whole_sizes(const Array& a);
 // `x` broadcast to the shape that `like` has now or, in a shapeless trace, when it runs.
 Array broadcast_like(const Array& x, const Array& like, const Stream& s);
 
-// `x`, which has the shape of `like`: stated in a shapeless trace, where at another size it might not.
+// `x`, which has the shape of `like`: stated in a shapeless trace, where at another size it might
+// not.
 Array exactly_like(const Array& x, const Array& like, const Stream& s);
 
-// Inputs: an array, and those whose common shape it takes; of the last `kept` axes it keeps its own.
-// One that is named twice has the shape of the result: nothing may stretch it at another size. Named
-// three times, it is not to stretch the first either, which has its shape.
+// Inputs: an array, and those whose common shape it takes; of the last `kept` axes it keeps its
+// own. One that is named twice has the shape of the result: nothing may stretch it at another size.
+// Named three times, it is not to stretch the first either, which has its shape.
 class BroadcastLike final : public OpClass<BroadcastLike> {
  public:
   static constexpr const char* name = "BroadcastLike";

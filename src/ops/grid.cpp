@@ -118,8 +118,7 @@ Array tril(const Array& a, int k, StreamOrDevice s) {
 Array triu(const Array& a, int k, StreamOrDevice s) {
   check_matrix("triu", a);
   Stream stream = to_stream(s);
-  return where(lower_triangle_of(a, k - 1, stream), Array(0, a.dtype()), a,
-               stream);
+  return where(lower_triangle_of(a, k - 1, stream), Array(0, a.dtype()), a, stream);
 }
 
 Arrays meshgrid(const Arrays& arrays, bool sparse, const std::string& indexing, StreamOrDevice s) {

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
-#include "ops/index.h"
 #include "ops/following.h"
+#include "ops/index.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -52,12 +52,12 @@ std::optional<Arrays> ScatterAxis::vjp(const Arrays& in, const Arrays& g,
       out.push_back(put(g[0], zeros_like(in[2])));
     } else {
       // Only the value that stayed counts: write each one's number and see which is found.
-      Array number =
-          may_change_size(in[2])
-              ? reshape(cumsum(flatten(full_like(in[2], Array(1), int64, s), 0, -1, s), 0, false,
-                               true, s),
-                        shape_of_trace(in[2]), s)
-              : reshape(arange(0, static_cast<double>(in[2].size()), 1, int64, s), in[2].shape(), s);
+      Array number = may_change_size(in[2])
+                         ? reshape(cumsum(flatten(full_like(in[2], Array(1), int64, s), 0, -1, s),
+                                          0, false, true, s),
+                                   shape_of_trace(in[2]), s)
+                         : reshape(arange(0, static_cast<double>(in[2].size()), 1, int64, s),
+                                   in[2].shape(), s);
       Array last = put(full_like(in[0], Array(0), int64, s), number);
       out.push_back(where(equal(read(last), number, s), read(g[0]), zeros_like(in[2]), s));
     }

@@ -209,7 +209,8 @@ Array addmm(const Array& c, const Array& a, const Array& b, float alpha, float b
         name_of(c.dtype()), name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
   }
   // No array has the shape of the product, which the addend is to take.
-  if ((may_change_size(a) || may_change_size(b) || may_change_size(c)) && !same_as_product(a, b, c)) {
+  if ((may_change_size(a) || may_change_size(b) || may_change_size(c)) &&
+      !same_as_product(a, b, c)) {
     auto scaled = [&](const Array& x, float by) {
       return by == 1.0f ? x : multiply(x, Array(by, t), stream);
     };

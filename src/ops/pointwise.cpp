@@ -353,10 +353,12 @@ Array round(const Array& a, int decimals, StreamOrDevice s) {
   return astype(back, a.dtype(), s);
 }
 Array isnan(const Array& a, StreamOrDevice s) {
-  return is_inexact(a.dtype()) ? apply_pointwise(isnan_op, {a}, s) : full_like(a, Array(false), bool_, s);
+  return is_inexact(a.dtype()) ? apply_pointwise(isnan_op, {a}, s)
+                               : full_like(a, Array(false), bool_, s);
 }
 Array isinf(const Array& a, StreamOrDevice s) {
-  return is_inexact(a.dtype()) ? apply_pointwise(isinf_op, {a}, s) : full_like(a, Array(false), bool_, s);
+  return is_inexact(a.dtype()) ? apply_pointwise(isinf_op, {a}, s)
+                               : full_like(a, Array(false), bool_, s);
 }
 Array isfinite(const Array& a, StreamOrDevice s) {
   return logical_not(logical_or(isinf(a, s), isnan(a, s), s), s);

@@ -138,7 +138,8 @@ std::optional<Arrays> Flatten::vjp(const Arrays& in, const Arrays& g, const std:
   const Shape& from = in[0].shape();
   if (from.empty()) return Arrays{squeeze(g[0])};
   Shape whole = shape_of_trace(in[0], start_axis);
-  return Arrays{unflatten(g[0], start_axis, Shape(whole.begin() + start_axis, whole.begin() + end_axis + 1))};
+  return Arrays{
+      unflatten(g[0], start_axis, Shape(whole.begin() + start_axis, whole.begin() + end_axis + 1))};
 }
 std::optional<Op::Batched> Flatten::vmap(const Arrays& in, const std::vector<int>& axes,
                                          const Stream& s) const {

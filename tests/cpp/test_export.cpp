@@ -87,6 +87,20 @@ TEST_CASE("several traces and named arguments in one file") {
   CHECK_THROWS_AS(f({one}, {{"other", one}}), std::invalid_argument);
 }
 
+TEST_CASE("shapeless functions follow sizes or say that they cannot") {
+  Path path(".heddle");
+  ExportOptions shapeless{true, ""};
+  auto rows = [](const Arrays& a) { return Arrays{add(mean(a[0], {1}, true), zeros_like(a[0]))}; };
+  export_function(path.text(), rows, {ones({2, 3})}, shapeless);
+  CHECK(all_equal(import_function(path.text())({ones({4, 5})})[0], ones({4, 5})));
+
+  auto literal = [](const Arrays& a) { return Arrays{reshape(a[0], {a[0].shape(0), -1})}; };
+  export_function(path.text(), literal, {ones({2, 2, 3})}, shapeless);
+  ImportedFunction f = import_function(path.text());
+  CHECK(f({ones({2, 2, 3})})[0].shape() == Shape{2, 6});
+  CHECK_THROWS_AS(f({ones({4, 2, 3})}), std::invalid_argument);
+}
+
 TEST_CASE("a failed export leaves nothing") {
   Path path(".mlxfn");
   auto fails = [](const Arrays&) -> Arrays { throw std::runtime_error("own"); };

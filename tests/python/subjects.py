@@ -1,4 +1,4 @@
-"""What tests ask of samples: their differentiable parts and gradients, and inputs of other sizes."""
+"""What tests ask of samples: differentiable parts, gradients, inputs of other sizes."""
 
 import numpy as np
 

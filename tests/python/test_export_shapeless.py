@@ -1,17 +1,17 @@
-"""Shapeless files at other sizes than those of the trace: the right answer, or a refusal by name."""
+"""Shapeless files at other sizes than those of the trace: right, or refused by name."""
 
 import pickle
 import subprocess
 import sys
 
-import heddle.nn as nn
 import numpy as np
 import pytest
-from heddle.utils import tree_flatten, tree_unflatten
 
 import checks
+import heddle.nn as nn
 import samples
 from engines import IS_HEDDLE, mx, reference
+from heddle.utils import tree_flatten, tree_unflatten
 from subjects import FLOATING, differentiable, gradient_of, grown, smooth_dtypes
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="MLX keeps sizes of the trace")
@@ -187,7 +187,7 @@ pickle.dump(results, open(sys.argv[2], "wb"))
 
 
 def in_mlx(folder, jobs):
-    """What MLX, in a process of its own, makes of files and arrays: lists of results, or refusals."""
+    """What MLX, in a process of its own, makes of files and arrays: results, or a refusal."""
     (folder / "jobs").write_bytes(pickle.dumps(jobs))
     command = [sys.executable, "-c", RUN, str(folder / "jobs"), str(folder / "results")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
@@ -335,7 +335,8 @@ def test_programs_at_another_size(name, suffix, tmp_path):
     else:
         assert near(first(imported(y)), function(mx, y))
     if suffix == "mlxfn":
-        for value, result in zip((x, y), in_mlx(tmp_path, [(path, [np.array(v)]) for v in (x, y)])):
+        results = in_mlx(tmp_path, [(path, [np.array(value)]) for value in (x, y)])
+        for value, result in zip((x, y), results, strict=True):
             if isinstance(result, str):
                 assert "cannot infer" in result or refuses, result  # as for its own files
             elif value is x or not refuses:

@@ -413,22 +413,6 @@ def test_shapeless_follows_shapes():
         np.testing.assert_allclose(to_numpy(function(x, y)), to_numpy(wanted), rtol=1e-6)
 
 
-@pytest.mark.skipif(not IS_HEDDLE, reason="MLX's scatter cannot be traced shapeless")
-def test_shapeless_index_write_follows_the_size():
-    def write(x, index, value):
-        x = x + 0
-        x[index, :, 1:-1] = value
-        x[-1, index, ::2] += x[0, index, ::2]
-        return x
-
-    index = mx.array([0, 2])
-    compiled = mx.compile(write, shapeless=True)
-    for size in (4, 7):
-        x, value = mx.zeros((3, 3, size)), mx.random.normal((2, 3, size - 2))
-        expected = write(x, index, value)
-        assert mx.array_equal(compiled(x, index, value), expected)
-
-
 @pytest.mark.skipif(not IS_HEDDLE, reason="MLX starts a compiler")
 def test_first_call_starts_no_process(monkeypatch):
     """Nothing can be started with an empty PATH, and no child's time is ever accounted."""
