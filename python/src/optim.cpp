@@ -51,11 +51,20 @@ void bind_optim(nb::module_& parent) {
   bind_formula<double>(m, "adagrad", [=](double eps) { return Adagrad(given, eps); });
   bind_formula<double, double>(m, "adadelta",
                                [=](double rho, double eps) { return AdaDelta(given, rho, eps); });
-  bind_formula<double, double, double, bool, double>(
+  using Factors = std::optional<std::pair<Array, Array>>;
+  bind_formula<double, double, double, bool, double, Factors>(
       m, "adam",
-      [=](double beta1, double beta2, double eps, bool bias_correction, double weight_decay) {
-        return AdamW(given, {beta1, beta2, eps, bias_correction, weight_decay});
+      [=](double beta1, double beta2, double eps, bool bias_correction, double weight_decay,
+          const Factors& factors) {
+        AdamW adam(given, {beta1, beta2, eps, bias_correction, weight_decay});
+        if (factors) adam.share({factors->first, factors->second});
+        return adam;
       });
+  m.def("adam_corrections", [](const Array& gradient, const Array& rate, const Array& step,
+                               double beta1, double beta2) {
+    const Adam::Corrections c = Adam::corrections(rate, step, beta1, beta2, gradient.dtype());
+    return nb::make_tuple(wrap(c.m), wrap(c.v));
+  });
   bind_formula<double, double, double>(m, "adamax", [=](double beta1, double beta2, double eps) {
     return Adamax(given, {.beta1 = beta1, .beta2 = beta2, .eps = eps});
   });

@@ -194,6 +194,25 @@ class Adam(Optimizer):
         """By how much parameters decay apart from their gradients, in units of the rate."""
         return 0.0
 
+    # While gradients are applied: what corrects the bias, by dtype; all parameters share it.
+    _corrections: dict | None = None
+
+    def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
+        self._corrections = {}
+        try:
+            return super().apply_gradients(gradients, parameters)
+        finally:
+            self._corrections = None
+
+    def _corrected(self, gradient: mx.array) -> tuple | None:
+        shared = self._corrections
+        if not self.bias_correction or shared is None:
+            return None
+        if gradient.dtype not in shared:
+            rate = self.state["learning_rate"]
+            shared[gradient.dtype] = _optim.adam_corrections(gradient, rate, self.step, *self.betas)
+        return shared[gradient.dtype]
+
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
         return _optim.adam(
             *_single(self, gradient, parameter, state),
@@ -201,6 +220,7 @@ class Adam(Optimizer):
             self.eps,
             self.bias_correction,
             self._decoupled_decay(),
+            self._corrected(gradient),
         )
 
 
