@@ -170,10 +170,14 @@ struct PackedMatrix::Parts {
 };
 
 PackedMatrix::PackedMatrix(const MatmulRequest& request, const void* b) {
-  ThreadLimit limit(1);
   MatmulRequest r = request;
   r.pack_b = packed_beforehand;
-  auto parts = std::make_unique<Parts>(cache().find(r, [&] { return make_matmul(r); }));
+  std::unique_ptr<Parts> parts;
+  {
+    ThreadLimit one(1);
+    parts = std::make_unique<Parts>(cache().find(r, [&] { return make_matmul(r); }));
+  }
+  ThreadLimit all;  // rearranging has no sums to split
   memory from(desc_of(r.b), engine(), const_cast<void*>(b));
   memory to(parts->b, engine(), parts->packed.data());
   ::dnnl::reorder(from, to).execute(stream(), from, to);
