@@ -2,8 +2,8 @@
 //
 // An op builds a node at once (shape, dtype and argument errors are raised there) and computes
 // nothing. eval() computes; afterwards the node holds a buffer and lets go of its inputs.
-// Handles may be copied and released on any thread; one array object must not be assigned to from two
-// threads at once.
+// Handles may be copied and released on any thread; one array object must not be assigned to from
+// two threads at once.
 #pragma once
 
 #include <initializer_list>
@@ -26,7 +26,8 @@ struct Node;
 class Array {
  public:
   Array() = default;  // no array; only assignment and operator bool are allowed
-  // Scalars: float32 from floating values, int32 from integers, bool from bool, unless a dtype is given.
+  // Scalars: float32 from floating values, int32 from integers, bool from bool, unless a dtype is
+  // given.
   template <class T>
     requires(std::is_arithmetic_v<T> || std::is_same_v<T, complex64_t> ||
              std::is_same_v<T, float16_t> || std::is_same_v<T, bfloat16_t>)
@@ -76,8 +77,9 @@ class Array {
   bool is_available() const;  // evaluated and not waiting for a stream
   void eval() const;          // computes this array; see heddle::eval
 
-  // Evaluated arrays only (data, strides) or evaluating on demand (item). What a caller writes through
-  // data() is seen by every array that shares the memory; that of mapped files cannot be written.
+  // Evaluated arrays only (data, strides) or evaluating on demand (item). What a caller writes
+  // through data() is seen by every array that shares the memory; that of mapped files cannot be
+  // written.
   template <class T>
   const T* data() const {
     return static_cast<const T*>(raw_data());

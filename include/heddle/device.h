@@ -1,5 +1,5 @@
-// Devices and streams. A stream is an ordered queue of work that belongs to the thread that made it;
-// evaluating work of another thread's stream is refused. Default streams are per thread.
+// Devices and streams. A stream is an ordered queue of work that belongs to the thread that made
+// it; evaluating work of another thread's stream is refused. Default streams are per thread.
 #pragma once
 
 #include <cstdint>
@@ -58,9 +58,9 @@ void set_default_device(const Device& d);  // process-wide
 bool is_available(const Device& d);
 int device_count(Device::Type type);
 
-Stream default_stream(const Device& d);     // of the calling thread
-void set_default_stream(const Stream& s);   // of the calling thread
-Stream new_stream(const Device& d);         // owned by the calling thread
+Stream default_stream(const Device& d);            // of the calling thread
+void set_default_stream(const Stream& s);          // of the calling thread
+Stream new_stream(const Device& d);                // owned by the calling thread
 Stream new_thread_unsafe_stream(const Device& d);  // usable from any thread, one at a time
 ThreadLocalStream new_thread_local_stream(const Device& d);
 void clear_streams();  // ends all streams of the calling thread; its default stream is made anew

@@ -66,8 +66,8 @@ constexpr size_t size_of(Dtype t) {
   return sizes[static_cast<int>(t)];
 }
 
-std::string_view name_of(Dtype t);           // "float32", "bool"
-std::string_view name_of(DtypeCategory c);   // "floating"
+std::string_view name_of(Dtype t);          // "float32", "bool"
+std::string_view name_of(DtypeCategory c);  // "floating"
 
 constexpr bool is_bool(Dtype t) { return t == Dtype::bool_; }
 constexpr bool is_unsigned(Dtype t) { return t >= Dtype::uint8 && t <= Dtype::uint64; }
@@ -92,20 +92,34 @@ DtypeCategory category_of(Dtype t);
 // The dtype of a C++ element type: dtype_of<float> == float32.
 template <class T>
 inline constexpr Dtype dtype_of = Dtype::float32;
-template <> inline constexpr Dtype dtype_of<bool> = Dtype::bool_;
-template <> inline constexpr Dtype dtype_of<uint8_t> = Dtype::uint8;
-template <> inline constexpr Dtype dtype_of<uint16_t> = Dtype::uint16;
-template <> inline constexpr Dtype dtype_of<uint32_t> = Dtype::uint32;
-template <> inline constexpr Dtype dtype_of<uint64_t> = Dtype::uint64;
-template <> inline constexpr Dtype dtype_of<int8_t> = Dtype::int8;
-template <> inline constexpr Dtype dtype_of<int16_t> = Dtype::int16;
-template <> inline constexpr Dtype dtype_of<int32_t> = Dtype::int32;
-template <> inline constexpr Dtype dtype_of<int64_t> = Dtype::int64;
-template <> inline constexpr Dtype dtype_of<float16_t> = Dtype::float16;
-template <> inline constexpr Dtype dtype_of<float> = Dtype::float32;
-template <> inline constexpr Dtype dtype_of<double> = Dtype::float64;
-template <> inline constexpr Dtype dtype_of<bfloat16_t> = Dtype::bfloat16;
-template <> inline constexpr Dtype dtype_of<complex64_t> = Dtype::complex64;
+template <>
+inline constexpr Dtype dtype_of<bool> = Dtype::bool_;
+template <>
+inline constexpr Dtype dtype_of<uint8_t> = Dtype::uint8;
+template <>
+inline constexpr Dtype dtype_of<uint16_t> = Dtype::uint16;
+template <>
+inline constexpr Dtype dtype_of<uint32_t> = Dtype::uint32;
+template <>
+inline constexpr Dtype dtype_of<uint64_t> = Dtype::uint64;
+template <>
+inline constexpr Dtype dtype_of<int8_t> = Dtype::int8;
+template <>
+inline constexpr Dtype dtype_of<int16_t> = Dtype::int16;
+template <>
+inline constexpr Dtype dtype_of<int32_t> = Dtype::int32;
+template <>
+inline constexpr Dtype dtype_of<int64_t> = Dtype::int64;
+template <>
+inline constexpr Dtype dtype_of<float16_t> = Dtype::float16;
+template <>
+inline constexpr Dtype dtype_of<float> = Dtype::float32;
+template <>
+inline constexpr Dtype dtype_of<double> = Dtype::float64;
+template <>
+inline constexpr Dtype dtype_of<bfloat16_t> = Dtype::bfloat16;
+template <>
+inline constexpr Dtype dtype_of<complex64_t> = Dtype::complex64;
 
 template <class T>
 struct TypeTag {
@@ -116,20 +130,34 @@ struct TypeTag {
 template <class F>
 decltype(auto) visit_dtype(Dtype t, F&& f) {
   switch (t) {
-    case Dtype::bool_: return f(TypeTag<bool>{});
-    case Dtype::uint8: return f(TypeTag<uint8_t>{});
-    case Dtype::uint16: return f(TypeTag<uint16_t>{});
-    case Dtype::uint32: return f(TypeTag<uint32_t>{});
-    case Dtype::uint64: return f(TypeTag<uint64_t>{});
-    case Dtype::int8: return f(TypeTag<int8_t>{});
-    case Dtype::int16: return f(TypeTag<int16_t>{});
-    case Dtype::int32: return f(TypeTag<int32_t>{});
-    case Dtype::int64: return f(TypeTag<int64_t>{});
-    case Dtype::float16: return f(TypeTag<float16_t>{});
-    case Dtype::float32: return f(TypeTag<float>{});
-    case Dtype::float64: return f(TypeTag<double>{});
-    case Dtype::bfloat16: return f(TypeTag<bfloat16_t>{});
-    case Dtype::complex64: return f(TypeTag<complex64_t>{});
+    case Dtype::bool_:
+      return f(TypeTag<bool>{});
+    case Dtype::uint8:
+      return f(TypeTag<uint8_t>{});
+    case Dtype::uint16:
+      return f(TypeTag<uint16_t>{});
+    case Dtype::uint32:
+      return f(TypeTag<uint32_t>{});
+    case Dtype::uint64:
+      return f(TypeTag<uint64_t>{});
+    case Dtype::int8:
+      return f(TypeTag<int8_t>{});
+    case Dtype::int16:
+      return f(TypeTag<int16_t>{});
+    case Dtype::int32:
+      return f(TypeTag<int32_t>{});
+    case Dtype::int64:
+      return f(TypeTag<int64_t>{});
+    case Dtype::float16:
+      return f(TypeTag<float16_t>{});
+    case Dtype::float32:
+      return f(TypeTag<float>{});
+    case Dtype::float64:
+      return f(TypeTag<double>{});
+    case Dtype::bfloat16:
+      return f(TypeTag<bfloat16_t>{});
+    case Dtype::complex64:
+      return f(TypeTag<complex64_t>{});
   }
   __builtin_unreachable();
 }
@@ -138,10 +166,14 @@ decltype(auto) visit_dtype(Dtype t, F&& f) {
 template <class F>
 decltype(auto) visit_width(size_t bytes, F&& f) {
   switch (bytes) {
-    case 1: return f(TypeTag<uint8_t>{});
-    case 2: return f(TypeTag<uint16_t>{});
-    case 4: return f(TypeTag<uint32_t>{});
-    default: return f(TypeTag<uint64_t>{});
+    case 1:
+      return f(TypeTag<uint8_t>{});
+    case 2:
+      return f(TypeTag<uint16_t>{});
+    case 4:
+      return f(TypeTag<uint32_t>{});
+    default:
+      return f(TypeTag<uint64_t>{});
   }
 }
 

@@ -2,7 +2,8 @@
 // runs anywhere, without the code that it was traced from. Two formats:
 //   .mlxfn    MLX's own: each library runs the other's files. Operations that MLX cannot hold are
 //             written as compositions of ones that it can.
-//   .heddle   a safetensors container with the program as JSON in its metadata: each operation as it
+//   .heddle   a safetensors container with the program as JSON in its metadata: each operation as
+//   it
 //             is, arguments by name and the structure of results included.
 // The suffix of the path decides what is written, the content of a file what is read.
 //
@@ -38,7 +39,8 @@ struct ExportOptions {
 
 // Writes `fun`, traced with these examples, to `path`. Throws std::invalid_argument for operations
 // that the format cannot hold, by name, and for a function that reads an example by another
-// way than its arguments; std::runtime_error if the file cannot be written. Passes what `fun` throws.
+// way than its arguments; std::runtime_error if the file cannot be written. Passes what `fun`
+// throws.
 void export_function(const std::string& path, const ExportedFunction& fun, const Arrays& args,
                      const NamedArguments& named = {}, const ExportOptions& options = {});
 void export_function(const std::string& path, const std::function<Arrays(const Arrays&)>& fun,
@@ -117,7 +119,7 @@ struct ExportRecord {
     Dtype dtype;
   };
   std::string type;
-  std::vector<Named> inputs;   // of the function, or of a primitive
+  std::vector<Named> inputs;  // of the function, or of a primitive
   std::vector<Named> outputs;
   std::vector<std::pair<std::string, std::string>> keywords;  // argument, array
   std::vector<std::pair<std::string, Array>> constants;

@@ -1,6 +1,6 @@
-// Transformations of functions of arrays: derivatives, batching, compilation. Each takes a function and
-// gives a function (or results); they nest in any order. Functions must be pure but for arrays that they
-// capture; they may run more than once. Safe to use from several threads.
+// Transformations of functions of arrays: derivatives, batching, compilation. Each takes a function
+// and gives a function (or results); they nest in any order. Functions must be pure but for arrays
+// that they capture; they may run more than once. Safe to use from several threads.
 #pragma once
 
 #include <functional>
@@ -14,27 +14,31 @@ namespace heddle {
 
 using Function = std::function<Arrays(const Arrays&)>;
 
-// Outputs of `fun` at `primals`, and the products of `cotangents` (one per output, of its shape) with
-// its Jacobian, one per primal. Throws std::invalid_argument if shapes or counts do not fit.
+// Outputs of `fun` at `primals`, and the products of `cotangents` (one per output, of its shape)
+// with its Jacobian, one per primal. Throws std::invalid_argument if shapes or counts do not fit.
 std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals, const Arrays& cotangents);
 
 // Outputs of `fun` at `primals`, and the product of its Jacobian with `tangents`, one per output.
 std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const Arrays& tangents);
 
-// Values and gradients of the first output, which must be a scalar, with respect to inputs `argnums`.
-std::function<std::pair<Arrays, Arrays>(const Arrays&)> value_and_grad(
-    Function fun, std::vector<int> argnums = {0});
+// Values and gradients of the first output, which must be a scalar, with respect to inputs
+// `argnums`.
+std::function<std::pair<Arrays, Arrays>(const Arrays&)> value_and_grad(Function fun,
+                                                                       std::vector<int> argnums = {
+                                                                           0});
 Function grad(Function fun, std::vector<int> argnums = {0});
 
-// `fun` over the axis in_axes[i] of input i (no_batch_axis: the whole input each time), results along
-// out_axes[k]. The shorter lists are filled with zeros.
+// `fun` over the axis in_axes[i] of input i (no_batch_axis: the whole input each time), results
+// along out_axes[k]. The shorter lists are filled with zeros.
 inline constexpr int no_batch_axis = INT32_MIN;
 Function vmap(Function fun, std::vector<int> in_axes = {}, std::vector<int> out_axes = {});
 
-// The same where the axes of the outputs are known only after `fun` has run: `out_axes` is asked then.
+// The same where the axes of the outputs are known only after `fun` has run: `out_axes` is asked
+// then.
 Function vmap(Function fun, std::vector<int> in_axes, std::function<std::vector<int>()> out_axes);
 
-// The same function; its intermediate values are computed, and drawn alike, again for the derivative.
+// The same function; its intermediate values are computed, and drawn alike, again for the
+// derivative.
 Function checkpoint(Function fun);
 
 // Derivative and batching rules of the caller's own, in place of those of `fun`.
@@ -49,8 +53,8 @@ struct CustomRules {
 Function custom_function(Function fun, CustomRules rules);
 
 // Traces `fun` once per combination of input shapes and dtypes (shapeless: of ranks and dtypes) and
-// afterwards replays the simplified program. Arrays that `fun` captures are constants of the program.
-// Inside, arrays must not be evaluated.
+// afterwards replays the simplified program. Arrays that `fun` captures are constants of the
+// program. Inside, arrays must not be evaluated.
 Function compile(Function fun, bool shapeless = false);
 
 // The global switch; at start off if MLX_DISABLE_COMPILE is set.

@@ -33,7 +33,8 @@ inline CustomKernelFunction metal_kernel(const std::string&, const std::vector<s
                                          const std::string& = "", bool = true, bool = false,
                                          const CompileOptions& = {}) {
   return refusing_kernel(
-      "[metal_kernel] No Metal back-end. Metal source runs on Apple's GPUs only; heddle computes on "
+      "[metal_kernel] No Metal back-end. Metal source runs on Apple's GPUs only; heddle computes "
+      "on "
       "the CPU.");
 }
 inline CustomKernelFunction cuda_kernel(const std::string&, const std::vector<std::string>&,

@@ -60,7 +60,9 @@ inline Array load(std::shared_ptr<io::Reader> from, StreamOrDevice s = {}) {
   std::string label = from->label();
   return load(io::bytes_of(std::move(from)), label, s);
 }
-inline void save(std::shared_ptr<io::Writer> to, const Array& a) { save(io::bytes_to(std::move(to)), a); }
+inline void save(std::shared_ptr<io::Writer> to, const Array& a) {
+  save(io::bytes_to(std::move(to)), a);
+}
 inline SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> from, StreamOrDevice s = {}) {
   std::string label = from->label();
   return load_safetensors(io::bytes_of(std::move(from)), label, s);

@@ -18,7 +18,9 @@ namespace heddle {
 inline Array arange(double start, double stop, Dtype dtype, StreamOrDevice s = {}) {
   return arange(start, stop, 1.0, dtype, s);
 }
-inline Array arange(double start, double stop, StreamOrDevice s) { return arange(start, stop, 1.0, s); }
+inline Array arange(double start, double stop, StreamOrDevice s) {
+  return arange(start, stop, 1.0, s);
+}
 inline Array arange(double stop, Dtype dtype, StreamOrDevice s = {}) {
   return arange(0.0, stop, 1.0, dtype, s);
 }
@@ -51,7 +53,9 @@ inline Array flatten(const Array& a, StreamOrDevice s) { return flatten(a, 0, -1
 inline Array flip(const Array& a, int axis, StreamOrDevice s = {}) {
   return flip(a, std::vector<int>{axis}, s);
 }
-inline Arrays split(const Array& a, int sections, StreamOrDevice s) { return split(a, sections, 0, s); }
+inline Arrays split(const Array& a, int sections, StreamOrDevice s) {
+  return split(a, sections, 0, s);
+}
 inline Arrays split(const Array& a, const Shape& indices, StreamOrDevice s) {
   return split(a, indices, 0, s);
 }
@@ -139,8 +143,8 @@ inline Array slice(const Array& a, std::initializer_list<int> start, const Shape
                    const Shape& step, StreamOrDevice s = {}) {
   return slice(a, Shape(start.begin(), start.end()), stop, step, s);
 }
-inline Array slice_update(const Array& a, const Array& update, const Shape& start, const Shape& stop,
-                          const Shape& step, StreamOrDevice s) {
+inline Array slice_update(const Array& a, const Array& update, const Shape& start,
+                          const Shape& stop, const Shape& step, StreamOrDevice s) {
   return slice_update(a, update, start, stop, step, Combine::assign, s);
 }
 inline Array slice_update_add(const Array& a, const Array& update, const Shape& start,
@@ -226,14 +230,17 @@ inline Array std(const Array& a, StreamOrDevice s) { return std(a, false, 0, s);
 inline Array argmax(const Array& a, StreamOrDevice s) { return argmax(a, false, s); }
 inline Array argmin(const Array& a, StreamOrDevice s) { return argmin(a, false, s); }
 inline Array logsumexp(const Array& a, StreamOrDevice s) { return logsumexp(a, false, s); }
-inline std::pair<Array, Array> minmax(const Array& a, StreamOrDevice s) { return minmax(a, false, s); }
+inline std::pair<Array, Array> minmax(const Array& a, StreamOrDevice s) {
+  return minmax(a, false, s);
+}
 inline Array array_equal(const Array& a, const Array& b, StreamOrDevice s) {
   return array_equal(a, b, false, s);
 }
 inline Array round(const Array& a, StreamOrDevice s) { return round(a, 0, s); }
 inline Array positive(const Array& a, StreamOrDevice = {}) { return a; }
 
-// --- scans: over the flattened array, or in another dtype ------------------------------------------
+// --- scans: over the flattened array, or in another dtype
+// ------------------------------------------
 
 inline Array cumsum(const Array& a, int axis, bool reverse, bool inclusive,
                     std::optional<Dtype> dtype, StreamOrDevice s = {}) {

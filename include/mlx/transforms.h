@@ -1,5 +1,5 @@
-// Transformations in MLX's forms: of functions of one array, and of a list with one result. heddle's
-// own take a list and give a list.
+// Transformations in MLX's forms: of functions of one array, and of a list with one result.
+// heddle's own take a list and give a list.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,8 @@ using SimpleValueAndGradFn =
 namespace detail {
 
 inline ListFunction as_list(UnaryFunction fun) {
-  return [fun = std::move(fun)](const std::vector<array>& x) { return std::vector<array>{fun(x[0])}; };
+  return
+      [fun = std::move(fun)](const std::vector<array>& x) { return std::vector<array>{fun(x[0])}; };
 }
 inline ListFunction as_list(BinaryFunction fun) {
   return [fun = std::move(fun)](const std::vector<array>& x) {
@@ -36,8 +37,8 @@ inline ListFunction as_list(ReducedFunction fun) {
 // --- products with Jacobians ------------------------------------------------------------------
 
 inline std::pair<std::vector<array>, std::vector<array>> vjp(const ListFunction& fun,
-                                                            const std::vector<array>& primals,
-                                                            const std::vector<array>& cotangents) {
+                                                             const std::vector<array>& primals,
+                                                             const std::vector<array>& cotangents) {
   return heddle::vjp(fun, primals, cotangents);
 }
 inline std::pair<array, array> vjp(const UnaryFunction& fun, const array& primal,
@@ -46,8 +47,8 @@ inline std::pair<array, array> vjp(const UnaryFunction& fun, const array& primal
   return {out[0], gradients[0]};
 }
 inline std::pair<std::vector<array>, std::vector<array>> jvp(const ListFunction& fun,
-                                                            const std::vector<array>& primals,
-                                                            const std::vector<array>& tangents) {
+                                                             const std::vector<array>& primals,
+                                                             const std::vector<array>& tangents) {
   return heddle::jvp(fun, primals, tangents);
 }
 inline std::pair<array, array> jvp(const UnaryFunction& fun, const array& primal,
@@ -56,7 +57,8 @@ inline std::pair<array, array> jvp(const UnaryFunction& fun, const array& primal
   return {out[0], tangents[0]};
 }
 
-// --- gradients: of a function with one result, or of the first of several --------------------------
+// --- gradients: of a function with one result, or of the first of several
+// --------------------------
 
 inline ValueAndGradFn value_and_grad(const ListFunction& fun, const std::vector<int>& argnums) {
   return heddle::value_and_grad(fun, argnums);
@@ -66,11 +68,11 @@ inline ValueAndGradFn value_and_grad(const ListFunction& fun, int argnum = 0) {
 }
 inline SimpleValueAndGradFn value_and_grad(const ReducedFunction& fun,
                                            const std::vector<int>& argnums) {
-  return [inner = heddle::value_and_grad(detail::as_list(fun), argnums)](
-             const std::vector<array>& x) {
-    auto [values, gradients] = inner(x);
-    return std::pair{values[0], gradients};
-  };
+  return
+      [inner = heddle::value_and_grad(detail::as_list(fun), argnums)](const std::vector<array>& x) {
+        auto [values, gradients] = inner(x);
+        return std::pair{values[0], gradients};
+      };
 }
 inline SimpleValueAndGradFn value_and_grad(const ReducedFunction& fun, int argnum = 0) {
   return value_and_grad(fun, std::vector<int>{argnum});
@@ -90,10 +92,12 @@ inline ListFunction grad(const ReducedFunction& fun, int argnum = 0) {
   return heddle::grad(detail::as_list(fun), {argnum});
 }
 inline UnaryFunction grad(const UnaryFunction& fun) {
-  return [inner = heddle::grad(detail::as_list(fun), {0})](const array& x) { return inner({x})[0]; };
+  return
+      [inner = heddle::grad(detail::as_list(fun), {0})](const array& x) { return inner({x})[0]; };
 }
 
-// --- batching ----------------------------------------------------------------------------------------
+// --- batching
+// ----------------------------------------------------------------------------------------
 
 inline ListFunction vmap(const ListFunction& fun, const std::vector<int>& in_axes = {},
                          const std::vector<int>& out_axes = {}) {
@@ -111,13 +115,13 @@ inline BinaryFunction vmap(const BinaryFunction& fun, int in_axis_a = 0, int in_
   };
 }
 
-// --- own rules, compiling --------------------------------------------------------------------------
+// --- own rules, compiling
+// --------------------------------------------------------------------------
 
 inline ListFunction custom_function(
     ListFunction fun,
-    std::optional<std::function<std::vector<array>(const std::vector<array>&,
-                                                   const std::vector<array>&,
-                                                   const std::vector<array>&)>>
+    std::optional<std::function<std::vector<array>(
+        const std::vector<array>&, const std::vector<array>&, const std::vector<array>&)>>
         fun_vjp = std::nullopt,
     std::optional<std::function<std::vector<array>(
         const std::vector<array>&, const std::vector<array>&, const std::vector<int>&)>>
@@ -132,10 +136,10 @@ inline ListFunction custom_function(
   return heddle::custom_function(std::move(fun), std::move(rules));
 }
 inline ListFunction custom_vjp(
-    ListFunction fun, std::function<std::vector<array>(const std::vector<array>&,
-                                                       const std::vector<array>&,
-                                                       const std::vector<array>&)>
-                          fun_vjp) {
+    ListFunction fun,
+    std::function<std::vector<array>(const std::vector<array>&, const std::vector<array>&,
+                                     const std::vector<array>&)>
+        fun_vjp) {
   return custom_function(std::move(fun), std::move(fun_vjp));
 }
 

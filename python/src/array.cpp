@@ -21,16 +21,12 @@ struct ArrayLike {};
 
 template <class T>
 PyObject* python_value(T v) {
-  if constexpr (std::is_same_v<T, bool>)
-    return PyBool_FromLong(v);
+  if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(v);
   else if constexpr (std::is_same_v<T, complex64_t>)
     return PyComplex_FromDoubles(v.real(), v.imag());
-  else if constexpr (std::is_unsigned_v<T>)
-    return PyLong_FromUnsignedLongLong(v);
-  else if constexpr (std::is_integral_v<T>)
-    return PyLong_FromLongLong(v);
-  else
-    return PyFloat_FromDouble(static_cast<double>(v));
+  else if constexpr (std::is_unsigned_v<T>) return PyLong_FromUnsignedLongLong(v);
+  else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(v);
+  else return PyFloat_FromDouble(static_cast<double>(v));
 }
 
 nb::object item(const Array& a) {

@@ -14,20 +14,22 @@ void bind_attention(nb::module_& fast) {
         if (auto* text = std::get_if<std::string>(&mask)) {
           mode = *text;
           if (mode != "causal") {
-            throw std::invalid_argument(
-                "[scaled_dot_product_attention] invalid mask option '" + mode +
-                "'. Must be 'causal', or an array.");
+            throw std::invalid_argument("[scaled_dot_product_attention] invalid mask option '" +
+                                        mode + "'. Must be 'causal', or an array.");
           }
         } else if (auto* given = std::get_if<Array>(&mask)) {
           array = *given;
         }
-        return fast::scaled_dot_product_attention(q, k, v, scale, mode, array, sinks, force_fused, s);
+        return fast::scaled_dot_product_attention(q, k, v, scale, mode, array, sinks, force_fused,
+                                                  s);
       },
       "q"_a, "k"_a, "v"_a, nb::kw_only(), "scale"_a, "mask"_a = nb::none(), "sinks"_a = nb::none(),
       "force_fused"_a = false, "stream"_a = nb::none(),
-      nb::sig("def scaled_dot_product_attention(q: array, k: array, v: array, *, scale: float, mask: "
-              "Union[None, str, array] = None, sinks: Optional[array] = None, force_fused: bool = False, "
-              "stream: StreamOrDevice = None) -> array"),
+      nb::sig(
+          "def scaled_dot_product_attention(q: array, k: array, v: array, *, scale: float, mask: "
+          "Union[None, str, array] = None, sinks: Optional[array] = None, force_fused: bool = "
+          "False, "
+          "stream: StreamOrDevice = None) -> array"),
       R"(``softmax(scale * q @ k.T + mask) @ v`` without a score matrix in memory.
 
 Args:
@@ -53,8 +55,10 @@ Raises:
       },
       "a"_a, "dims"_a, nb::kw_only(), "traditional"_a, "base"_a.none(), "scale"_a, "offset"_a,
       "freqs"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig("def rope(a: array, dims: int, *, traditional: bool, base: Optional[float], scale: float, "
-              "offset: Union[int, array], freqs: Optional[array] = None, stream: StreamOrDevice = None) -> "
+      nb::sig("def rope(a: array, dims: int, *, traditional: bool, base: Optional[float], scale: "
+              "float, "
+              "offset: Union[int, array], freqs: Optional[array] = None, stream: StreamOrDevice = "
+              "None) -> "
               "array"),
       R"(Rotary position embedding.
 

@@ -12,13 +12,14 @@ void bind_block_products(nb::module_& m) {
   m.def(
       "gather_mm",
       [](const Array& a, const Array& b, const OptionalArray& lhs_indices,
-         const OptionalArray& rhs_indices, bool sorted_indices, StreamOrDevice s) {
-        return gather_mm(a, b, lhs_indices, rhs_indices, sorted_indices, s);
-      },
-      nb::arg(), nb::arg(), "lhs_indices"_a = nb::none(), "rhs_indices"_a = nb::none(), nb::kw_only(),
-      "sorted_indices"_a = false, "stream"_a = nb::none(),
-      nb::sig("def gather_mm(a: array, b: array, /, lhs_indices: array | None = None, rhs_indices: array | "
-              "None = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array"),
+         const OptionalArray& rhs_indices, bool sorted_indices,
+         StreamOrDevice s) { return gather_mm(a, b, lhs_indices, rhs_indices, sorted_indices, s); },
+      nb::arg(), nb::arg(), "lhs_indices"_a = nb::none(), "rhs_indices"_a = nb::none(),
+      nb::kw_only(), "sorted_indices"_a = false, "stream"_a = nb::none(),
+      nb::sig(
+          "def gather_mm(a: array, b: array, /, lhs_indices: array | None = None, rhs_indices: "
+          "array | "
+          "None = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> array"),
       R"(Products of gathered matrices: ``a[lhs_indices] @ b[rhs_indices]`` without the copies.
 
 Products with the same right matrix are computed together.
@@ -39,9 +40,10 @@ Raises:
          const OptionalArray& mask_lhs, const OptionalArray& mask_rhs, StreamOrDevice s) {
         return block_masked_mm(a, b, block_size, mask_out, mask_lhs, mask_rhs, s);
       },
-      nb::arg(), nb::arg(), "block_size"_a = 64, "mask_out"_a = nb::none(), "mask_lhs"_a = nb::none(),
-      "mask_rhs"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def block_masked_mm(a: array, b: array, /, block_size: int = 64, mask_out: array | None = "
+      nb::arg(), nb::arg(), "block_size"_a = 64, "mask_out"_a = nb::none(),
+      "mask_lhs"_a = nb::none(), "mask_rhs"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def block_masked_mm(a: array, b: array, /, block_size: int = 64, mask_out: array | "
+              "None = "
               "None, mask_lhs: array | None = None, mask_rhs: array | None = None, *, stream: "
               "StreamOrDevice = None) -> array"),
       R"(Matrix product with blocks of the operands or the result left out or scaled.
@@ -62,7 +64,8 @@ Raises:
         return segmented_mm(a, b, segments, s);
       },
       nb::arg(), nb::arg(), "segments"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def segmented_mm(a: array, b: array, /, segments: array, *, stream: StreamOrDevice = None) "
+      nb::sig("def segmented_mm(a: array, b: array, /, segments: array, *, stream: StreamOrDevice "
+              "= None) "
               "-> array"),
       R"(For each segment the product of those columns of ``a`` with those rows of ``b``.
 
@@ -83,7 +86,8 @@ Raises:
         return hadamard_transform(a, scale, s);
       },
       nb::arg("a"), "scale"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig("def hadamard_transform(a: array, scale: float | None = None, stream: StreamOrDevice = None) "
+      nb::sig("def hadamard_transform(a: array, scale: float | None = None, stream: StreamOrDevice "
+              "= None) "
               "-> array"),
       R"(The last axis times a Hadamard matrix: entries 1 and -1, rows orthogonal.
 

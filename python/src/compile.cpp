@@ -37,10 +37,11 @@ class Key {
       numbers.push_back(reinterpret_cast<uint64_t>(h.type().ptr()));
       add_hash(h);
     } else {
-      throw std::invalid_argument(fmt::format(
-          "[compile] Function arguments must be trees of arrays or constants (floats, ints, strings, or "
-          "None), but received type {}.",
-          nb::type_name(h.type()).c_str()));
+      throw std::invalid_argument(
+          fmt::format("[compile] Function arguments must be trees of arrays or constants (floats, "
+                      "ints, strings, or "
+                      "None), but received type {}.",
+                      nb::type_name(h.type()).c_str()));
     }
   }
 
@@ -97,15 +98,15 @@ class CompiledFunction {
         }
       } restore{*this, state};
       if (!inputs_.is_none()) fill_tree(inputs_, traced, next);
-      nb::object result =
-          fun(*nb::borrow<nb::tuple>(positional), **nb::borrow<nb::dict>(keywords));
+      nb::object result = fun(*nb::borrow<nb::tuple>(positional), **nb::borrow<nb::dict>(keywords));
       Arrays outputs = arrays_of_tree(result);
       size_t result_arrays = outputs.size();
       if (!outputs_.is_none()) {
         for (const Array& a : arrays_of_tree(outputs_)) outputs.push_back(a);
       }
-      auto extra = std::shared_ptr<const void>(
-          new Traced{result, result_arrays}, [](const void* p) { delete static_cast<const Traced*>(p); });
+      auto extra =
+          std::shared_ptr<const void>(new Traced{result, result_arrays},
+                                      [](const void* p) { delete static_cast<const Traced*>(p); });
       return Compiled::Result{std::move(outputs), std::move(extra)};
     };
     Compiled::Result result = compiled_(trace, arrays, key.numbers);
@@ -131,12 +132,11 @@ void bind_compile(nb::module_& m) {
       [](nb::object fun, nb::object inputs, nb::object outputs, bool shapeless) {
         require_callable("compile", fun);
         auto compiled = std::make_shared<CompiledFunction>(inputs, outputs, shapeless);
-        return Wrapper(
-            fun,
-            [compiled](nb::handle f, nb::args args, nb::kwargs kwargs) {
-              return (*compiled)(f, args, kwargs);
-            },
-            {inputs, outputs});
+        return Wrapper(fun,
+                       [compiled](nb::handle f, nb::args args, nb::kwargs kwargs) {
+                         return (*compiled)(f, args, kwargs);
+                       },
+                       {inputs, outputs});
       },
       "fun"_a, "inputs"_a = nb::none(), "outputs"_a = nb::none(), "shapeless"_a = false,
       nb::sig("def compile(fun: Callable[P, R], inputs: Optional[object] = None, outputs: "
@@ -157,7 +157,8 @@ Raises:
   ValueError: arguments that are neither arrays nor constants, or values evaluated inside ``fun``.)");
   m.def("enable_compile", &enable_compile, "Turns compilation on (the default).");
   m.def("disable_compile", &disable_compile,
-        "Turns compilation off for the process: compiled functions run as plain ones. The environment "
+        "Turns compilation off for the process: compiled functions run as plain ones. The "
+        "environment "
         "variable ``MLX_DISABLE_COMPILE`` does the same at start.");
 }
 

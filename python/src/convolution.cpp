@@ -16,11 +16,13 @@ std::vector<int> list_of(const Extent& e) {
 }
 
 void bind_dims(nb::module_& m, int dims) {
-  std::string size = dims == 1 ? "int" : dims == 2 ? "Union[int, tuple[int, int]]"
-                                                   : "Union[int, tuple[int, int, int]]";
+  std::string size = dims == 1   ? "int"
+                     : dims == 2 ? "Union[int, tuple[int, int]]"
+                                 : "Union[int, tuple[int, int, int]]";
   auto text = [&](const char* name, bool transposed) {
     return fmt::format(
-        "def {}{}d(input: array, weight: array, /, stride: {} = 1, padding: {} = 0, dilation: {} = 1, "
+        "def {}{}d(input: array, weight: array, /, stride: {} = 1, padding: {} = 0, dilation: {} = "
+        "1, "
         "{}groups: int = 1, *, stream: StreamOrDevice = None) -> array",
         name, dims, size, size, size,
         transposed ? fmt::format("output_padding: {} = 0, ", size) : "");
@@ -28,9 +30,10 @@ void bind_dims(nb::module_& m, int dims) {
   std::string forward = text("conv", false), backward = text("conv_transpose", true);
   m.def(
       fmt::format("conv{}d", dims).c_str(),
-      [dims](const Array& input, const Array& weight, Extent stride, Extent padding, Extent dilation,
-             int groups, StreamOrDevice s) {
-        return conv(dims, input, weight, list_of(stride), list_of(padding), list_of(dilation), groups, s);
+      [dims](const Array& input, const Array& weight, Extent stride, Extent padding,
+             Extent dilation, int groups, StreamOrDevice s) {
+        return conv(dims, input, weight, list_of(stride), list_of(padding), list_of(dilation),
+                    groups, s);
       },
       nb::arg(), nb::arg(), "stride"_a = 1, "padding"_a = 0, "dilation"_a = 1, "groups"_a = 1,
       nb::kw_only(), "stream"_a = nb::none(), nb::sig(forward.c_str()),
@@ -49,13 +52,14 @@ Raises:
   ValueError: ranks, channels or groups that do not fit, or a kernel larger than the padded input.)");
   m.def(
       fmt::format("conv_transpose{}d", dims).c_str(),
-      [dims](const Array& input, const Array& weight, Extent stride, Extent padding, Extent dilation,
-             Extent output_padding, int groups, StreamOrDevice s) {
-        return conv_transpose(dims, input, weight, list_of(stride), list_of(padding), list_of(dilation),
-                              list_of(output_padding), groups, s);
+      [dims](const Array& input, const Array& weight, Extent stride, Extent padding,
+             Extent dilation, Extent output_padding, int groups, StreamOrDevice s) {
+        return conv_transpose(dims, input, weight, list_of(stride), list_of(padding),
+                              list_of(dilation), list_of(output_padding), groups, s);
       },
-      nb::arg(), nb::arg(), "stride"_a = 1, "padding"_a = 0, "dilation"_a = 1, "output_padding"_a = 0,
-      "groups"_a = 1, nb::kw_only(), "stream"_a = nb::none(), nb::sig(backward.c_str()),
+      nb::arg(), nb::arg(), "stride"_a = 1, "padding"_a = 0, "dilation"_a = 1,
+      "output_padding"_a = 0, "groups"_a = 1, nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig(backward.c_str()),
       R"(Transposed convolution of channels-last arrays: the adjoint of a convolution in its input.
 
 Args are those of the convolution; ``output_padding`` adds to the end of each spatial dimension of the
@@ -82,11 +86,14 @@ void bind_convolution(nb::module_& m) {
                             list_of(input_dilation), groups, flip, s);
       },
       nb::arg(), nb::arg(), "stride"_a = 1, "padding"_a = 0, "kernel_dilation"_a = 1,
-      "input_dilation"_a = 1, "groups"_a = 1, "flip"_a = false, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def conv_general(input: array, weight: array, /, stride: Union[int, Sequence[int]] = 1, "
-              "padding: Union[int, Sequence[int], tuple[Sequence[int], Sequence[int]]] = 0, "
-              "kernel_dilation: Union[int, Sequence[int]] = 1, input_dilation: Union[int, Sequence[int]] "
-              "= 1, groups: int = 1, flip: bool = False, *, stream: StreamOrDevice = None) -> array"),
+      "input_dilation"_a = 1, "groups"_a = 1, "flip"_a = false, nb::kw_only(),
+      "stream"_a = nb::none(),
+      nb::sig(
+          "def conv_general(input: array, weight: array, /, stride: Union[int, Sequence[int]] = 1, "
+          "padding: Union[int, Sequence[int], tuple[Sequence[int], Sequence[int]]] = 0, "
+          "kernel_dilation: Union[int, Sequence[int]] = 1, input_dilation: Union[int, "
+          "Sequence[int]] "
+          "= 1, groups: int = 1, flip: bool = False, *, stream: StreamOrDevice = None) -> array"),
       R"(Convolution of channels-last arrays in its general form, one to three spatial dimensions.
 
 Args:
@@ -104,8 +111,9 @@ Raises:
         return convolve(a, v, mode, s);
       },
       nb::arg(), nb::arg(), "mode"_a = "full", nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def convolve(a: array, v: array, /, mode: str = \"full\", *, stream: StreamOrDevice = "
-              "None) -> array"),
+      nb::sig(
+          "def convolve(a: array, v: array, /, mode: str = \"full\", *, stream: StreamOrDevice = "
+          "None) -> array"),
       "Convolution of two vectors as numpy's: mode \"full\", \"same\" or \"valid\".");
 }
 

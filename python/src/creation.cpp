@@ -32,7 +32,8 @@ Array make_range(nb::handle start, nb::handle stop, nb::handle step, std::option
   Number by = step.is_none() ? Number{1, false} : number_of(step);
   if (!dtype) {
     bool narrow = true;
-    for (const Number& n : {first, last, by}) narrow &= n.value >= INT32_MIN && n.value <= INT32_MAX;
+    for (const Number& n : {first, last, by})
+      narrow &= n.value >= INT32_MIN && n.value <= INT32_MAX;
     dtype = first.floating || last.floating || by.floating ? float32 : narrow ? int32 : int64;
   }
   return arange(first.value, last.value, by.value, *dtype, s);
@@ -57,28 +58,31 @@ double real_number(nb::handle value) {
   return d;
 }
 
-void bind_constant(nb::module_& m, const char* name, const char* like, float value,
-                   const char* doc, const char* like_doc) {
-  m.def(name,
-        [value](nb::handle shape, std::optional<Dtype> dtype, const StreamOrDevice& s) {
-          Dtype t = dtype.value_or(float32);
-          return full(to_shape(shape), Array(value, t), t, s);
-        },
-        "shape"_a, nb::arg("dtype").none() = float32, nb::kw_only(), "stream"_a = nb::none(),
-        signature(name, "shape: int | Sequence[int], dtype: Dtype | None = float32"), doc);
-  m.def(like,
-        [value](const Array& a, std::optional<Dtype> dtype, const StreamOrDevice& s) {
-          Dtype t = dtype.value_or(a.dtype());
-          return full_like(a, Array(value, t), t, s);
-        },
-        nb::arg(), "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
-        signature(like, "a: array, /, dtype: Dtype | None = None"), like_doc);
+void bind_constant(nb::module_& m, const char* name, const char* like, float value, const char* doc,
+                   const char* like_doc) {
+  m.def(
+      name,
+      [value](nb::handle shape, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+        Dtype t = dtype.value_or(float32);
+        return full(to_shape(shape), Array(value, t), t, s);
+      },
+      "shape"_a, nb::arg("dtype").none() = float32, nb::kw_only(), "stream"_a = nb::none(),
+      signature(name, "shape: int | Sequence[int], dtype: Dtype | None = float32"), doc);
+  m.def(
+      like,
+      [value](const Array& a, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+        Dtype t = dtype.value_or(a.dtype());
+        return full_like(a, Array(value, t), t, s);
+      },
+      nb::arg(), "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      signature(like, "a: array, /, dtype: Dtype | None = None"), like_doc);
 }
 
 void bind_window(nb::module_& m, const char* name, Array (*window)(int, StreamOrDevice),
                  const char* doc) {
-  m.def(name, [window](int M, const StreamOrDevice& s) { return window(M, s); }, "M"_a, nb::kw_only(),
-        "stream"_a = nb::none(), signature(name, "M: int"), doc);
+  m.def(
+      name, [window](int M, const StreamOrDevice& s) { return window(M, s); }, "M"_a, nb::kw_only(),
+      "stream"_a = nb::none(), signature(name, "M: int"), doc);
 }
 
 }  // namespace
@@ -96,95 +100,105 @@ An array of zeros with the shape, and unless one is given the dtype, of `a`.)");
 An array of ones. Raises ValueError for negative dimensions.)",
                 R"(
 An array of ones with the shape, and unless one is given the dtype, of `a`.)");
-  m.def("full",
-        [](nb::handle shape, nb::handle vals, std::optional<Dtype> dtype, const StreamOrDevice& s) {
-          return full(to_shape(shape), fill_value(vals, dtype), s);
-        },
-        "shape"_a, "vals"_a, "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
-        signature("full",
-                  "shape: int | Sequence[int], vals: bool | int | float | complex | array, dtype: "
-                  "Dtype | None = None"),
-        R"(
+  m.def(
+      "full",
+      [](nb::handle shape, nb::handle vals, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+        return full(to_shape(shape), fill_value(vals, dtype), s);
+      },
+      "shape"_a, "vals"_a, "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      signature("full",
+                "shape: int | Sequence[int], vals: bool | int | float | complex | array, dtype: "
+                "Dtype | None = None"),
+      R"(
 An array filled with a number, or with an array that broadcasts to the shape.
 
 The dtype is for numbers: a float stays float32 where an integer dtype is asked for, and an array keeps its own.
 Raises ValueError for negative dimensions, for values that do not broadcast and for a number that does not
 fit the dtype.)");
-  m.def("full_like",
-        [](const Array& a, nb::handle vals, std::optional<Dtype> dtype, const StreamOrDevice& s) {
-          Dtype t = dtype.value_or(a.dtype());
-          return full_like(a, to_operand(vals, t), t, s);
-        },
-        "a"_a, "vals"_a, "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
-        signature("full_like",
-                  "a: array, vals: bool | int | float | complex | array, dtype: Dtype | None = None"),
-        R"(
+  m.def(
+      "full_like",
+      [](const Array& a, nb::handle vals, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+        Dtype t = dtype.value_or(a.dtype());
+        return full_like(a, to_operand(vals, t), t, s);
+      },
+      "a"_a, "vals"_a, "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      signature("full_like",
+                "a: array, vals: bool | int | float | complex | array, dtype: Dtype | None = None"),
+      R"(
 An array filled with `vals`, with the shape, and unless one is given the dtype, of `a`.)");
-  m.def("eye",
-        [](int n, std::optional<int> columns, int k, std::optional<Dtype> dtype,
-           const StreamOrDevice& s) {
-          return eye(n, columns.value_or(n), k, dtype.value_or(float32), s);
-        },
-        "n"_a, "m"_a = nb::none(), "k"_a = 0, nb::arg("dtype").none() = float32, nb::kw_only(),
-        "stream"_a = nb::none(),
-        signature("eye", "n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = float32"), R"(
+  m.def(
+      "eye",
+      [](int n, std::optional<int> columns, int k, std::optional<Dtype> dtype,
+         const StreamOrDevice& s) {
+        return eye(n, columns.value_or(n), k, dtype.value_or(float32), s);
+      },
+      "n"_a, "m"_a = nb::none(), "k"_a = 0, nb::arg("dtype").none() = float32, nb::kw_only(),
+      "stream"_a = nb::none(),
+      signature("eye", "n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = float32"),
+      R"(
 Ones on the k-th diagonal of `n` rows and `m` (else `n`) columns, zeros elsewhere.
 Raises ValueError for negative sizes.)");
-  m.def("identity",
-        [](int n, std::optional<Dtype> dtype, const StreamOrDevice& s) {
-          return eye(n, n, 0, dtype.value_or(float32), s);
-        },
-        "n"_a, nb::arg("dtype").none() = float32, nb::kw_only(), "stream"_a = nb::none(),
-        signature("identity", "n: int, dtype: Dtype | None = float32"), R"(
+  m.def(
+      "identity",
+      [](int n, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+        return eye(n, n, 0, dtype.value_or(float32), s);
+      },
+      "n"_a, nb::arg("dtype").none() = float32, nb::kw_only(), "stream"_a = nb::none(),
+      signature("identity", "n: int, dtype: Dtype | None = float32"), R"(
 The identity matrix of `n` rows and columns. Raises ValueError for a negative size.)");
-  m.def("tri",
-        [](int n, std::optional<int> columns, int k, std::optional<Dtype> dtype,
-           const StreamOrDevice& s) {
-          return tri(n, columns.value_or(n), k, dtype.value_or(float32), s);
-        },
-        "n"_a, "m"_a = nb::none(), "k"_a = 0, "dtype"_a = nb::none(), nb::kw_only(),
-        "stream"_a = nb::none(),
-        signature("tri", "n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = None"), R"(
+  m.def(
+      "tri",
+      [](int n, std::optional<int> columns, int k, std::optional<Dtype> dtype,
+         const StreamOrDevice& s) {
+        return tri(n, columns.value_or(n), k, dtype.value_or(float32), s);
+      },
+      "n"_a, "m"_a = nb::none(), "k"_a = 0, "dtype"_a = nb::none(), nb::kw_only(),
+      "stream"_a = nb::none(),
+      signature("tri", "n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = None"), R"(
 Ones at and below the k-th diagonal of `n` rows and `m` (else `n`) columns, zeros above.)");
 
-  m.def("arange",
-        [](nb::handle start, nb::handle stop, nb::handle step, std::optional<Dtype> dtype,
-           const StreamOrDevice& s) {
-          return stop.is_none() ? make_range(stop, start, step, dtype, s)
-                                : make_range(start, stop, step, dtype, s);
-        },
-        "start"_a, nb::arg("stop").none(), nb::arg("step").none() = nb::none(), "dtype"_a = nb::none(),
-        nb::kw_only(), "stream"_a = nb::none(),
-        signature("arange",
-                  "start: int | float, stop: int | float | None, step: int | float | None = None, "
-                  "dtype: Dtype | None = None"),
-        R"(
+  m.def(
+      "arange",
+      [](nb::handle start, nb::handle stop, nb::handle step, std::optional<Dtype> dtype,
+         const StreamOrDevice& s) {
+        return stop.is_none() ? make_range(stop, start, step, dtype, s)
+                              : make_range(start, stop, step, dtype, s);
+      },
+      "start"_a, nb::arg("stop").none(), nb::arg("step").none() = nb::none(),
+      "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      signature("arange",
+                "start: int | float, stop: int | float | None, step: int | float | None = None, "
+                "dtype: Dtype | None = None"),
+      R"(
 The numbers `start` (0 if only a stop is given), start + d, ... before `stop`.
 
 d is ``dtype(start + step) - dtype(start)``, as in NumPy. Without a dtype: float32 if one of the numbers is a
 float, else int32, or int64 where one of them needs it. Raises ValueError for a step of 0, bounds that are not
 finite, more than 2**31 - 1 numbers, and bool.)");
-  m.def("arange",
-        [](nb::handle stop, nb::handle step, std::optional<Dtype> dtype, const StreamOrDevice& s) {
-          return make_range(nb::none(), stop, step, dtype, s);
-        },
-        "stop"_a, nb::arg("step").none() = nb::none(), "dtype"_a = nb::none(), nb::kw_only(),
-        "stream"_a = nb::none(),
-        signature("arange",
-                  "stop: int | float, step: int | float | None = None, dtype: Dtype | None = None"));
-  m.def("linspace",
-        [](nb::handle start, nb::handle stop, int num, bool endpoint, std::optional<Dtype> dtype,
-           const StreamOrDevice& s) {
-          return linspace(real_number(start), real_number(stop), num, dtype.value_or(float32), endpoint,
-                          s);
-        },
-        "start"_a, "stop"_a, "num"_a = 50, "endpoint"_a = true, nb::arg("dtype").none() = float32,
-        "stream"_a = nb::none(),
-        signature("linspace",
-                  "start: int | float, stop: int | float, num: int = 50, endpoint: bool = True, dtype: "
-                  "Dtype | None = float32",
-                  "array", ", "),
-        R"(
+  m.def(
+      "arange",
+      [](nb::handle stop, nb::handle step, std::optional<Dtype> dtype, const StreamOrDevice& s) {
+        return make_range(nb::none(), stop, step, dtype, s);
+      },
+      "stop"_a, nb::arg("step").none() = nb::none(), "dtype"_a = nb::none(), nb::kw_only(),
+      "stream"_a = nb::none(),
+      signature("arange",
+                "stop: int | float, step: int | float | None = None, dtype: Dtype | None = None"));
+  m.def(
+      "linspace",
+      [](nb::handle start, nb::handle stop, int num, bool endpoint, std::optional<Dtype> dtype,
+         const StreamOrDevice& s) {
+        return linspace(real_number(start), real_number(stop), num, dtype.value_or(float32),
+                        endpoint, s);
+      },
+      "start"_a, "stop"_a, "num"_a = 50, "endpoint"_a = true, nb::arg("dtype").none() = float32,
+      "stream"_a = nb::none(),
+      signature(
+          "linspace",
+          "start: int | float, stop: int | float, num: int = 50, endpoint: bool = True, dtype: "
+          "Dtype | None = float32",
+          "array", ", "),
+      R"(
 `num` evenly spaced numbers from `start` to `stop`; without `endpoint` up to one step before it.
 Raises ValueError for a negative number.)");
   bind_window(m, "bartlett", bartlett, R"(

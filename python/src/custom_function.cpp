@@ -8,8 +8,8 @@
 namespace heddle::python {
 namespace {
 
-// A call of a Python function as a function of its arrays, with the trees to go between both, and the
-// rules that go with it.
+// A call of a Python function as a function of its arrays, with the trees to go between both, and
+// the rules that go with it.
 struct Call {
   nb::object fun;
   nb::tuple args;
@@ -33,8 +33,13 @@ struct Call {
 
 // Graphs hold calls, and evaluation, which runs without the interpreter lock, drops graphs.
 std::shared_ptr<Call> make_call(nb::handle fun, const nb::args& args, const nb::kwargs& kwargs) {
-  auto* call = new Call{nb::borrow(fun), nb::borrow<nb::tuple>(args), nb::borrow<nb::dict>(kwargs),
-                        nb::none(), {}, {}, {}};
+  auto* call = new Call{nb::borrow(fun),
+                        nb::borrow<nb::tuple>(args),
+                        nb::borrow<nb::dict>(kwargs),
+                        nb::none(),
+                        {},
+                        {},
+                        {}};
   return std::shared_ptr<Call>(call, [](Call* c) {
     nb::gil_scoped_acquire lock;
     delete c;
@@ -64,16 +69,18 @@ class CustomFunction {
     if (vjp_) {
       rules.vjp = [call](const Arrays& primals, const Arrays& g, const Arrays& out) {
         nb::object in = unpack_one(with_arrays(call->args, primals));
-        nb::object back = call->vjp(in, with_arrays(call->result, g), with_arrays(call->result, out));
+        nb::object back =
+            call->vjp(in, with_arrays(call->result, g), with_arrays(call->result, out));
         return gradients(*call, back, primals);
       };
     }
     if (jvp_) {
       rules.jvp = [call](const Arrays& primals, const Arrays& tangents,
-                                      const std::vector<int>& argnums) {
+                         const std::vector<int>& argnums) {
         Arrays all;
         for (const Array& p : primals) all.push_back(zeros_like(p));
-        for (size_t k = 0; k < argnums.size(); k++) all[static_cast<size_t>(argnums[k])] = tangents[k];
+        for (size_t k = 0; k < argnums.size(); k++)
+          all[static_cast<size_t>(argnums[k])] = tangents[k];
         nb::object in = unpack_one(with_arrays(call->args, primals));
         return arrays_of_tree(call->jvp(in, unpack_one(with_arrays(call->args, all))));
       };
@@ -108,8 +115,8 @@ class CustomFunction {
   nb::object fun_, vjp_, jvp_, vmap_;
 
  private:
-  // The rule's trees follow the arguments: one tree, or a tuple of them; None and constants in place of
-  // a tree stand for zero gradients.
+  // The rule's trees follow the arguments: one tree, or a tuple of them; None and constants in
+  // place of a tree stand for zero gradients.
   static Arrays gradients(const Call& call, nb::handle back, const Arrays& primals) {
     Arrays flat;
     bool several = nb::len(call.args) != 1;
@@ -179,12 +186,13 @@ returns the outputs and their axes. A sole argument is passed as it is, several 
 Transformations without a rule go through the function itself.)")
       .def(nb::init<nb::object>(), "f"_a)
       .def("__call__", &CustomFunction::operator())
-      .def("__get__",
-           [](nb::handle self, nb::handle instance, nb::handle) -> nb::object {
-             if (instance.is_none()) return nb::borrow(self);
-             return nb::module_::import_("types").attr("MethodType")(self, instance);
-           },
-           "instance"_a.none(), "owner"_a.none() = nb::none())
+      .def(
+          "__get__",
+          [](nb::handle self, nb::handle instance, nb::handle) -> nb::object {
+            if (instance.is_none()) return nb::borrow(self);
+            return nb::module_::import_("types").attr("MethodType")(self, instance);
+          },
+          "instance"_a.none(), "owner"_a.none() = nb::none())
       .def("vjp", rule(&CustomFunction::vjp_), "f"_a, "Sets the rule for vector-Jacobian products.")
       .def("jvp", rule(&CustomFunction::jvp_), "f"_a, "Sets the rule for Jacobian-vector products.")
       .def("vmap", rule(&CustomFunction::vmap_), "f"_a, "Sets the rule for batching.");
@@ -195,7 +203,8 @@ Transformations without a rule go through the function itself.)")
         require_callable("checkpoint", fun);
         return Wrapper(fun, [](nb::handle f, nb::args args, nb::kwargs kwargs) -> nb::object {
           auto call = make_call(f, args, kwargs);
-          Arrays outputs = checkpoint([call](const Arrays& in) { return call->run(in); })(call->arrays());
+          Arrays outputs =
+              checkpoint([call](const Arrays& in) { return call->run(in); })(call->arrays());
           return with_arrays(call->result, outputs);
         });
       },

@@ -53,7 +53,8 @@ IndexItem parse_slice(nb::handle value) {
   auto* s = reinterpret_cast<PyObject*>(value.ptr());
   nb::object start = nb::getattr(s, "start"), stop = nb::getattr(s, "stop"),
              step = nb::getattr(s, "step");
-  IndexItem item = IndexItem::slice(bound(start, slice_end), bound(stop, slice_end), bound(step, 1));
+  IndexItem item =
+      IndexItem::slice(bound(start, slice_end), bound(stop, slice_end), bound(step, 1));
   if (item.step == 0) throw std::invalid_argument("Slice step cannot be zero.");
   return item;
 }
@@ -83,13 +84,15 @@ Array update_at(const ArrayAt& at, nb::handle value, Array (*prepare)(const Arra
 IndexItems parse_index(nb::handle index, bool assigned) {
   IndexItems items;
   if (PyTuple_Check(index.ptr())) {
-    for (nb::handle item : nb::borrow<nb::tuple>(index)) items.push_back(parse_item(item, assigned));
+    for (nb::handle item : nb::borrow<nb::tuple>(index))
+      items.push_back(parse_item(item, assigned));
     bool mask = false;
     for (const IndexItem& item : items) {
       mask |= item.kind == IndexItem::Kind::array && is_bool(item.array.dtype());
     }
     if (mask && items.size() > 1) {
-      throw std::invalid_argument("boolean indices are not yet supported together with other indices");
+      throw std::invalid_argument(
+          "boolean indices are not yet supported together with other indices");
     }
   } else {
     items.push_back(parse_item(index, assigned));
@@ -97,9 +100,7 @@ IndexItems parse_index(nb::handle index, bool assigned) {
   return items;
 }
 
-Array get_item(const Array& a, nb::handle index) {
-  return get_items(a, parse_index(index, false));
-}
+Array get_item(const Array& a, nb::handle index) { return get_items(a, parse_index(index, false)); }
 
 void set_item(Array& a, nb::handle index, nb::handle value) {
   Array v = to_operand(value, a.dtype());
@@ -122,35 +123,42 @@ int setitem_slot(PyObject* self, PyObject* index, PyObject* value) {
   }
 }
 
-
 void bind_at() {
   auto method = [](const char* name, auto f, const char* doc) {
-    array_at_class().def(name, f, "value"_a,
-                         keep_signature(std::string("def ") + name +
-                                        "(self, value: array | bool | int | float | complex) -> array"),
-                         doc);
+    array_at_class().def(
+        name, f, "value"_a,
+        keep_signature(std::string("def ") + name +
+                       "(self, value: array | bool | int | float | complex) -> array"),
+        doc);
   };
-  method("add", [](const ArrayAt& at, nb::handle v) { return update_at<Combine::sum>(at, v, nullptr); },
-         "The array with the value added at the indices, once for each time that an index occurs.");
-  method("subtract",
-         [](const ArrayAt& at, nb::handle v) {
-           return update_at<Combine::sum>(at, v, [](const Array& x) { return negative(x); });
-         },
-         "The array with the value subtracted at the indices.");
-  method("multiply",
-         [](const ArrayAt& at, nb::handle v) { return update_at<Combine::prod>(at, v, nullptr); },
-         "The array with the elements at the indices multiplied by the value.");
-  method("divide",
-         [](const ArrayAt& at, nb::handle v) {
-           return update_at<Combine::prod>(at, v, [](const Array& x) { return reciprocal(x); });
-         },
-         "The array with the elements at the indices multiplied by the reciprocal of the value.");
-  method("maximum",
-         [](const ArrayAt& at, nb::handle v) { return update_at<Combine::max>(at, v, nullptr); },
-         "The array with the larger of element and value at the indices.");
-  method("minimum",
-         [](const ArrayAt& at, nb::handle v) { return update_at<Combine::min>(at, v, nullptr); },
-         "The array with the smaller of element and value at the indices.");
+  method(
+      "add",
+      [](const ArrayAt& at, nb::handle v) { return update_at<Combine::sum>(at, v, nullptr); },
+      "The array with the value added at the indices, once for each time that an index occurs.");
+  method(
+      "subtract",
+      [](const ArrayAt& at, nb::handle v) {
+        return update_at<Combine::sum>(at, v, [](const Array& x) { return negative(x); });
+      },
+      "The array with the value subtracted at the indices.");
+  method(
+      "multiply",
+      [](const ArrayAt& at, nb::handle v) { return update_at<Combine::prod>(at, v, nullptr); },
+      "The array with the elements at the indices multiplied by the value.");
+  method(
+      "divide",
+      [](const ArrayAt& at, nb::handle v) {
+        return update_at<Combine::prod>(at, v, [](const Array& x) { return reciprocal(x); });
+      },
+      "The array with the elements at the indices multiplied by the reciprocal of the value.");
+  method(
+      "maximum",
+      [](const ArrayAt& at, nb::handle v) { return update_at<Combine::max>(at, v, nullptr); },
+      "The array with the larger of element and value at the indices.");
+  method(
+      "minimum",
+      [](const ArrayAt& at, nb::handle v) { return update_at<Combine::min>(at, v, nullptr); },
+      "The array with the smaller of element and value at the indices.");
 }
 
 // Shapes where MLX takes a sequence only.
@@ -160,67 +168,73 @@ Shape sizes(nb::handle value) {
 }
 
 void bind_functions(nb::module_& m) {
-  m.def("take",
-        [](const Array& a, int64_t index, std::optional<int> axis, const StreamOrDevice& s) {
-          return axis ? take(a, index, *axis, s) : take(a, index, s);
-        },
-        nb::arg(), "indices"_a, "axis"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
-        signature("take", "a: array, /, indices: int, axis: int | None = None"));
-  m.def("take",
-        [](const Array& a, const Array& indices, std::optional<int> axis, const StreamOrDevice& s) {
-          return axis ? take(a, indices, *axis, s) : take(a, indices, s);
-        },
-        nb::arg(), "indices"_a, "axis"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
-        signature("take", "a: array, /, indices: array, axis: int | None = None"), R"(
+  m.def(
+      "take",
+      [](const Array& a, int64_t index, std::optional<int> axis, const StreamOrDevice& s) {
+        return axis ? take(a, index, *axis, s) : take(a, index, s);
+      },
+      nb::arg(), "indices"_a, "axis"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      signature("take", "a: array, /, indices: int, axis: int | None = None"));
+  m.def(
+      "take",
+      [](const Array& a, const Array& indices, std::optional<int> axis, const StreamOrDevice& s) {
+        return axis ? take(a, indices, *axis, s) : take(a, indices, s);
+      },
+      nb::arg(), "indices"_a, "axis"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      signature("take", "a: array, /, indices: array, axis: int | None = None"), R"(
 Elements of `a` at the indices along an axis; of the flattened array without an axis.
 
 The axes of `indices` stand in the place of the axis. Negative indices count from the end; indices of an
 array that are out of range are clamped, an int out of range raises IndexError.
 Raises ValueError for indices that are not integers and for an empty axis.)");
-  m.def("take_along_axis",
-        [](const Array& a, const Array& indices, std::optional<int> axis, const StreamOrDevice& s) {
-          return axis ? take_along_axis(a, indices, *axis, s)
-                      : take_along_axis(flatten(a, 0, -1, s), indices, 0, s);
-        },
-        nb::arg(), "indices"_a, nb::arg("axis").none() = -1, nb::kw_only(), "stream"_a = nb::none(),
-        signature("take_along_axis", "a: array, /, indices: array, axis: int | None = -1"), R"(
+  m.def(
+      "take_along_axis",
+      [](const Array& a, const Array& indices, std::optional<int> axis, const StreamOrDevice& s) {
+        return axis ? take_along_axis(a, indices, *axis, s)
+                    : take_along_axis(flatten(a, 0, -1, s), indices, 0, s);
+      },
+      nb::arg(), "indices"_a, nb::arg("axis").none() = -1, nb::kw_only(), "stream"_a = nb::none(),
+      signature("take_along_axis", "a: array, /, indices: array, axis: int | None = -1"), R"(
 One element of `a` for each index, taken along an axis.
 
 `indices` has as many dimensions as `a` and broadcasts with it but for the axis. With None the array is
 flattened first. Indices out of range are clamped. Raises ValueError for other numbers of dimensions.)");
-  m.def("put_along_axis",
-        [](const Array& a, const Array& indices, const Array& values, std::optional<int> axis,
-           const StreamOrDevice& s) {
-          if (axis) return put_along_axis(a, indices, values, *axis, s);
-          return reshape(put_along_axis(flatten(a, 0, -1, s), indices, values, 0, s), a.shape(), s);
-        },
-        nb::arg(), "indices"_a, "values"_a, "axis"_a = nb::none(), nb::kw_only(),
-        "stream"_a = nb::none(),
-        signature("put_along_axis",
-                  "a: array, /, indices: array, values: array, axis: int | None = None"),
-        R"(
+  m.def(
+      "put_along_axis",
+      [](const Array& a, const Array& indices, const Array& values, std::optional<int> axis,
+         const StreamOrDevice& s) {
+        if (axis) return put_along_axis(a, indices, values, *axis, s);
+        return reshape(put_along_axis(flatten(a, 0, -1, s), indices, values, 0, s), a.shape(), s);
+      },
+      nb::arg(), "indices"_a, "values"_a, "axis"_a = nb::none(), nb::kw_only(),
+      "stream"_a = nb::none(),
+      signature("put_along_axis",
+                "a: array, /, indices: array, values: array, axis: int | None = None"),
+      R"(
 `a` with the values in place of the elements at the indices along an axis.
 
 `indices` has as many dimensions as `a`, the values broadcast to it; where an index occurs twice the last
 value stays. With None the array is flattened for it. Evaluating raises IndexError for an index out of range.)");
-  m.def("slice",
-        [](const Array& a, const Array& start, const std::vector<int>& axes, nb::object size,
-           const StreamOrDevice& s) { return dynamic_slice(a, start, axes, sizes(size), s); },
-        "a"_a, "start_indices"_a, "axes"_a, "slice_size"_a, nb::kw_only(), "stream"_a = nb::none(),
-        signature("slice",
-                  "a: array, start_indices: array, axes: Sequence[int], slice_size: Sequence[int]"),
-        R"(
+  m.def(
+      "slice",
+      [](const Array& a, const Array& start, const std::vector<int>& axes, nb::object size,
+         const StreamOrDevice& s) { return dynamic_slice(a, start, axes, sizes(size), s); },
+      "a"_a, "start_indices"_a, "axes"_a, "slice_size"_a, nb::kw_only(), "stream"_a = nb::none(),
+      signature("slice",
+                "a: array, start_indices: array, axes: Sequence[int], slice_size: Sequence[int]"),
+      R"(
 A part of `slice_size` that begins at `start_indices` along `axes`, and at 0 along the others.
 
 The start is an array, so it may depend on computed values. A part that would leave the array is moved back
 into it. Raises ValueError for sizes larger than the array and starts that are not integers.)");
-  m.def("slice_update",
-        [](const Array& a, const Array& update, const Array& start, const std::vector<int>& axes,
-           const StreamOrDevice& s) { return dynamic_slice_update(a, update, start, axes, s); },
-        "a"_a, "update"_a, "start_indices"_a, "axes"_a, nb::kw_only(), "stream"_a = nb::none(),
-        signature("slice_update",
-                  "a: array, update: array, start_indices: array, axes: Sequence[int]"),
-        R"(
+  m.def(
+      "slice_update",
+      [](const Array& a, const Array& update, const Array& start, const std::vector<int>& axes,
+         const StreamOrDevice& s) { return dynamic_slice_update(a, update, start, axes, s); },
+      "a"_a, "update"_a, "start_indices"_a, "axes"_a, nb::kw_only(), "stream"_a = nb::none(),
+      signature("slice_update",
+                "a: array, update: array, start_indices: array, axes: Sequence[int]"),
+      R"(
 `a` with `update` in place of the part that begins at `start_indices` along `axes`.
 
 Evaluating raises IndexError for a part that leaves the array. Raises ValueError for an update that is larger.)");

@@ -12,7 +12,8 @@ Array tensordot_of(const Array& a, const Array& b, const AxesArg& axes, StreamOr
   if (nb::len(pair) != 2) {
     throw std::invalid_argument("[tensordot] axes must be a list of two lists.");
   }
-  return tensordot(a, b, nb::cast<std::vector<int>>(pair[0]), nb::cast<std::vector<int>>(pair[1]), s);
+  return tensordot(a, b, nb::cast<std::vector<int>>(pair[0]), nb::cast<std::vector<int>>(pair[1]),
+                   s);
 }
 
 Arrays operands_of(const nb::args& args) {
@@ -43,13 +44,13 @@ Raises:
   ValueError: dtypes that are not inexact, scalars, or inner dimensions that differ.)");
   m.def(
       "addmm",
-      [](const Array& c, const Array& a, const Array& b, float alpha, float beta, StreamOrDevice s) {
-        return addmm(c, a, b, alpha, beta, s);
-      },
+      [](const Array& c, const Array& a, const Array& b, float alpha, float beta,
+         StreamOrDevice s) { return addmm(c, a, b, alpha, beta, s); },
       nb::arg(), nb::arg(), nb::arg(), "alpha"_a = 1.0f, "beta"_a = 1.0f, nb::kw_only(),
       "stream"_a = nb::none(),
-      nb::sig("def addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0, *, "
-              "stream: StreamOrDevice = None) -> array"),
+      nb::sig(
+          "def addmm(c: array, a: array, b: array, /, alpha: float = 1.0, beta: float = 1.0, *, "
+          "stream: StreamOrDevice = None) -> array"),
       R"(``alpha * (a @ b) + beta * c`` in one pass.
 
 Args:
@@ -60,22 +61,27 @@ Args:
 Raises:
   ValueError: as :func:`matmul`, or if ``c`` does not broadcast.)");
   m.def(
-      "inner", [](const Array& a, const Array& b, StreamOrDevice s) { return inner(a, b, s); }, nb::arg(),
-      nb::arg(), nb::kw_only(), "stream"_a = nb::none(),
+      "inner", [](const Array& a, const Array& b, StreamOrDevice s) { return inner(a, b, s); },
+      nb::arg(), nb::arg(), nb::kw_only(), "stream"_a = nb::none(),
       nb::sig("def inner(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array"),
-      "Sum of products over the last axes: of vectors the dot product, of higher ranks a tensor with the "
+      "Sum of products over the last axes: of vectors the dot product, of higher ranks a tensor "
+      "with the "
       "other axes of both. Scalars multiply.");
   m.def(
-      "outer", [](const Array& a, const Array& b, StreamOrDevice s) { return outer(a, b, s); }, nb::arg(),
-      nb::arg(), nb::kw_only(), "stream"_a = nb::none(),
+      "outer", [](const Array& a, const Array& b, StreamOrDevice s) { return outer(a, b, s); },
+      nb::arg(), nb::arg(), nb::kw_only(), "stream"_a = nb::none(),
       nb::sig("def outer(a: array, b: array, /, *, stream: StreamOrDevice = None) -> array"),
-      "All products of an element of ``a`` with one of ``b``, both flattened: shape ``(a.size, b.size)``.");
+      "All products of an element of ``a`` with one of ``b``, both flattened: shape ``(a.size, "
+      "b.size)``.");
   m.def(
       "vecdot",
-      [](const Array& a, const Array& b, int axis, StreamOrDevice s) { return vecdot(a, b, axis, s); },
+      [](const Array& a, const Array& b, int axis, StreamOrDevice s) {
+        return vecdot(a, b, axis, s);
+      },
       nb::arg(), nb::arg(), nb::kw_only(), "axis"_a = -1, "stream"_a = nb::none(),
-      nb::sig("def vecdot(a: array, b: array, /, *, axis: int = -1, stream: StreamOrDevice = None) -> "
-              "array"),
+      nb::sig(
+          "def vecdot(a: array, b: array, /, *, axis: int = -1, stream: StreamOrDevice = None) -> "
+          "array"),
       R"(Dot products of vectors along ``axis``; the other dimensions broadcast. Complex ``a`` is conjugated.
 
 Raises:
@@ -86,7 +92,8 @@ Raises:
         return tensordot_of(a, b, axes, s);
       },
       nb::arg(), nb::arg(), "axes"_a = 2, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def tensordot(a: array, b: array, /, axes: Union[int, list[Sequence[int]]] = 2, *, stream: "
+      nb::sig("def tensordot(a: array, b: array, /, axes: Union[int, list[Sequence[int]]] = 2, *, "
+              "stream: "
               "StreamOrDevice = None) -> array"),
       R"(Sum of products over several axes.
 

@@ -23,15 +23,16 @@ void bind_quantized(nb::module_& m) {
   m.def(
       "quantize",
       [](const Array& w, OptionalInt group_size, OptionalInt bits, const std::string& mode,
-         const OptionalArray& global_scale, StreamOrDevice s) {
-        return quantize(w, group_size, bits, mode, global_scale, s);
-      },
-      nb::arg(), "group_size"_a = nb::none(), "bits"_a = nb::none(), "mode"_a = "affine", nb::kw_only(),
-      "global_scale"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig("def quantize(w: array, /, group_size: int | None = None, bits: int | None = None, mode: str "
+         const OptionalArray& global_scale,
+         StreamOrDevice s) { return quantize(w, group_size, bits, mode, global_scale, s); },
+      nb::arg(), "group_size"_a = nb::none(), "bits"_a = nb::none(), "mode"_a = "affine",
+      nb::kw_only(), "global_scale"_a = nb::none(), "stream"_a = nb::none(),
+      nb::sig("def quantize(w: array, /, group_size: int | None = None, bits: int | None = None, "
+              "mode: str "
               "= 'affine', *, global_scale: array | None = None, stream: StreamOrDevice = None) -> "
               "tuple[array, array, array]"),
-      with_modes(R"(Packs the elements of ``w`` into few bits each.
+      with_modes(
+          R"(Packs the elements of ``w`` into few bits each.
 
 Groups of consecutive elements along the last axis share a scale. Affine groups also have a bias:
 ``scale * q + bias`` is the element nearest to the one that was; zero and the extreme of larger magnitude
@@ -40,7 +41,7 @@ E4M3 for nvfp4).
 
 Args:
   w: at least two-dimensional, the last axis a multiple of the group size.)",
-                 R"(  global_scale: for nvfp4, the largest magnitude in ``w``; scales are then relative to it.
+          R"(  global_scale: for nvfp4, the largest magnitude in ``w``; scales are then relative to it.
 
 Returns:
   list: packed elements (uint32), scales and, for affine, biases.
@@ -55,11 +56,13 @@ Raises:
          std::optional<Dtype> dtype, StreamOrDevice s) {
         return dequantize(w, scales, biases, group_size, bits, mode, global_scale, dtype, s);
       },
-      nb::arg(), "scales"_a, "biases"_a = nb::none(), "group_size"_a = nb::none(), "bits"_a = nb::none(),
-      "mode"_a = "affine", "global_scale"_a = nb::none(), "dtype"_a = nb::none(), nb::kw_only(),
-      "stream"_a = nb::none(),
-      nb::sig("def dequantize(w: array, /, scales: array, biases: array | None = None, group_size: int | "
-              "None = None, bits: int | None = None, mode: str = 'affine', global_scale: array | None = "
+      nb::arg(), "scales"_a, "biases"_a = nb::none(), "group_size"_a = nb::none(),
+      "bits"_a = nb::none(), "mode"_a = "affine", "global_scale"_a = nb::none(),
+      "dtype"_a = nb::none(), nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def dequantize(w: array, /, scales: array, biases: array | None = None, group_size: "
+              "int | "
+              "None = None, bits: int | None = None, mode: str = 'affine', global_scale: array | "
+              "None = "
               "None, dtype: Dtype | None = None, *, stream: StreamOrDevice = None) -> array"),
       with_modes(R"(The elements of a packed matrix: the way back from :func:`quantize`.
 
@@ -73,16 +76,19 @@ Raises:
   ValueError: a mode that does not exist, shapes and dtypes that do not fit it.)"));
   m.def(
       "quantized_matmul",
-      [](const Array& x, const Array& w, const Array& scales, const OptionalArray& biases, bool transpose,
-         OptionalInt group_size, OptionalInt bits, const std::string& mode, StreamOrDevice s) {
+      [](const Array& x, const Array& w, const Array& scales, const OptionalArray& biases,
+         bool transpose, OptionalInt group_size, OptionalInt bits, const std::string& mode,
+         StreamOrDevice s) {
         return quantized_matmul(x, w, scales, biases, transpose, group_size, bits, mode, s);
       },
       nb::arg(), nb::arg(), "scales"_a, "biases"_a = nb::none(), "transpose"_a = true,
       "group_size"_a = nb::none(), "bits"_a = nb::none(), "mode"_a = "affine", nb::kw_only(),
       "stream"_a = nb::none(),
-      nb::sig("def quantized_matmul(x: array, w: array, /, scales: array, biases: array | None = None, "
-              "transpose: bool = True, group_size: int | None = None, bits: int | None = None, mode: str = "
-              "'affine', *, stream: StreamOrDevice = None) -> array"),
+      nb::sig(
+          "def quantized_matmul(x: array, w: array, /, scales: array, biases: array | None = None, "
+          "transpose: bool = True, group_size: int | None = None, bits: int | None = None, mode: "
+          "str = "
+          "'affine', *, stream: StreamOrDevice = None) -> array"),
       with_modes(R"(``x`` times a packed matrix, without restoring the whole of it.
 
 Differentiable in ``x``, ``scales`` and ``biases``; sums run in float32.
@@ -101,19 +107,23 @@ Raises:
          const OptionalArray& lhs_indices, const OptionalArray& rhs_indices, bool transpose,
          OptionalInt group_size, OptionalInt bits, const std::string& mode,
          const OptionalArray& global_scale, bool sorted_indices, StreamOrDevice s) {
-        return gather_qmm(x, w, scales, biases, lhs_indices, rhs_indices, transpose, group_size, bits,
-                          mode, global_scale, sorted_indices, s);
+        return gather_qmm(x, w, scales, biases, lhs_indices, rhs_indices, transpose, group_size,
+                          bits, mode, global_scale, sorted_indices, s);
       },
       nb::arg(), nb::arg(), "scales"_a, "biases"_a = nb::none(), "lhs_indices"_a = nb::none(),
       "rhs_indices"_a = nb::none(), "transpose"_a = true, "group_size"_a = nb::none(),
       "bits"_a = nb::none(), "mode"_a = "affine", "global_scale"_a = nb::none(), nb::kw_only(),
       "sorted_indices"_a = false, "stream"_a = nb::none(),
-      nb::sig("def gather_qmm(x: array, w: array, /, scales: array, biases: array | None = None, "
-              "lhs_indices: array | None = None, rhs_indices: array | None = None, transpose: bool = True, "
-              "group_size: int | None = None, bits: int | None = None, mode: str = 'affine', global_scale: "
-              "array | None = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> "
-              "array"),
-      with_modes(R"(Products of gathered matrices: ``x[lhs_indices]`` times the packed ``w[rhs_indices]``.
+      nb::sig(
+          "def gather_qmm(x: array, w: array, /, scales: array, biases: array | None = None, "
+          "lhs_indices: array | None = None, rhs_indices: array | None = None, transpose: bool = "
+          "True, "
+          "group_size: int | None = None, bits: int | None = None, mode: str = 'affine', "
+          "global_scale: "
+          "array | None = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> "
+          "array"),
+      with_modes(
+          R"(Products of gathered matrices: ``x[lhs_indices]`` times the packed ``w[rhs_indices]``.
 
 Products with the same packed matrix are computed together, so it is read once.
 
@@ -124,7 +134,7 @@ Args:
   lhs_indices, rhs_indices: into the flattened batch dimensions of ``x`` and ``w``; they broadcast. One
     that is left out counts through them.
   transpose: multiply with the transposed matrices.)",
-                 R"(  global_scale: for nvfp4, one for each packed matrix.
+          R"(  global_scale: for nvfp4, one for each packed matrix.
   sorted_indices: a promise that may help; it changes no result.
 
 Raises:
@@ -138,9 +148,10 @@ Raises:
         return qqmm(x, w, scales, group_size, bits, mode, global_scale_x, global_scale_w, s);
       },
       "x"_a, "w"_a, "scales"_a = nb::none(), "group_size"_a = nb::none(), "bits"_a = nb::none(),
-      "mode"_a = "nvfp4", "global_scale_x"_a = nb::none(), "global_scale_w"_a = nb::none(), nb::kw_only(),
-      "stream"_a = nb::none(),
-      nb::sig("def qqmm(x: array, w: array, scales: array | None = None, group_size: int | None = None, "
+      "mode"_a = "nvfp4", "global_scale_x"_a = nb::none(), "global_scale_w"_a = nb::none(),
+      nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def qqmm(x: array, w: array, scales: array | None = None, group_size: int | None = "
+              "None, "
               "bits: int | None = None, mode: str = 'nvfp4', global_scale_x: array | None = None, "
               "global_scale_w: array | None = None, *, stream: StreamOrDevice = None) -> array"),
       with_modes(R"(``x``, rounded to a quantized mode, times the transposed matrix ``w``.
@@ -159,22 +170,25 @@ Raises:
   ValueError: modes, shapes and dtypes that do not fit.)"));
   m.def(
       "gather_qqmm",
-      [](const Array& x, const Array& w, const OptionalArray& scales, const OptionalArray& lhs_indices,
-         const OptionalArray& rhs_indices, OptionalInt group_size, OptionalInt bits,
-         const std::string& mode, const OptionalArray& global_scale_x,
+      [](const Array& x, const Array& w, const OptionalArray& scales,
+         const OptionalArray& lhs_indices, const OptionalArray& rhs_indices, OptionalInt group_size,
+         OptionalInt bits, const std::string& mode, const OptionalArray& global_scale_x,
          const OptionalArray& global_scale_w, bool sorted_indices, StreamOrDevice s) {
         return gather_qqmm(x, w, scales, lhs_indices, rhs_indices, group_size, bits, mode,
                            global_scale_x, global_scale_w, sorted_indices, s);
       },
       nb::arg(), nb::arg(), "scales"_a = nb::none(), "lhs_indices"_a = nb::none(),
       "rhs_indices"_a = nb::none(), "group_size"_a = nb::none(), "bits"_a = nb::none(),
-      "mode"_a = "nvfp4", "global_scale_x"_a = nb::none(), "global_scale_w"_a = nb::none(), nb::kw_only(),
-      "sorted_indices"_a = false, "stream"_a = nb::none(),
-      nb::sig("def gather_qqmm(x: array, w: array, /, scales: array | None = None, lhs_indices: array | "
-              "None = None, rhs_indices: array | None = None, group_size: int | None = None, bits: int | "
-              "None = None, mode: str = 'nvfp4', global_scale_x: array | None = None, global_scale_w: "
-              "array | None = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> "
-              "array"),
+      "mode"_a = "nvfp4", "global_scale_x"_a = nb::none(), "global_scale_w"_a = nb::none(),
+      nb::kw_only(), "sorted_indices"_a = false, "stream"_a = nb::none(),
+      nb::sig(
+          "def gather_qqmm(x: array, w: array, /, scales: array | None = None, lhs_indices: array "
+          "| "
+          "None = None, rhs_indices: array | None = None, group_size: int | None = None, bits: int "
+          "| "
+          "None = None, mode: str = 'nvfp4', global_scale_x: array | None = None, global_scale_w: "
+          "array | None = None, *, sorted_indices: bool = False, stream: StreamOrDevice = None) -> "
+          "array"),
       with_modes(R"(:func:`qqmm` of gathered matrices, with indices as in :func:`gather_qmm`.
 
 Args:

@@ -14,13 +14,13 @@ inline nb::sig keep_signature(std::string text) {
   return nb::sig(kept.emplace_back(std::move(text)).c_str());
 }
 
-// "def name(parameters, *, stream: ... = None) -> result"; parameters that end in "*" or hold a star
-// argument leave the star out.
+// "def name(parameters, *, stream: ... = None) -> result"; parameters that end in "*" or hold a
+// star argument leave the star out.
 inline nb::sig signature(const std::string& name, const std::string& parameters,
                          const std::string& result = "array", const std::string& star = ", *, ") {
-  return keep_signature("def " + name + "(" + parameters + star +
-                        "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> " +
-                        result);
+  return keep_signature(
+      "def " + name + "(" + parameters + star +
+      "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> " + result);
 }
 
 }  // namespace heddle::python

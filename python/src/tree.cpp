@@ -66,9 +66,8 @@ Arrays arrays_of_tree(nb::handle tree, bool strict) {
 }
 
 nb::object rebuild_tree(nb::handle tree, const Arrays& arrays, size_t& next) {
-  return map_tree(tree, [&](nb::handle leaf) {
-    return is_array(leaf) ? nb::cast(arrays[next++]) : own(leaf);
-  });
+  return map_tree(
+      tree, [&](nb::handle leaf) { return is_array(leaf) ? nb::cast(arrays[next++]) : own(leaf); });
 }
 
 void fill_tree(nb::handle tree, const Arrays& arrays, size_t& next) {

@@ -1,5 +1,5 @@
-// Trees: nested lists, tuples and dicts (their subclasses included) whose leaves are arrays or other
-// objects. Flattening visits children in order, dicts by insertion.
+// Trees: nested lists, tuples and dicts (their subclasses included) whose leaves are arrays or
+// other objects. Flattening visits children in order, dicts by insertion.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@ namespace heddle::python {
 // Calls `leaf` on everything that is not a container.
 void visit_tree(nb::handle tree, const std::function<void(nb::handle)>& leaf);
 
-// The same containers with leaf(x) in place of every leaf x. Named tuples keep their type; subclasses of
-// dict and list become plain ones.
+// The same containers with leaf(x) in place of every leaf x. Named tuples keep their type;
+// subclasses of dict and list become plain ones.
 nb::object map_tree(nb::handle tree, const std::function<nb::object(nb::handle)>& leaf);
 
 // The arrays of the tree in order. With `strict`, other leaves are a ValueError.

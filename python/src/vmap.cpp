@@ -40,7 +40,8 @@ void collect_axes(nb::handle tree, nb::handle axes, std::vector<int>& out) {
   }
 }
 
-// The axes of a tuple of arguments or results: a tuple like it, or, if there is only one, its own tree.
+// The axes of a tuple of arguments or results: a tuple like it, or, if there is only one, its own
+// tree.
 void collect_for_one_or_all(nb::object all, nb::handle axes, std::vector<int>& out) {
   bool own = nb::len(all) == 1 && !(PyTuple_Check(axes.ptr()) && nb::len(axes) == 1);
   collect_axes(own ? nb::object(all[0]) : all, axes, out);

@@ -1,8 +1,8 @@
 #include "heddle/array.h"
 
-#include <cstring>
-
 #include <fmt/format.h>
+
+#include <cstring>
 
 #include "core/convert.h"
 #include "core/node.h"
@@ -12,8 +12,8 @@ namespace heddle {
 void Array::check_count(size_t given, const Shape& shape) {
   check_shape("array", shape);
   if (static_cast<int64_t>(given) != element_count(shape)) {
-    throw std::invalid_argument(fmt::format("[array] {} values were given for an array of shape {}.",
-                                            given, to_string(shape)));
+    throw std::invalid_argument(fmt::format(
+        "[array] {} values were given for an array of shape {}.", given, to_string(shape)));
   }
 }
 

@@ -1,12 +1,13 @@
-// The caching allocator. A block is a 64-byte header (the Buffer) followed by the data. Small blocks
-// come from malloc in size classes; blocks of 1 MB and more are mapped, with huge pages asked for,
-// because a fresh page costs far more than the arithmetic done on it.
+// The caching allocator. A block is a 64-byte header (the Buffer) followed by the data. Small
+// blocks come from malloc in size classes; blocks of 1 MB and more are mapped, with huge pages
+// asked for, because a fresh page costs far more than the arithmetic done on it.
 //
 // Freed blocks are kept up to the cache limit. A mapped block beyond it is marked MADV_FREE: the
-// kernel may take its pages whenever it wants memory, but while it does not, the block is reused without
-// page faults. Such blocks count as freed, and their address space is bounded.
+// kernel may take its pages whenever it wants memory, but while it does not, the block is reused
+// without page faults. Such blocks count as freed, and their address space is bounded.
 #include "core/buffer.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,8 +18,6 @@
 #include <new>
 #include <stdexcept>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "heddle/memory.h"
 
@@ -171,8 +170,7 @@ class Allocator {
 
  private:
   [[noreturn]] static void fail(size_t bytes) {
-    throw std::runtime_error(
-        fmt::format("[malloc] Unable to allocate {} bytes.", bytes));
+    throw std::runtime_error(fmt::format("[malloc] Unable to allocate {} bytes.", bytes));
   }
 
   static void* new_block(size_t capacity) {
@@ -254,7 +252,8 @@ size_t get_memory_limit() {
   return Allocator::get().locked([](Allocator& a) { return a.memory_limit_; });
 }
 size_t set_memory_limit(size_t bytes) {
-  return Allocator::get().locked([&](Allocator& a) { return std::exchange(a.memory_limit_, bytes); });
+  return Allocator::get().locked(
+      [&](Allocator& a) { return std::exchange(a.memory_limit_, bytes); });
 }
 size_t set_cache_limit(size_t bytes) {
   return Allocator::get().locked([&](Allocator& a) {

@@ -1,4 +1,5 @@
-// Reference-counted memory from the caching allocator, or memory of others with a way to give it back.
+// Reference-counted memory from the caching allocator, or memory of others with a way to give it
+// back.
 #pragma once
 
 #include <atomic>
@@ -9,10 +10,10 @@ namespace heddle {
 
 struct Buffer {
   std::atomic<int> references{1};
-  bool writable = true;      // false: mapped files and read-only imports
-  void* data = nullptr;      // aligned to 64 bytes where it is ours
-  size_t bytes = 0;          // as asked for; what the statistics count
-  size_t capacity = 0;       // size class of the block; 0 for memory of others, which is never donated
+  bool writable = true;  // false: mapped files and read-only imports
+  void* data = nullptr;  // aligned to 64 bytes where it is ours
+  size_t bytes = 0;      // as asked for; what the statistics count
+  size_t capacity = 0;   // size class of the block; 0 for memory of others, which is never donated
   void (*release)(void* context) = nullptr;  // memory of others: called once, on any thread
   void* context = nullptr;
 };
@@ -45,7 +46,8 @@ class BufferRef {
   Buffer* buffer_ = nullptr;
 };
 
-// Uninitialised memory. Throws std::runtime_error if the system has none left, after emptying the cache.
+// Uninitialised memory. Throws std::runtime_error if the system has none left, after emptying the
+// cache.
 BufferRef allocate(size_t bytes);
 
 // Wraps memory of someone else; counted in no statistic.

@@ -39,13 +39,13 @@ enum class Code : uint8_t {
   sigmoid,
   floor,
   ceil,
-  round,          // half to even
-  is_nan,         // -> bool
-  is_inf,         // -> bool
-  logical_not,    // -> bool
+  round,        // half to even
+  is_nan,       // -> bool
+  is_inf,       // -> bool
+  logical_not,  // -> bool
   bitwise_invert,
-  real,           // complex -> float32
-  imag,           // complex -> float32
+  real,  // complex -> float32
+  imag,  // complex -> float32
   conjugate,
   // two operands of one dtype
   add,
@@ -65,21 +65,19 @@ enum class Code : uint8_t {
   less_equal,
   greater,
   greater_equal,
-  equal_nan,      // equal, or both NaN
-  logical_and,    // -> bool
-  logical_or,     // -> bool
+  equal_nan,    // equal, or both NaN
+  logical_and,  // -> bool
+  logical_or,   // -> bool
   bitwise_and,
   bitwise_or,
   bitwise_xor,
-  left_shift,     // shift counts at or beyond the width give 0 (left, unsigned right) or the sign
+  left_shift,  // shift counts at or beyond the width give 0 (left, unsigned right) or the sign
   right_shift,
   // three operands
   select,  // (bool condition, x, y) -> condition ? x : y
 };
 inline constexpr int code_count = static_cast<int>(Code::select) + 1;
 
-constexpr int arity_of(Code c) {
-  return c < Code::add ? 1 : c < Code::select ? 2 : 3;
-}
+constexpr int arity_of(Code c) { return c < Code::add ? 1 : c < Code::select ? 2 : 3; }
 
 }  // namespace heddle

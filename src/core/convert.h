@@ -1,6 +1,6 @@
 // Conversion of single values between element types by MLX's cast rules: C casts, narrow integers
-// wrap, anything to bool by != 0, complex to real drops the imaginary part. Kernels convert by tiles;
-// this is for scalars and constants.
+// wrap, anything to bool by != 0, complex to real drops the imaginary part. Kernels convert by
+// tiles; this is for scalars and constants.
 #pragma once
 
 #include <cmath>

@@ -10,9 +10,8 @@ std::string_view name_of(Dtype t) {
 }
 
 std::string_view name_of(DtypeCategory c) {
-  constexpr std::string_view names[] = {"complexfloating", "floating",        "inexact",
-                                        "signedinteger",   "unsignedinteger", "integer",
-                                        "number",          "generic"};
+  constexpr std::string_view names[] = {"complexfloating", "floating", "inexact", "signedinteger",
+                                        "unsignedinteger", "integer",  "number",  "generic"};
   return names[static_cast<int>(c)];
 }
 
@@ -33,10 +32,14 @@ Dtype promote_types(Dtype a, Dtype b) {
   Dtype u = ua ? a : b, s = ua ? b : a;
   if (size_of(s) > size_of(u)) return s;
   switch (size_of(u)) {  // the next wider signed type; MLX gives float32 beyond int64
-    case 1: return Dtype::int16;
-    case 2: return Dtype::int32;
-    case 4: return Dtype::int64;
-    default: return Dtype::float32;
+    case 1:
+      return Dtype::int16;
+    case 2:
+      return Dtype::int32;
+    case 4:
+      return Dtype::int64;
+    default:
+      return Dtype::float32;
   }
 }
 
@@ -53,12 +56,16 @@ bool issubdtype(DtypeCategory a, DtypeCategory b) {
   auto parent = [](C c) {
     switch (c) {
       case C::complexfloating:
-      case C::floating: return C::inexact;
+      case C::floating:
+        return C::inexact;
       case C::signedinteger:
-      case C::unsignedinteger: return C::integer;
+      case C::unsignedinteger:
+        return C::integer;
       case C::inexact:
-      case C::integer: return C::number;
-      default: return C::generic;
+      case C::integer:
+        return C::number;
+      default:
+        return C::generic;
     }
   };
   for (;; a = parent(a)) {

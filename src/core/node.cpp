@@ -103,8 +103,8 @@ Array sibling(Node* node, int k, const Aval& aval) {
 
 void release_node(Node* node) {
   if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  // Handles that die inside ~Node come back here: they queue up instead of recursing. The queue lives
-  // on the stack, because arrays of thread storage die when other thread storage is gone.
+  // Handles that die inside ~Node come back here: they queue up instead of recursing. The queue
+  // lives on the stack, because arrays of thread storage die when other thread storage is gone.
   thread_local InlineVector<Node*, 16>* draining = nullptr;
   if (draining) {
     draining->push_back(node);

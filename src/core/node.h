@@ -61,10 +61,11 @@ struct Node {
 
   // Available from now on: lets go of op and inputs, unless a trace still needs them.
   void finish();
-  // True if nothing but one consumer holds this node and its memory, so that the memory may be reused.
-  // Memory of others never is: they see it too.
+  // True if nothing but one consumer holds this node and its memory, so that the memory may be
+  // reused. Memory of others never is: they see it too.
   bool donatable() const {
-    return references.load(std::memory_order_acquire) == 1 && buffer.unique() && buffer->capacity != 0;
+    return references.load(std::memory_order_acquire) == 1 && buffer.unique() &&
+           buffer->capacity != 0;
   }
 };
 
@@ -74,7 +75,8 @@ Array sibling(Node* node, int k, const Aval& aval);
 // Drops one reference; the graph below is freed without recursion.
 void release_node(Node* node);
 
-// True while any transformation on this thread traces; nodes made then from tracers keep their graph.
+// True while any transformation on this thread traces; nodes made then from tracers keep their
+// graph.
 bool in_tracing();
 class TracingScope {
  public:

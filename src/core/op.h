@@ -1,6 +1,6 @@
 // An operation: a small immutable value, its attributes as fields, shared by the nodes it makes.
-// It knows the shapes and dtypes of its results, its derivative and its batching. It knows no device:
-// backends find their kernel by `OpInfo::id`.
+// It knows the shapes and dtypes of its results, its derivative and its batching. It knows no
+// device: backends find their kernel by `OpInfo::id`.
 //
 // Concrete ops derive from OpClass<Derived> and state
 //   static constexpr const char* name                          the name in files and tables
@@ -9,6 +9,8 @@
 // and whichever rules they have. An op without a rule is decomposed (see transforms/rules.h).
 #pragma once
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <optional>
 #include <string>
@@ -16,8 +18,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "heddle/array.h"
 
@@ -35,7 +35,7 @@ struct OpInfo {
   int id;
   std::string name;
 };
-const OpInfo& register_op(std::string name);       // names are unique
+const OpInfo& register_op(std::string name);  // names are unique
 const std::vector<const OpInfo*>& registered_ops();
 
 class Op {
@@ -48,7 +48,8 @@ class Op {
   virtual const OpInfo& info() const = 0;
   const std::string& name() const { return info().name; }
 
-  // Shapes and dtypes of the results; throws as the public function does for inputs that do not fit.
+  // Shapes and dtypes of the results; throws as the public function does for inputs that do not
+  // fit.
   virtual Avals infer(const Arrays& inputs) const = 0;
 
   // Cotangents for inputs argnums[k], in that order.
@@ -83,7 +84,8 @@ class Op {
   // elements move: then jvp is the op itself on the tangents.
   virtual bool is_linear() const { return false; }
   // Means the same for inputs of any size: no attribute may be a size or a position taken from the
-  // inputs of a trace, however it came there. Else a shapeless program is traced again at other sizes.
+  // inputs of a trace, however it came there. Else a shapeless program is traced again at other
+  // sizes.
   virtual bool follows_shapes() const { return is_pointwise(); }
   // Random or stateful ops, custom functions: never merged with an equal one.
   virtual bool is_pure() const { return true; }
@@ -134,7 +136,10 @@ namespace detail {
 
 template <class T>
 size_t hash_value(const T& v) {
-  if constexpr (requires { v.begin(); v.end(); }) {
+  if constexpr (requires {
+                  v.begin();
+                  v.end();
+                }) {
     size_t h = 0x9e37;
     for (const auto& e : v) h = h * 1099511628211u + hash_value(e);
     return h;
@@ -151,7 +156,10 @@ std::string text_of(const T& v) {
     return v;
   } else if constexpr (std::is_same_v<T, Dtype>) {
     return std::string(name_of(v));
-  } else if constexpr (requires { v.begin(); v.end(); }) {
+  } else if constexpr (requires {
+                         v.begin();
+                         v.end();
+                       }) {
     std::string s;
     for (const auto& e : v) s.append(s.empty() ? "" : ",").append(text_of(e));
     return fmt::format("[{}]", s);

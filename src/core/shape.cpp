@@ -26,9 +26,9 @@ void check_shape(const char* op, const Shape& shape, size_t itemsize) {
   if (empty) return;
   for (int64_t d : shape) {
     if (__builtin_mul_overflow(total, d, &total)) {
-      throw std::overflow_error(fmt::format(
-          "[{}] An array of shape {} has more bytes than a 64-bit size can hold.", op,
-          to_string(shape)));
+      throw std::overflow_error(
+          fmt::format("[{}] An array of shape {} has more bytes than a 64-bit size can hold.", op,
+                      to_string(shape)));
     }
   }
 }

@@ -1,13 +1,13 @@
 #include "core/stream.h"
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <map>
 #include <mutex>
 #include <ostream>
 #include <stdexcept>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace heddle {
 namespace {
@@ -92,8 +92,7 @@ void check_stream(int index) {
   std::lock_guard<std::mutex> lock(r.mutex);
   int64_t owner = r.owners[static_cast<size_t>(index)];
   if (owner != anyone && owner != t.number && owner != t.acting_for) {
-    throw std::runtime_error(
-        fmt::format("There is no Stream(cpu, {}) in current thread.", index));
+    throw std::runtime_error(fmt::format("There is no Stream(cpu, {}) in current thread.", index));
   }
   t.last_checked = index;
 }
@@ -112,9 +111,12 @@ ActingForThread::~ActingForThread() {
 
 Stream to_stream(const StreamOrDevice& s) {
   switch (s.kind) {
-    case StreamOrDevice::Kind::none: return Stream{this_thread().current(), Device{}};
-    case StreamOrDevice::Kind::stream: return Stream{s.index, s.device};
-    case StreamOrDevice::Kind::device: return default_stream(s.device);
+    case StreamOrDevice::Kind::none:
+      return Stream{this_thread().current(), Device{}};
+    case StreamOrDevice::Kind::stream:
+      return Stream{s.index, s.device};
+    case StreamOrDevice::Kind::device:
+      return default_stream(s.device);
     case StreamOrDevice::Kind::thread_local_stream: {
       auto [at, added] = this_thread().of_handle.try_emplace(s.index, -1);
       if (added) at->second = this_thread().make();

@@ -35,7 +35,8 @@ std::atomic<int>& limit() {
 int num_threads() { return in_forked_child ? 1 : limit().load(std::memory_order_relaxed); }
 
 void set_num_threads(int n) {
-  if (n < 1) throw std::invalid_argument("[set_num_threads] The number of threads must be at least 1.");
+  if (n < 1)
+    throw std::invalid_argument("[set_num_threads] The number of threads must be at least 1.");
   limit() = n;
 }
 

@@ -9,7 +9,7 @@
 
 namespace heddle {
 
-int num_threads();            // limit for parallel loops; at start HEDDLE_NUM_THREADS, else OpenMP's
+int num_threads();  // limit for parallel loops; at start HEDDLE_NUM_THREADS, else OpenMP's
 void set_num_threads(int n);  // at least 1
 
 // Elements (of about one float each) below which a parallel loop costs more than it brings.
@@ -31,9 +31,8 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
     f(int64_t{0}, n);
     return;
   }
-  detail::parallel_ranges(
-      n, grain, const_cast<std::remove_const_t<Fn>*>(&f),
-      [](void* c, int64_t b, int64_t e) { (*static_cast<Fn*>(c))(b, e); });
+  detail::parallel_ranges(n, grain, const_cast<std::remove_const_t<Fn>*>(&f),
+                          [](void* c, int64_t b, int64_t e) { (*static_cast<Fn*>(c))(b, e); });
 }
 
 }  // namespace heddle

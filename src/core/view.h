@@ -16,7 +16,9 @@ struct View {
   int64_t size() const { return element_count(shape); }
   bool row_contiguous() const { return is_row_contiguous(shape, strides); }
   template <class T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
 };
 
 }  // namespace heddle

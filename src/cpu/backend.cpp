@@ -1,9 +1,9 @@
 // The CPU backend: finds kernels by op.
 #include "eval/backend.h"
 
-#include <stdexcept>
-
 #include <fmt/format.h>
+
+#include <stdexcept>
 
 #include "cpu/kernel.h"
 #include "cpu/pointwise.h"

@@ -28,8 +28,10 @@ View matrix_at(const Node& n, int64_t entry) {
     offset += entry % v.shape[d] * v.strides[d];
     entry /= v.shape[d];
   }
-  return {v.as<char>() + offset * static_cast<int64_t>(size_of(v.dtype)), v.dtype,
-          {v.shape[rank - 2], v.shape[rank - 1]}, {v.strides[rank - 2], v.strides[rank - 1]}};
+  return {v.as<char>() + offset * static_cast<int64_t>(size_of(v.dtype)),
+          v.dtype,
+          {v.shape[rank - 2], v.shape[rank - 1]},
+          {v.strides[rank - 2], v.strides[rank - 1]}};
 }
 
 const RegisterKernel<GatherMM> gather_kernel([](const Work& w) {
@@ -101,8 +103,8 @@ class Mask {
 
  private:
   const char* at(int64_t row, int64_t column) const {
-    return data_ + (row * row_stride_ + column * column_stride_) *
-                       static_cast<int64_t>(size_of(dtype_));
+    return data_ +
+           (row * row_stride_ + column * column_stride_) * static_cast<int64_t>(size_of(dtype_));
   }
   const char* data_ = nullptr;
   Dtype dtype_ = Dtype::bool_;
@@ -165,8 +167,10 @@ const RegisterKernel<BlockMaskedMM> block_masked_kernel([](const Work& w) {
   for (int64_t entry = 0; entry < out.size() / (M * N); entry++) {
     auto mask_of = [&](bool has, size_t i) { return has ? Mask(w.input(i), entry) : Mask(); };
     const Mask out_mask = mask_of(op.has_out_mask, 2);
-    const MaskedOperand a(matrix_at(w.input(0), entry), mask_of(op.has_lhs_mask, op.lhs_mask()), block);
-    const MaskedOperand b(matrix_at(w.input(1), entry), mask_of(op.has_rhs_mask, op.rhs_mask()), block);
+    const MaskedOperand a(matrix_at(w.input(0), entry), mask_of(op.has_lhs_mask, op.lhs_mask()),
+                          block);
+    const MaskedOperand b(matrix_at(w.input(1), entry), mask_of(op.has_rhs_mask, op.rhs_mask()),
+                          block);
     const View result = matrix(out.data + entry * M * N * item, out.dtype, M, N);
     if (!out_mask) {
       matmul(a.view(), b.view(), result);
@@ -195,7 +199,8 @@ const RegisterKernel<BlockMaskedMM> block_masked_kernel([](const Work& w) {
           right.shape[1] = std::min(stop * block, N) - j * block;
           const View product = matrix(space.data(), out.dtype, rows, right.shape[1]);
           matmul(left, right, product);
-          tile::copy(product, {band.as<char>() + j * block * item, out.dtype, product.shape, {N, 1}});
+          tile::copy(product,
+                     {band.as<char>() + j * block * item, out.dtype, product.shape, {N, 1}});
           j = stop;
         }
       }

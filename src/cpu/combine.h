@@ -49,19 +49,24 @@ T combined(T old, T update) {
 // Calls f(TypeTag<T>{}, std::integral_constant<Combine, c>{}); plain assignment by width alone.
 template <class F>
 void visit_combine(Dtype dtype, Combine combine, F&& f) {
-  auto with = [&](auto c) {
-    visit_dtype(dtype, [&](auto tag) { f(tag, c); });
-  };
+  auto with = [&](auto c) { visit_dtype(dtype, [&](auto tag) { f(tag, c); }); };
   switch (combine) {
     case Combine::assign:
-      visit_width(size_of(dtype), [&](auto tag) {
-        f(tag, std::integral_constant<Combine, Combine::assign>{});
-      });
+      visit_width(size_of(dtype),
+                  [&](auto tag) { f(tag, std::integral_constant<Combine, Combine::assign>{}); });
       break;
-    case Combine::sum: with(std::integral_constant<Combine, Combine::sum>{}); break;
-    case Combine::prod: with(std::integral_constant<Combine, Combine::prod>{}); break;
-    case Combine::max: with(std::integral_constant<Combine, Combine::max>{}); break;
-    case Combine::min: with(std::integral_constant<Combine, Combine::min>{}); break;
+    case Combine::sum:
+      with(std::integral_constant<Combine, Combine::sum>{});
+      break;
+    case Combine::prod:
+      with(std::integral_constant<Combine, Combine::prod>{});
+      break;
+    case Combine::max:
+      with(std::integral_constant<Combine, Combine::max>{});
+      break;
+    case Combine::min:
+      with(std::integral_constant<Combine, Combine::min>{});
+      break;
   }
 }
 

@@ -19,7 +19,8 @@ const RegisterKernel<Arange> arange([](const Work& w) {
         // Unsigned arithmetic wraps, as the dtype does.
         uint64_t first = static_cast<uint64_t>(convert_value<int64_t>(op.start));
         uint64_t step = static_cast<uint64_t>(convert_value<int64_t>(op.step));
-        for (int64_t i = begin; i < end; i++) to[i] = static_cast<T>(first + static_cast<uint64_t>(i) * step);
+        for (int64_t i = begin; i < end; i++)
+          to[i] = static_cast<T>(first + static_cast<uint64_t>(i) * step);
       } else {
         for (int64_t i = begin; i < end; i++) {
           // No step of infinity times zero.

@@ -1,13 +1,13 @@
 // Products that gather their matrices, grouped by the right one so that each is read once.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "cpu/kernel.h"
 #include "cpu/scratch.h"

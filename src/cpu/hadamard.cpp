@@ -40,7 +40,8 @@ Signs paley(int q) {
     for (int j = 0; j <= q; j++) {
       const int c = i == j ? 0 : i == 0 || j == 0 ? 1 : residue(i - j);
       const int block[4] = {c == 0 ? 1 : c, c == 0 ? -1 : c, c == 0 ? -1 : c, c == 0 ? -1 : -c};
-      for (int k = 0; k < 4; k++) h.at(2 * i + k / 2, 2 * j + k % 2) = static_cast<int8_t>(block[k]);
+      for (int k = 0; k < 4; k++)
+        h.at(2 * i + k / 2, 2 * j + k % 2) = static_cast<int8_t>(block[k]);
     }
   }
   return h;

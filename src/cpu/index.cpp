@@ -2,11 +2,11 @@
 // clamped or checked before anything is read or written through it.
 #include "ops/index.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "core/threads.h"
 #include "cpu/combine.h"
@@ -41,8 +41,8 @@ class Positions {
         if (count_ > 0) tile::copy(index, dense);
         index = dense;
       }
-      sources_.push_back({index.data, index.dtype, shape[axis], shape[axis] - box[axis],
-                          strides[axis], axes[k]});
+      sources_.push_back(
+          {index.data, index.dtype, shape[axis], shape[axis] - box[axis], strides[axis], axes[k]});
     }
   }
 
@@ -105,8 +105,8 @@ class Positions {
 // ---------------------------------------------------------------------------------------------
 // gather
 
-// How many axes in front of the result's boxes belong before the indices, where numpy puts the result
-// of indices on neighbouring axes: memory is laid out so, to make that transposition dense.
+// How many axes in front of the result's boxes belong before the indices, where numpy puts the
+// result of indices on neighbouring axes: memory is laid out so, to make that transposition dense.
 size_t axes_in_front(const std::vector<int>& axes) {
   int low = *std::min_element(axes.begin(), axes.end());
   int high = *std::max_element(axes.begin(), axes.end());
@@ -177,7 +177,8 @@ const RegisterKernel<Gather> gather([](const Work& w) {
   out.set_data(allocate(out.nbytes()), strides);
 
   auto box_strides = [&](const Strides& s, size_t skip, size_t first, size_t last) {
-    return Strides(s.begin() + static_cast<long>(skip + first), s.begin() + static_cast<long>(skip + last));
+    return Strides(s.begin() + static_cast<long>(skip + first),
+                   s.begin() + static_cast<long>(skip + last));
   };
   size_t n = in.shape.size();
   Shape front_shape(op.slice_sizes.begin(), op.slice_sizes.begin() + static_cast<long>(front));

@@ -1,8 +1,8 @@
 // take_along_axis and its counterpart; scatter by mask.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "core/threads.h"
 #include "cpu/combine.h"
@@ -31,8 +31,8 @@ int64_t place(I v, int64_t size) {
   }
 }
 
-// Rows of the last dimension of `shape`, in row-major order from `begin` on: calls f(offsets) with the
-// element offset of each row's first element for each of the N strides.
+// Rows of the last dimension of `shape`, in row-major order from `begin` on: calls f(offsets) with
+// the element offset of each row's first element for each of the N strides.
 template <size_t N, class F>
 void each_row(const Shape& shape, const Strides* const (&strides)[N], int64_t begin, int64_t end,
               F&& f) {
@@ -69,17 +69,20 @@ const RegisterKernel<GatherAxis> gather_axis([](const Work& w) {
     visit_width(size_of(in.dtype), [&](auto tag) {
       using T = typename decltype(tag)::type;
       int64_t grain = std::max<int64_t>(1, parallel_grain / columns);
-      parallel_for(shape.empty() ? 1 : out.size() / columns, grain, [&](int64_t begin, int64_t end) {
-        each_row(shape, {&source, &index.strides, &out.strides}, begin, end, [&](const int64_t* at) {
-          const T* from = reinterpret_cast<const T*>(in.data) + at[0];
-          const I* which = reinterpret_cast<const I*>(index.data) + at[1];
-          T* to = reinterpret_cast<T*>(out.data) + at[2];
-          for (int64_t j = 0; j < columns; j++) {
-            int64_t p = std::clamp<int64_t>(place(which[j * index_step], size), 0, size - 1);
-            to[j] = from[p * along + j * in_step];
-          }
-        });
-      });
+      parallel_for(
+          shape.empty() ? 1 : out.size() / columns, grain, [&](int64_t begin, int64_t end) {
+            each_row(shape, {&source, &index.strides, &out.strides}, begin, end,
+                     [&](const int64_t* at) {
+                       const T* from = reinterpret_cast<const T*>(in.data) + at[0];
+                       const I* which = reinterpret_cast<const I*>(index.data) + at[1];
+                       T* to = reinterpret_cast<T*>(out.data) + at[2];
+                       for (int64_t j = 0; j < columns; j++) {
+                         int64_t p =
+                             std::clamp<int64_t>(place(which[j * index_step], size), 0, size - 1);
+                         to[j] = from[p * along + j * in_step];
+                       }
+                     });
+          });
     });
   });
 });
@@ -109,8 +112,8 @@ const RegisterKernel<ScatterAxis> scatter_axis([](const Work& w) {
           int64_t p = place(v, size);
           if (p < 0 || p >= size) {
             throw std::out_of_range(
-                fmt::format("[put_along_axis] Index {} is out of range for axis {} with size {}.", v,
-                            axis, size));
+                fmt::format("[put_along_axis] Index {} is out of range for axis {} with size {}.",
+                            v, axis, size));
           }
         }
       });

@@ -1,7 +1,7 @@
 // How a kernel file hooks its kernels to ops:
 //   const RegisterKernel<Softmax> softmax_kernel([](const Work& w) { ... });
-// A kernel finds its op in `work.op`, its inputs evaluated in `work.inputs`, and gives every output its
-// memory. It may run on any thread, one at a time.
+// A kernel finds its op in `work.op`, its inputs evaluated in `work.inputs`, and gives every output
+// its memory. It may run on any thread, one at a time.
 #pragma once
 
 #include "eval/backend.h"
@@ -14,8 +14,8 @@ void register_kernel(const OpInfo& op, Kernel kernel, bool takes_prologue);
 
 template <class OpType>
 struct RegisterKernel {
-  // takes_prologue: the kernel reads input 0 through source_of(work), so that a pointwise expression
-  // before it need not be stored.
+  // takes_prologue: the kernel reads input 0 through source_of(work), so that a pointwise
+  // expression before it need not be stored.
   explicit RegisterKernel(Kernel kernel, bool takes_prologue = false) {
     register_kernel(OpType::type(), kernel, takes_prologue);
   }
@@ -32,7 +32,9 @@ class Dense {
   explicit Dense(const Node& node);
   const View& view() const { return view_; }
   template <class T>
-  const T* as() const { return view_.as<T>(); }
+  const T* as() const {
+    return view_.as<T>();
+  }
 
  private:
   BufferRef copy_;

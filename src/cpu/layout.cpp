@@ -119,7 +119,8 @@ const RegisterKernel<BorderPad> border_pad([](const Work& w) {
         }
         const T* row = reinterpret_cast<const T*>(in.data) + from;
         T* to = reinterpret_cast<T*>(out.data) + r * columns;
-        for (int64_t j = 0; j < columns; j++) to[j] = row[sources[last][static_cast<size_t>(j)] * step];
+        for (int64_t j = 0; j < columns; j++)
+          to[j] = row[sources[last][static_cast<size_t>(j)] * step];
       }
     });
   });
@@ -180,8 +181,7 @@ const RegisterKernel<Split> split([](const Work& w) {
   size_t axis = static_cast<size_t>(op.axis);
   auto parts = op.parts(in.shape[axis]);
   for (size_t k = 0; k < w.outputs.size(); k++) {
-    w.output(k).share(in, in.strides,
-                      parts[k].second == 0 ? 0 : parts[k].first * in.strides[axis]);
+    w.output(k).share(in, in.strides, parts[k].second == 0 ? 0 : parts[k].first * in.strides[axis]);
   }
 });
 

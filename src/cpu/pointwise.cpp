@@ -14,7 +14,7 @@ struct Compiler {
   std::vector<View> inputs;
   std::vector<View> outputs;
   std::vector<tile::Register> registers;  // of each node of the group
-  std::vector<int> last_use;              // position of the last reader; kept values live to the end
+  std::vector<int> last_use;  // position of the last reader; kept values live to the end
   std::vector<tile::Register> free;
 
   // Strides of `node` seen in `shape`: 0 where it is broadcast.

@@ -35,7 +35,8 @@ ConvParams params_of(const ConvAttributes& a) {
 
 const RegisterKernel<Convolution> conv_kernel([](const Work& w) {
   w.output().allocate_dense();
-  conv(w.input(0).view(), w.input(1).view(), w.output().view(), params_of(op_of<Convolution>(w).params));
+  conv(w.input(0).view(), w.input(1).view(), w.output().view(),
+       params_of(op_of<Convolution>(w).params));
 });
 
 const RegisterKernel<ConvolutionBackwardInput> conv_input_kernel([](const Work& w) {
@@ -52,8 +53,8 @@ const RegisterKernel<ConvolutionBackwardWeight> conv_weight_kernel([](const Work
 
 const RegisterKernel<ScaledDotProductAttention> attention_kernel([](const Work& w) {
   const auto& op = op_of<ScaledDotProductAttention>(w);
-  // Heads that were split off a row of features are joined again right after: with the result laid out
-  // like the queries, that costs no copy.
+  // Heads that were split off a row of features are joined again right after: with the result laid
+  // out like the queries, that costs no copy.
   Node& out = w.output();
   const Node& q = w.input(0);
   bool heads_inside = q.shape.size() == 4 && q.shape[1] > 1 && q.strides[1] < q.strides[2];

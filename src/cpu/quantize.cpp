@@ -37,8 +37,8 @@ HWY_INLINE hn::Vec<Floats> rounded(hn::Vec<Floats> v) {
   }
 }
 
-// Scales and biases of `n` groups as floats. Here, for this target: called for each group, code of the
-// baseline instruction set amid this one's costs more than the group.
+// Scales and biases of `n` groups as floats. Here, for this target: called for each group, code of
+// the baseline instruction set amid this one's costs more than the group.
 void load_groups(const QuantizedMatrix& m, int64_t first, int64_t n, float* scales, float* biases) {
   const auto* codes = static_cast<const uint8_t*>(m.scales) + first;
   auto widen = [&]<class S>(const S*) HWY_ATTR {
@@ -87,14 +87,13 @@ void restore_by_table(const QuantizedMatrix& m, int64_t row, int64_t first, int6
     } else {
       store_as(hn::Add(rounded<T>(hn::Mul(q, scale)), bias), d, values);
     }
-    const auto low =
-        hn::PromoteTo(du, hn::Load(du16, reinterpret_cast<const uint16_t*>(values)));
+    const auto low = hn::PromoteTo(du, hn::Load(du16, reinterpret_cast<const uint16_t*>(values)));
     const auto high = hn::ShiftLeft<16>(low);
     for (int64_t k = 0; k < group; k += 32, from += 16, out += 32) {
       const auto codes = hn::PromoteTo(du, hn::LoadU(hn::Rebind<uint8_t, Codes>(), from));
       const auto even = hn::TableLookupLanes(low, hn::Indices512<uint32_t>{codes.raw});
-      const auto odd = hn::TableLookupLanes(
-          high, hn::Indices512<uint32_t>{hn::ShiftRight<4>(codes).raw});
+      const auto odd =
+          hn::TableLookupLanes(high, hn::Indices512<uint32_t>{hn::ShiftRight<4>(codes).raw});
       hn::StoreU(hn::Or(even, odd), du, reinterpret_cast<uint32_t*>(out));
     }
   }
@@ -114,7 +113,8 @@ void restore_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n
   const U unpack;
   const Floats d;
   const int64_t group = m.format.group_size;
-  const uint8_t* from = reinterpret_cast<const uint8_t*>(m.words) + (row * m.columns + first) * bits / 8;
+  const uint8_t* from =
+      reinterpret_cast<const uint8_t*>(m.words) + (row * m.columns + first) * bits / 8;
   const uint8_t* end = reinterpret_cast<const uint8_t*>(m.words_end);
   const int64_t groups = n / group, first_group = (row * m.columns + first) / group;
   constexpr int64_t most = 64;
@@ -290,8 +290,8 @@ float round_to(Dtype dtype, float x) {
   return x;
 }
 
-// A group of a floating-point mode. What MLX composes of array operations is rounded to the dtype of
-// the matrix after each; so is it here, for equal codes.
+// A group of a floating-point mode. What MLX composes of array operations is rounded to the dtype
+// of the matrix after each; so is it here, for equal codes.
 void float_codes(const float* w, int64_t n, const Quantization& format, Dtype dtype,
                  const float* global_scale, uint32_t* codes, uint8_t& scale_code) {
   float largest = 0;
@@ -352,23 +352,24 @@ void quantize(const View& w, const Quantization& format, const float* global_sca
   const int64_t words_each = format.words(n);
   const char* from = w.as<const char>();
   const int64_t bytes_each = n * static_cast<int64_t>(size_of(w.dtype));
-  parallel_for(groups, std::max<int64_t>(1, parallel_grain / (4 * n)), [&](int64_t begin, int64_t end) {
-    float values[largest_group];
-    uint32_t codes[largest_group];
-    for (int64_t g = begin; g < end; g++) {
-      HWY_DYNAMIC_DISPATCH(widen_run)(from + g * bytes_each, w.dtype, n, values);
-      if (format.affine()) {
-        float scale, bias;
-        HWY_DYNAMIC_DISPATCH(affine_codes)(values, n, format.bits, codes, scale, bias);
-        store_float(scales, w.dtype, g, scale);
-        store_float(biases, w.dtype, g, bias);
-      } else {
-        float_codes(values, n, format, w.dtype, global_scale, codes,
-                    static_cast<uint8_t*>(scales)[g]);
-      }
-      pack(codes, n, format.bits, words + g * words_each);
-    }
-  });
+  parallel_for(groups, std::max<int64_t>(1, parallel_grain / (4 * n)),
+               [&](int64_t begin, int64_t end) {
+                 float values[largest_group];
+                 uint32_t codes[largest_group];
+                 for (int64_t g = begin; g < end; g++) {
+                   HWY_DYNAMIC_DISPATCH(widen_run)(from + g * bytes_each, w.dtype, n, values);
+                   if (format.affine()) {
+                     float scale, bias;
+                     HWY_DYNAMIC_DISPATCH(affine_codes)(values, n, format.bits, codes, scale, bias);
+                     store_float(scales, w.dtype, g, scale);
+                     store_float(biases, w.dtype, g, bias);
+                   } else {
+                     float_codes(values, n, format, w.dtype, global_scale, codes,
+                                 static_cast<uint8_t*>(scales)[g]);
+                   }
+                   pack(codes, n, format.bits, words + g * words_each);
+                 }
+               });
 }
 
 void dequantize_run(const QuantizedMatrix& m, int64_t row, int64_t first, int64_t n, Dtype dtype,

@@ -15,9 +15,9 @@ struct QuantizedMatrix {
   const uint32_t* words = nullptr;
   const uint32_t* words_end = nullptr;  // of memory that may be read, at or after this matrix's end
   const void* scales = nullptr;
-  const void* biases = nullptr;      // affine only
-  Dtype dtype = Dtype::float32;      // of scales and biases, if affine
-  float factor = 1;                  // on all scales (nvfp4)
+  const void* biases = nullptr;  // affine only
+  Dtype dtype = Dtype::float32;  // of scales and biases, if affine
+  float factor = 1;              // on all scales (nvfp4)
 
   int64_t groups() const { return columns / format.group_size; }  // of one row
 };
@@ -30,8 +30,8 @@ void quantize(const View& w, const Quantization& format, const float* global_sca
 
 // How an element is rounded to the dtype it is wanted in.
 enum class Rounding : uint8_t {
-  once,        // scale * q + bias, then rounded
-  each_step,   // the product too, as a chain of ops in that dtype does
+  once,       // scale * q + bias, then rounded
+  each_step,  // the product too, as a chain of ops in that dtype does
 };
 
 // Elements [first, first + n) of a row, both multiples of the group size, as float32, float16 or

@@ -67,12 +67,13 @@ const RegisterKernel<Dequantize> dequantize_kernel([](const Work& w) {
   }
   const int64_t rows = out.size() / all.columns;
   const int64_t row_bytes = all.columns * static_cast<int64_t>(size_of(out.dtype));
-  parallel_for(rows, std::max<int64_t>(1, parallel_grain / all.columns), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) {
-      dequantize_run(all, row, 0, all.columns, out.dtype, Rounding::each_step,
-                     out.data + row * row_bytes);
-    }
-  });
+  parallel_for(rows, std::max<int64_t>(1, parallel_grain / all.columns),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t row = begin; row < end; row++) {
+                   dequantize_run(all, row, 0, all.columns, out.dtype, Rounding::each_step,
+                                  out.data + row * row_bytes);
+                 }
+               });
 });
 
 // Some rows at a time, through memory that stays in the cache.
@@ -87,18 +88,24 @@ const RegisterKernel<QuantizedRounding> rounding_kernel([](const Work& w) {
   const int64_t columns = out.shape.back(), rows = out.size() / columns;
   const int64_t item = static_cast<int64_t>(size_of(out.dtype));
   const int64_t words = op.format.words(columns), groups = columns / op.format.group_size;
-  parallel_for(rows, std::max<int64_t>(1, parallel_grain / columns), [&](int64_t begin, int64_t end) {
-    Scratch packed(static_cast<size_t>(words) * sizeof(uint32_t)), scales(static_cast<size_t>(groups));
-    QuantizedMatrix m{op.format, 1, columns, packed.as<uint32_t>(), packed.as<uint32_t>() + words,
-                      scales.data()};
-    if (global) m.factor = *global / nvfp4_range;
-    for (int64_t row = begin; row < end; row++) {
-      const View one{const_cast<char*>(x.as<char>()) + row * columns * item, out.dtype, {1, columns},
-                     {columns, 1}};
-      quantize(one, op.format, global, packed.as<uint32_t>(), scales.data(), nullptr);
-      dequantize_run(m, 0, 0, columns, out.dtype, Rounding::once, out.data + row * columns * item);
-    }
-  });
+  parallel_for(rows, std::max<int64_t>(1, parallel_grain / columns),
+               [&](int64_t begin, int64_t end) {
+                 Scratch packed(static_cast<size_t>(words) * sizeof(uint32_t)),
+                     scales(static_cast<size_t>(groups));
+                 QuantizedMatrix m{
+                     op.format,    1, columns, packed.as<uint32_t>(), packed.as<uint32_t>() + words,
+                     scales.data()};
+                 if (global) m.factor = *global / nvfp4_range;
+                 for (int64_t row = begin; row < end; row++) {
+                   const View one{const_cast<char*>(x.as<char>()) + row * columns * item,
+                                  out.dtype,
+                                  {1, columns},
+                                  {columns, 1}};
+                   quantize(one, op.format, global, packed.as<uint32_t>(), scales.data(), nullptr);
+                   dequantize_run(m, 0, 0, columns, out.dtype, Rounding::once,
+                                  out.data + row * columns * item);
+                 }
+               });
 });
 
 const RegisterKernel<QuantizedMatmul> matmul_kernel([](const Work& w) {
@@ -125,7 +132,8 @@ const RegisterKernel<GatherQMM> gather_kernel([](const Work& w) {
   out.allocate_dense();
   if (out.size() == 0) return;
   const Matrices matrices(w, 1, op.format);
-  const Dense x(w.input(0)), left(w.input(w.inputs.size() - 2)), right(w.input(w.inputs.size() - 1));
+  const Dense x(w.input(0)), left(w.input(w.inputs.size() - 2)),
+      right(w.input(w.inputs.size() - 1));
   each_gathered_matrix("gather_qmm", x, left, right, w.input(1).shape[0], out,
                        [&](const void* rows, int64_t count, int64_t matrix, void* results) {
                          quantized_product(rows, count, matrices[matrix], op.transpose, out.dtype,

@@ -14,14 +14,14 @@ struct RecurrentSizes {
   int64_t gates() const { return gates_of(cell) * hidden; }
 };
 
-// x (B, T, gates), wh (gates, H), h0 (B, H); extra: c0 (B, H) of an LSTM, the bias (H) of a GRU's n.
-// Writes hidden and, for an LSTM, cells (B, T, H).
+// x (B, T, gates), wh (gates, H), h0 (B, H); extra: c0 (B, H) of an LSTM, the bias (H) of a GRU's
+// n. Writes hidden and, for an LSTM, cells (B, T, H).
 struct RecurrentForward {
   RecurrentSizes sizes;
   const float *x, *wh, *h0, *extra;
   float *hidden, *cells;
 };
-void recurrent(const RecurrentForward& work);
+void recurrent(const RecurrentForward &work);
 
 // The recurrent part of the gates' cotangents. `sums` (B, T, gates) holds what the activations were
 // applied to; a GRU's holds x there and `own` (B, T, gates) = wh h + bias, which its n needs apart.
@@ -32,6 +32,6 @@ struct RecurrentBackward {
   const float *sums, *own, *wh, *h0, *c0, *hidden, *cells, *g_hidden, *g_cells;
   float *g_x, *g_own, *g_h0, *g_c0;
 };
-void recurrent_vjp(const RecurrentBackward& work);
+void recurrent_vjp(const RecurrentBackward &work);
 
 }  // namespace heddle::cpu

@@ -52,7 +52,8 @@ const RegisterKernel<Slice> slice([](const Work& w) {
   const auto& op = op_of<Slice>(w);
   const Node& in = w.input(0);
   View part = slice_view(in.view(), op.start, op.stop, op.step);
-  int64_t offset = (static_cast<char*>(part.data) - in.data) / static_cast<int64_t>(size_of(in.dtype));
+  int64_t offset =
+      (static_cast<char*>(part.data) - in.data) / static_cast<int64_t>(size_of(in.dtype));
   w.output().share(in, part.strides, offset);
 });
 

@@ -53,8 +53,8 @@ inline uint8_t to_e4m3(float x) {
 // largest. Whatever becomes zero, NaN too, has no sign.
 inline uint8_t to_e2m1(float x) {
   const float a = std::fabs(x);
-  const int magnitude = (a > 0.25f) + (a > 0.75f) + (a > 1.25f) + (a > 1.75f) + (a > 2.5f) +
-                        (a > 3.5f) + (a > 5.0f);
+  const int magnitude =
+      (a > 0.25f) + (a > 0.75f) + (a > 1.25f) + (a > 1.75f) + (a > 2.5f) + (a > 3.5f) + (a > 5.0f);
   return static_cast<uint8_t>(magnitude | (magnitude > 0 && x < 0 ? 8 : 0));
 }
 

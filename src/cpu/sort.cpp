@@ -311,12 +311,12 @@ uint32_t position(K packed) {
 
 // The same for keys of 64 bits.
 template <class K, class T>
-requires std::is_same_v<K, hwy::uint128_t> K pack(T x, int64_t i) {
-  K packed;
-  packed.lo = static_cast<uint64_t>(i);
-  packed.hi = key_of(x);
-  return packed;
-}
+  requires std::is_same_v<K, hwy::uint128_t> K pack(T x, int64_t i) {
+    K packed;
+    packed.lo = static_cast<uint64_t>(i);
+    packed.hi = key_of(x);
+    return packed;
+  }
 inline uint32_t position(const hwy::uint128_t& packed) { return static_cast<uint32_t>(packed.lo); }
 
 template <class K, class T>

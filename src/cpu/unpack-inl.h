@@ -42,8 +42,7 @@ HWY_INLINE hn::Vec<Floats> decode(hn::Vec<Codes> codes) {
                                                         0, 1, 2, 3, 4, 6, 8, 12};
     const hn::Repartition<uint8_t, Codes> bytes;
     const auto table = hn::LoadDup128(bytes, doubled);
-    const auto magnitude =
-        hn::BitCast(di, hn::TableLookupBytes(table, hn::BitCast(bytes, codes)));
+    const auto magnitude = hn::BitCast(di, hn::TableLookupBytes(table, hn::BitCast(bytes, codes)));
     const auto sign = hn::And(hn::ShiftLeft<28>(codes), hn::Set(du, 0x80000000u));
     return hn::Or(hn::Mul(hn::ConvertTo(d, magnitude), hn::Set(d, 0.5f)), hn::BitCast(d, sign));
 #endif
@@ -52,8 +51,8 @@ HWY_INLINE hn::Vec<Floats> decode(hn::Vec<Codes> codes) {
     const hn::Rebind<uint16_t, Codes> du16;
     const hn::Rebind<hwy::float16_t, Floats> df16;
     const auto magnitude = hn::And(codes, hn::Set(du, 0x7fu));
-    const auto half = hn::Or(hn::ShiftLeft<7>(magnitude),
-                             hn::ShiftLeft<8>(hn::And(codes, hn::Set(du, 0x80u))));
+    const auto half =
+        hn::Or(hn::ShiftLeft<7>(magnitude), hn::ShiftLeft<8>(hn::And(codes, hn::Set(du, 0x80u))));
     const auto value = hn::Mul(hn::PromoteTo(d, hn::BitCast(df16, hn::TruncateTo(du16, half))),
                                hn::Set(d, 256.0f));
     const auto nan = hn::RebindMask(d, hn::Eq(magnitude, hn::Set(du, 0x7fu)));

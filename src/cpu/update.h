@@ -9,8 +9,8 @@ namespace heddle::cpu {
 // Gives output 0 the elements of input 0, row-major: in its own memory if nobody else wants it.
 void begin_update(const Work& work);
 
-// A box of elements as a few loops: dimensions of size one dropped, neighbours that lie evenly in all
-// operands merged. The last loop is the innermost; there is always at least one.
+// A box of elements as a few loops: dimensions of size one dropped, neighbours that lie evenly in
+// all operands merged. The last loop is the innermost; there is always at least one.
 struct BoxLoop {
   int64_t count;
   int64_t a;  // steps in elements of the operands

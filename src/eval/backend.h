@@ -8,7 +8,8 @@
 
 namespace heddle {
 
-// Pointwise nodes of one shape that are computed together, in order; the later ones read the earlier.
+// Pointwise nodes of one shape that are computed together, in order; the later ones read the
+// earlier.
 struct PointwiseGroup {
   std::vector<Node*> nodes;
   std::vector<bool> kept;     // per node: its value is wanted in memory

@@ -34,7 +34,7 @@ struct Entry {
 struct Group {
   int head;  // position in the order of its last node
   int nodes = 0;
-  int edges = 0;  // to nodes outside; at least as many as it has inputs
+  int edges = 0;          // to nodes outside; at least as many as it has inputs
   bool prologue = false;  // head is not pointwise: it computes the others on the fly
   const Shape* shape;
 };
@@ -120,8 +120,8 @@ class Evaluation {
   }
 
   // Backwards over the order: a pointwise node joins the group that reads it before anything else
-  // does, if that has its shape. No cycle can arise: a group runs in the place of its last node, and
-  // what else reads the node runs later.
+  // does, if that has its shape. No cycle can arise: a group runs in the place of its last node,
+  // and what else reads the node runs later.
   void group() {
     Backend& backend = cpu_backend();
     for (int i = static_cast<int>(entries_.size()) - 1; i >= 0; i--) {
@@ -139,7 +139,8 @@ class Evaluation {
         if (uint32_t mark = in.node()->mark) {
           int reader = pointwise || first ? e.group : conflict;
           if (reader == none) reader = conflict;
-          read(entries_[mark - 1], reader, reader < 0 ? i : groups_[static_cast<size_t>(reader)].head);
+          read(entries_[mark - 1], reader,
+               reader < 0 ? i : groups_[static_cast<size_t>(reader)].head);
         }
         first = false;
       }
@@ -184,7 +185,8 @@ class Evaluation {
 
   void start(int i, const Shape& shape, bool prologue) {
     entries_[static_cast<size_t>(i)].group = static_cast<int>(groups_.size());
-    int edges = prologue ? 1 : static_cast<int>(entries_[static_cast<size_t>(i)].node->inputs.size());
+    int edges =
+        prologue ? 1 : static_cast<int>(entries_[static_cast<size_t>(i)].node->inputs.size());
     groups_.push_back({i, prologue ? 0 : 1, edges, prologue, &shape});
   }
 
@@ -256,8 +258,8 @@ class Evaluation {
   void run_group(Entry& head, int position) {
     collect(members_[static_cast<size_t>(head.group)], position);
     cpu_backend().run(piece_);
-    // In order: finishing a node may free nodes before it (one that was kept for an input which dies
-    // with it, say), never one behind.
+    // In order: finishing a node may free nodes before it (one that was kept for an input which
+    // dies with it, say), never one behind.
     for (size_t i = 0; i < piece_.nodes.size(); i++) {
       if (piece_.kept[i]) piece_.nodes[i]->finish();
     }
@@ -271,7 +273,8 @@ class Evaluation {
       Avals avals = n->op->infer(n->inputs);
       for (size_t k = 0; k < avals.size(); k++) {
         Node* s = n->siblings->outputs[k];
-        alive.push_back(s ? Array::share(s) : Array::adopt(new Node(avals[k].shape, avals[k].dtype)));
+        alive.push_back(s ? Array::share(s)
+                          : Array::adopt(new Node(avals[k].shape, avals[k].dtype)));
         outputs.push_back(alive.back().node());
       }
     } else {
@@ -299,8 +302,8 @@ class Evaluation {
         throw;
       }
     } else {
-      cpu_backend().run(
-          Work{*n->op, n->inputs, outputs, !(n->tracer && in_tracing()), fused ? &piece_ : nullptr});
+      cpu_backend().run(Work{*n->op, n->inputs, outputs, !(n->tracer && in_tracing()),
+                             fused ? &piece_ : nullptr});
     }
     for (Node* s : outputs) s->finish();
   }

@@ -11,8 +11,8 @@ namespace heddle {
 // Recursive, because a walk may evaluate.
 std::recursive_mutex& graph_mutex();
 
-// The lock for those who walk graphs. The caller may hold a lock of its own that evaluation can want
-// (Python's interpreter lock); waiting then goes through the hook, which sets that lock aside.
+// The lock for those who walk graphs. The caller may hold a lock of its own that evaluation can
+// want (Python's interpreter lock); waiting then goes through the hook, which sets that lock aside.
 class GraphLock {
  public:
   GraphLock();

@@ -62,43 +62,43 @@ class Reader {
 
   // A little-endian number.
   template <class T>
-  requires std::is_arithmetic_v<T> &&(!std::is_same_v<T, bool>)T number(std::string_view field) {
-    T value;
-    std::memcpy(&value, take(sizeof(T), field), sizeof(T));
-    return value;
-  }
-  // One byte that must be 0 or 1.
-  bool boolean(std::string_view field);
-  // A number of things to follow, of at least `item_bytes` bytes each: never more than there is
-  // room for.
-  template <class T = uint64_t>
-  uint64_t count(std::string_view field, uint64_t item_bytes,
-                 uint64_t limit = std::numeric_limits<uint64_t>::max()) {
-    return check_count(number<T>(field), sizeof(T), field, item_bytes, limit);
-  }
-  // A count of type T, then that many bytes.
-  template <class T = uint64_t>
-  std::string string(std::string_view field,
-                     uint64_t limit = std::numeric_limits<uint64_t>::max()) {
-    uint64_t n = count<T>(field, 1, limit);
-    return std::string(take(n, field), n);
-  }
-  // Refuses dimensions beyond the largest that arrays have and products that overflow.
-  Extent extent(std::span<const uint64_t> dimensions, Dtype dtype, std::string_view field) const;
+    requires std::is_arithmetic_v<T> &&(!std::is_same_v<T, bool>)T number(std::string_view field) {
+      T value;
+      std::memcpy(&value, take(sizeof(T), field), sizeof(T));
+      return value;
+    }
+    // One byte that must be 0 or 1.
+    bool boolean(std::string_view field);
+    // A number of things to follow, of at least `item_bytes` bytes each: never more than there is
+    // room for.
+    template <class T = uint64_t>
+    uint64_t count(std::string_view field, uint64_t item_bytes,
+                   uint64_t limit = std::numeric_limits<uint64_t>::max()) {
+      return check_count(number<T>(field), sizeof(T), field, item_bytes, limit);
+    }
+    // A count of type T, then that many bytes.
+    template <class T = uint64_t>
+    std::string string(std::string_view field,
+                       uint64_t limit = std::numeric_limits<uint64_t>::max()) {
+      uint64_t n = count<T>(field, 1, limit);
+      return std::string(take(n, field), n);
+    }
+    // Refuses dimensions beyond the largest that arrays have and products that overflow.
+    Extent extent(std::span<const uint64_t> dimensions, Dtype dtype, std::string_view field) const;
 
-  [[noreturn]] void refuse(std::string_view field, std::string_view problem) const {
-    origin_->refuse(offset(), field, problem);
-  }
+    [[noreturn]] void refuse(std::string_view field, std::string_view problem) const {
+      origin_->refuse(offset(), field, problem);
+    }
 
- private:
-  uint64_t check_count(uint64_t n, uint64_t number_bytes, std::string_view field,
-                       uint64_t item_bytes, uint64_t limit) const;
+   private:
+    uint64_t check_count(uint64_t n, uint64_t number_bytes, std::string_view field,
+                         uint64_t item_bytes, uint64_t limit) const;
 
-  const Origin* origin_;
-  const char* data_;
-  uint64_t size_;
-  uint64_t base_;
-  uint64_t position_ = 0;
+    const Origin* origin_;
+    const char* data_;
+    uint64_t size_;
+    uint64_t base_;
+    uint64_t position_ = 0;
 };
 
 }  // namespace heddle::io

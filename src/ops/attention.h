@@ -5,8 +5,8 @@
 
 namespace heddle {
 
-// inputs (q, k, v[, mask][, sinks]); q (B, Hq, Lq, D), k (B, Hkv, Lk, D), v (B, Hkv, Lk, Dv); the mask has
-// the shape (B, Hq, Lq, Lk), the sinks (Hq).
+// inputs (q, k, v[, mask][, sinks]); q (B, Hq, Lq, D), k (B, Hkv, Lk, D), v (B, Hkv, Lk, Dv); the
+// mask has the shape (B, Hq, Lq, Lk), the sinks (Hq).
 class ScaledDotProductAttention final : public OpClass<ScaledDotProductAttention> {
  public:
   static constexpr const char* name = "ScaledDotProductAttention";
@@ -29,8 +29,8 @@ class ScaledDotProductAttention final : public OpClass<ScaledDotProductAttention
   bool follows_shapes() const override { return true; }
 };
 
-// inputs (x, offset[, freqs]); x (B, H, L, D), offset int32 of shape (1) or (B), freqs float32 (dims / 2).
-// `inverse` turns back, which is the transpose.
+// inputs (x, offset[, freqs]); x (B, H, L, D), offset int32 of shape (1) or (B), freqs float32
+// (dims / 2). `inverse` turns back, which is the transpose.
 class RoPE final : public OpClass<RoPE> {
  public:
   static constexpr const char* name = "RoPE";

@@ -90,10 +90,10 @@ std::optional<Arrays> GatherMM::vjp(const Arrays& in, const Arrays& g,
   Arrays result;
   for (int i : argnums) {
     if (i == 0) {
-      Array count = reshape(arange(0, static_cast<double>(right.size()), 1, uint32, s),
-                            right.shape(), s);
-      Array back = apply(OpRef(this), {one_batch_axis(g[0], s), swapaxes(in[1], -1, -2, s), count, right},
-                         s);
+      Array count =
+          reshape(arange(0, static_cast<double>(right.size()), 1, uint32, s), right.shape(), s);
+      Array back = apply(OpRef(this),
+                         {one_batch_axis(g[0], s), swapaxes(in[1], -1, -2, s), count, right}, s);
       result.push_back(sum_by_index(back, left, in[0].shape(0), s));
     } else {
       Array taken = swapaxes(take(in[0], left, 0, s), -1, -2, s);
@@ -131,10 +131,10 @@ Array gather_mm(const Array& a, const Array& b, const std::optional<Array>& lhs_
   Stream stream = to_stream(s);
   Operands o = prepare(op, a, b, stream);
   GatherIndices indices = gather_indices(op, o.a, o.b, lhs_indices, rhs_indices, stream);
-  Array out = apply(make_op<GatherMM>(sorted_indices),
-                    {one_batch_axis(o.a, stream), one_batch_axis(o.b, stream), indices.left,
-                     indices.right},
-                    stream);
+  Array out =
+      apply(make_op<GatherMM>(sorted_indices),
+            {one_batch_axis(o.a, stream), one_batch_axis(o.b, stream), indices.left, indices.right},
+            stream);
   return without_added(o, out, stream);
 }
 

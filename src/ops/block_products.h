@@ -5,15 +5,17 @@
 
 namespace heddle {
 
-// (a (B, M, K), b (E, K, N), lhs, rhs): for each pair of indices a[lhs] b[rhs]. The indices are uint32
-// of one shape, a and b of one floating dtype.
+// (a (B, M, K), b (E, K, N), lhs, rhs): for each pair of indices a[lhs] b[rhs]. The indices are
+// uint32 of one shape, a and b of one floating dtype.
 class GatherMM final : public OpClass<GatherMM> {
  public:
   static constexpr const char* name = "GatherMM";
   bool sorted;  // the right indices, as the caller promises
   explicit GatherMM(bool s) : sorted(s) {}
   template <class V>
-  void attributes(V& v) const { v("sorted", sorted); }
+  void attributes(V& v) const {
+    v("sorted", sorted);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -23,8 +25,9 @@ class GatherMM final : public OpClass<GatherMM> {
   bool follows_shapes() const override { return true; }
 };
 
-// (a (..., M, K), b (..., K, N)[, out mask][, lhs mask][, rhs mask]), all of equal batch dimensions.
-// Blocks are left out where a mask of bool is false; other masks, of the operands' dtype, scale them.
+// (a (..., M, K), b (..., K, N)[, out mask][, lhs mask][, rhs mask]), all of equal batch
+// dimensions. Blocks are left out where a mask of bool is false; other masks, of the operands'
+// dtype, scale them.
 class BlockMaskedMM final : public OpClass<BlockMaskedMM> {
  public:
   static constexpr const char* name = "BlockMaskedMM";

@@ -15,11 +15,15 @@ using BackwardWeight = ConvolutionBackwardWeight;
 //
 // (B, N, spatial..., C) -> (N, spatial..., B * C)
 Array channels_from_batch(const Array& x, int axis, int64_t batch, const Stream& s) {
-  Array y = axis < 0 ? broadcast_to(expand_dims(x, {0}, s), [&] {
-    Shape shape = x.shape();
-    shape.insert(shape.begin(), batch);
-    return shape;
-  }(), s) : batch_to_front(x, axis);
+  Array y = axis < 0 ? broadcast_to(
+                           expand_dims(x, {0}, s),
+                           [&] {
+                             Shape shape = x.shape();
+                             shape.insert(shape.begin(), batch);
+                             return shape;
+                           }(),
+                           s)
+                     : batch_to_front(x, axis);
   return flatten(moveaxis(y, 0, -2, s), -2, -1, s);
 }
 Array batch_from_channels(const Array& x, int64_t batch, const Stream& s) {
@@ -27,11 +31,15 @@ Array batch_from_channels(const Array& x, int64_t batch, const Stream& s) {
 }
 // (B, O, kernel..., C) -> (B * O, kernel..., C)
 Array stacked_weights(const Array& w, int axis, int64_t batch, const Stream& s) {
-  Array y = axis < 0 ? broadcast_to(expand_dims(w, {0}, s), [&] {
-    Shape shape = w.shape();
-    shape.insert(shape.begin(), batch);
-    return shape;
-  }(), s) : batch_to_front(w, axis);
+  Array y = axis < 0 ? broadcast_to(
+                           expand_dims(w, {0}, s),
+                           [&] {
+                             Shape shape = w.shape();
+                             shape.insert(shape.begin(), batch);
+                             return shape;
+                           }(),
+                           s)
+                     : batch_to_front(w, axis);
   return flatten(y, 0, 1, s);
 }
 
@@ -64,8 +72,9 @@ Shape spread(const char* what, const std::vector<int>& values, int dims) {
   Shape out(values.begin(), values.end());
   if (out.size() == 1) out.resize(static_cast<size_t>(dims), out[0]);
   if (static_cast<int>(out.size()) != dims) {
-    throw std::invalid_argument(fmt::format(
-        "[conv] Invalid {} for {}-dimensional convolution: got {} values.", what, dims, values.size()));
+    throw std::invalid_argument(
+        fmt::format("[conv] Invalid {} for {}-dimensional convolution: got {} values.", what, dims,
+                    values.size()));
   }
   return out;
 }
@@ -73,38 +82,42 @@ Shape spread(const char* what, const std::vector<int>& values, int dims) {
 void check_inputs(const Array& input, const Array& weight, int groups) {
   Dtype t = promote_types(input.dtype(), weight.dtype());
   if (!is_floating(t)) {
-    throw std::invalid_argument(fmt::format(
-        "[conv] Invalid input array with type {}. Convolution currently only supports floating point "
-        "types",
-        name_of(t)));
+    throw std::invalid_argument(
+        fmt::format("[conv] Invalid input array with type {}. Convolution currently only supports "
+                    "floating point "
+                    "types",
+                    name_of(t)));
   }
   int dims = input.ndim() - 2;
   if (dims < 1 || dims > 3) {
-    throw std::invalid_argument(
-        fmt::format("[conv] Only works for inputs with 1-3 spatial dimensions. The inputs must be in the "
-                    "format [N, ..., C_in], got shape {}.",
-                    to_string(input.shape())));
+    throw std::invalid_argument(fmt::format(
+        "[conv] Only works for inputs with 1-3 spatial dimensions. The inputs must be in the "
+        "format [N, ..., C_in], got shape {}.",
+        to_string(input.shape())));
   }
   if (weight.ndim() != input.ndim()) {
-    throw std::invalid_argument(fmt::format(
-        "[conv] Invalid weight array with {} dimensions for {}D convolution. Expected an array with {} "
-        "dimensions following the format [C_out, ..., C_in].",
-        weight.ndim(), dims, input.ndim()));
+    throw std::invalid_argument(
+        fmt::format("[conv] Invalid weight array with {} dimensions for {}D convolution. Expected "
+                    "an array with {} "
+                    "dimensions following the format [C_out, ..., C_in].",
+                    weight.ndim(), dims, input.ndim()));
   }
   if (groups < 1) {
     throw std::invalid_argument(fmt::format("[conv] groups must be positive, got {}.", groups));
   }
   if (input.shape(-1) != weight.shape(-1) * groups) {
-    throw std::invalid_argument(fmt::format(
-        "[conv] Expect the input channels in the input and weight array to match but got shapes - input: {} "
-        "and weight: {}",
-        to_string(input.shape()), to_string(weight.shape())));
+    throw std::invalid_argument(
+        fmt::format("[conv] Expect the input channels in the input and weight array to match but "
+                    "got shapes - input: {} "
+                    "and weight: {}",
+                    to_string(input.shape()), to_string(weight.shape())));
   }
   if (weight.shape(0) % groups != 0) {
-    throw std::invalid_argument(fmt::format(
-        "[conv] If groups > 1, the output channels must be divisible by the number of groups. Got {} "
-        "output channels and {} groups.",
-        weight.shape(0), groups));
+    throw std::invalid_argument(
+        fmt::format("[conv] If groups > 1, the output channels must be divisible by the number of "
+                    "groups. Got {} "
+                    "output channels and {} groups.",
+                    weight.shape(0), groups));
   }
 }
 
@@ -120,7 +133,8 @@ Avals Convolution::infer(const Arrays& in) const {
     if (kernel > padded) {
       throw std::invalid_argument(fmt::format(
           "[conv] Spatial dimensions of input after padding cannot be smaller than weight spatial "
-          "dimensions. Got error at axis {} for input with shape {}, padding low {}, padding high {}, and "
+          "dimensions. Got error at axis {} for input with shape {}, padding low {}, padding high "
+          "{}, and "
           "weight of shape {}.",
           d + 1, to_string(in[0].shape()), to_string(params.low), to_string(params.high),
           to_string(in[1].shape())));
@@ -173,8 +187,9 @@ std::optional<Op::Batched> Convolution::vmap(const Arrays& in, const std::vector
     return Batched{{split_batch(apply(OpRef(this), {m.x, in[1]}, s), m.batch, s)}, {0}};
   }
   int64_t b = batch_size(in, axes);
-  Array out = apply(make_op<Forward>(grouped(params, b)),
-                    {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
+  Array out =
+      apply(make_op<Forward>(grouped(params, b)),
+            {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
   return Batched{{batch_from_channels(out, b, s)}, {0}};
 }
 std::optional<Op::Batched> ConvolutionBackwardInput::vmap(const Arrays& in,
@@ -184,13 +199,14 @@ std::optional<Op::Batched> ConvolutionBackwardInput::vmap(const Arrays& in,
   if (axes[1] < 0) {
     Merged m = merge_batch(in[0], axes[0], s);
     to[0] *= m.batch;
-    return Batched{{split_batch(apply(make_op<BackwardInput>(params, to), {m.x, in[1]}, s), m.batch, s)},
-                   {0}};
+    return Batched{
+        {split_batch(apply(make_op<BackwardInput>(params, to), {m.x, in[1]}, s), m.batch, s)}, {0}};
   }
   int64_t b = batch_size(in, axes);
   to.back() *= b;
-  Array out = apply(make_op<BackwardInput>(grouped(params, b), to),
-                    {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
+  Array out =
+      apply(make_op<BackwardInput>(grouped(params, b), to),
+            {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
   return Batched{{batch_from_channels(out, b, s)}, {0}};
 }
 std::optional<Op::Batched> ConvolutionBackwardWeight::vmap(const Arrays& in,
@@ -199,9 +215,9 @@ std::optional<Op::Batched> ConvolutionBackwardWeight::vmap(const Arrays& in,
   int64_t b = batch_size(in, axes);
   Shape to = shape;
   to[0] *= b;
-  Array out = apply(make_op<BackwardWeight>(grouped(params, b), to),
-                    {channels_from_batch(in[0], axes[0], b, s), channels_from_batch(in[1], axes[1], b, s)},
-                    s);
+  Array out = apply(
+      make_op<BackwardWeight>(grouped(params, b), to),
+      {channels_from_batch(in[0], axes[0], b, s), channels_from_batch(in[1], axes[1], b, s)}, s);
   return Batched{{split_batch(out, b, s)}, {0}};
 }
 
@@ -228,18 +244,19 @@ Array conv_general(const Array& input, const Array& weight, std::vector<int> str
   positive("Input dilation", p.input_dilation);
   Dtype t = promote_types(input.dtype(), weight.dtype());
   Stream stream = to_stream(s);
-  return apply(make_op<Forward>(std::move(p)), {astype(input, t, stream), astype(weight, t, stream)},
-               stream);
+  return apply(make_op<Forward>(std::move(p)),
+               {astype(input, t, stream), astype(weight, t, stream)}, stream);
 }
 
 namespace {
 
 void check_rank(int dims, const Array& input) {
   if (input.ndim() != dims + 2) {
-    throw std::invalid_argument(fmt::format(
-        "[conv] Invalid input array with {} dimensions for {}D convolution. Expected an array with {} "
-        "dimensions following the format [N, ..., C_in].",
-        input.ndim(), dims, dims + 2));
+    throw std::invalid_argument(
+        fmt::format("[conv] Invalid input array with {} dimensions for {}D convolution. Expected "
+                    "an array with {} "
+                    "dimensions following the format [N, ..., C_in].",
+                    input.ndim(), dims, dims + 2));
   }
 }
 
@@ -272,7 +289,9 @@ Array conv_transpose(int dims, const Array& input, const Array& weight, std::vec
 namespace {
 
 std::vector<int> listed(const Extent2& p) { return {p.first, p.second}; }
-std::vector<int> listed(const Extent3& t) { return {std::get<0>(t), std::get<1>(t), std::get<2>(t)}; }
+std::vector<int> listed(const Extent3& t) {
+  return {std::get<0>(t), std::get<1>(t), std::get<2>(t)};
+}
 
 }  // namespace
 
@@ -287,23 +306,23 @@ Array conv3d(const Array& input, const Array& weight, const Extent3& stride, con
 }
 
 Array conv_transpose2d(const Array& input, const Array& weight, const Extent2& stride,
-                       const Extent2& padding, const Extent2& dilation, const Extent2& output_padding,
-                       int groups, StreamOrDevice s) {
+                       const Extent2& padding, const Extent2& dilation,
+                       const Extent2& output_padding, int groups, StreamOrDevice s) {
   return conv_transpose(2, input, weight, listed(stride), listed(padding), listed(dilation),
                         listed(output_padding), groups, s);
 }
 
 Array conv_transpose3d(const Array& input, const Array& weight, const Extent3& stride,
-                       const Extent3& padding, const Extent3& dilation, const Extent3& output_padding,
-                       int groups, StreamOrDevice s) {
+                       const Extent3& padding, const Extent3& dilation,
+                       const Extent3& output_padding, int groups, StreamOrDevice s) {
   return conv_transpose(3, input, weight, listed(stride), listed(padding), listed(dilation),
                         listed(output_padding), groups, s);
 }
 
-
 Array convolve(const Array& a, const Array& v, const std::string& mode, StreamOrDevice s) {
   if (a.ndim() != 1 || v.ndim() != 1) throw std::invalid_argument("[convolve] Inputs must be 1D.");
-  if (a.size() == 0 || v.size() == 0) throw std::invalid_argument("[convolve] Inputs cannot be empty.");
+  if (a.size() == 0 || v.size() == 0)
+    throw std::invalid_argument("[convolve] Inputs cannot be empty.");
   const Array& signal = a.size() < v.size() ? v : a;
   const Array& kernel = a.size() < v.size() ? a : v;
   int n = static_cast<int>(kernel.size());
@@ -316,8 +335,8 @@ Array convolve(const Array& a, const Array& v, const std::string& mode, StreamOr
   } else if (mode != "valid") {
     throw std::invalid_argument("[convolve] Invalid mode.");
   }
-  Array out = conv_general(reshape(signal, {1, signal.size(), 1}, s), reshape(kernel, {1, n, 1}, s), {1},
-                           {low}, {high}, {1}, {1}, 1, true, s);
+  Array out = conv_general(reshape(signal, {1, signal.size(), 1}, s), reshape(kernel, {1, n, 1}, s),
+                           {1}, {low}, {high}, {1}, {1}, 1, true, s);
   return reshape(out, {out.size()}, s);
 }
 

@@ -1,5 +1,6 @@
-// The three operations of convolution: forward, and its two adjoints. Each is linear in both inputs,
-// and the derivatives of each are the other two, so that any order of derivative stays fast.
+// The three operations of convolution: forward, and its two adjoints. Each is linear in both
+// inputs, and the derivatives of each are the other two, so that any order of derivative stays
+// fast.
 #pragma once
 
 #include "core/op.h"
@@ -30,7 +31,9 @@ class Convolution final : public OpClass<Convolution> {
   ConvAttributes params;
   explicit Convolution(ConvAttributes p) : params(std::move(p)) {}
   template <class V>
-  void attributes(V& v) const { params.visit(v); }
+  void attributes(V& v) const {
+    params.visit(v);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -63,7 +66,8 @@ class ConvolutionBackwardWeight final : public OpClass<ConvolutionBackwardWeight
   static constexpr const char* name = "ConvolutionBackwardWeight";
   ConvAttributes params;
   Shape shape;
-  ConvolutionBackwardWeight(ConvAttributes p, Shape s) : params(std::move(p)), shape(std::move(s)) {}
+  ConvolutionBackwardWeight(ConvAttributes p, Shape s)
+      : params(std::move(p)), shape(std::move(s)) {}
   template <class V>
   void attributes(V& v) const {
     params.visit(v);

@@ -1,12 +1,13 @@
-// Einstein summation: parse, choose an order of pairs, contract each pair by one matmul, or by a product and a sum where
-// nothing is summed or the numbers are not floating ones (which matmul refuses).
+// Einstein summation: parse, choose an order of pairs, contract each pair by one matmul, or by a
+// product and a sum where nothing is summed or the numbers are not floating ones (which matmul
+// refuses).
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "heddle/ops.h"
 #include "ops/reduce.h"
@@ -70,8 +71,8 @@ Expression parse(const std::string& text, const Arrays& operands) {
     int letters = static_cast<int>(terms[i].size()) - (dots == std::string::npos ? 0 : 3);
     int ellipsis = dots == std::string::npos ? 0 : operands[i].ndim() - letters;
     if (ellipsis < 0 || ellipsis > 32) {
-      fail(fmt::format("Invalid number of subscripts {} for input {} with {} dimensions.", letters, i,
-                       operands[i].ndim()));
+      fail(fmt::format("Invalid number of subscripts {} for input {} with {} dimensions.", letters,
+                       i, operands[i].ndim()));
     }
     widest = std::max(widest, ellipsis);
     e.inputs.push_back(parse_term(terms[i], ellipsis));
@@ -85,8 +86,8 @@ Expression parse(const std::string& text, const Arrays& operands) {
       if (at->second == 1) {
         at->second = n;
       } else if (n != 1 && n != at->second) {
-        fail(fmt::format("Cannot broadcast dimension {} of input {} with shape {} to size {}.", d, i,
-                         to_string(operands[i].shape()), at->second));
+        fail(fmt::format("Cannot broadcast dimension {} of input {} with shape {} to size {}.", d,
+                         i, to_string(operands[i].shape()), at->second));
       }
     }
   }
@@ -181,7 +182,8 @@ struct Term {
   Labels labels;
 };
 
-// Repeated labels become diagonals; labels in nobody's interest are summed; sizes are the common ones.
+// Repeated labels become diagonals; labels in nobody's interest are summed; sizes are the common
+// ones.
 Term tidy(Term t, const Labels& wanted, const Expression& e, StreamOrDevice s) {
   for (size_t i = 0; i < t.labels.size(); i++) {
     for (size_t j = i + 1; j < t.labels.size();) {
@@ -219,8 +221,8 @@ Term tidy(Term t, const Labels& wanted, const Expression& e, StreamOrDevice s) {
 Array arrange(const Term& t, const Labels& order, StreamOrDevice s) {
   std::vector<int> axes;
   for (char c : order) {
-    axes.push_back(static_cast<int>(std::find(t.labels.begin(), t.labels.end(), c) -
-                                    t.labels.begin()));
+    axes.push_back(
+        static_cast<int>(std::find(t.labels.begin(), t.labels.end(), c) - t.labels.begin()));
   }
   return transpose(t.array, axes, s);
 }
@@ -273,8 +275,8 @@ Term contract(const Term& a, const Term& b, const Labels& wanted, const Expressi
     for (size_t i = out.size(); i < all.size(); i++) axes.push_back(static_cast<int>(i));
     return {sum(product, axes, false, s), out};
   }
-  // As many axes from `at` on as one, and one as those of the labels; by no size that is not needed,
-  // so that shapeless programs follow.
+  // As many axes from `at` on as one, and one as those of the labels; by no size that is not
+  // needed, so that shapeless programs follow.
   const int stack = static_cast<int>(batch.size());
   auto folded = [&](const Array& x, int at, size_t count) {
     if (count == 0) return expand_dims(x, at, s);
@@ -313,7 +315,8 @@ Array einsum(const std::string& subscripts, const Arrays& operands, StreamOrDevi
     Labels wanted_a = wanted, wanted_b = wanted;
     wanted_a.insert(wanted_a.end(), terms[j].labels.begin(), terms[j].labels.end());
     wanted_b.insert(wanted_b.end(), terms[i].labels.begin(), terms[i].labels.end());
-    Term merged = contract(tidy(terms[i], wanted_a, e, s), tidy(terms[j], wanted_b, e, s), wanted, e, s);
+    Term merged =
+        contract(tidy(terms[i], wanted_a, e, s), tidy(terms[j], wanted_b, e, s), wanted, e, s);
     terms.erase(terms.begin() + static_cast<long>(j));
     terms.erase(terms.begin() + static_cast<long>(i));
     terms.push_back(std::move(merged));

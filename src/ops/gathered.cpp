@@ -20,8 +20,8 @@ GatherIndices gather_indices(const char* op, const Array& a, const Array& b,
                              const Stream& s) {
   auto checked = [&](const Array& indices, const Array& x) {
     if (!is_integer(indices.dtype())) {
-      throw std::invalid_argument(fmt::format(
-          "[{}] Got indices with invalid dtype. Indices must be integral.", op));
+      throw std::invalid_argument(
+          fmt::format("[{}] Got indices with invalid dtype. Indices must be integral.", op));
     }
     // Counted from the end where negative.
     if (!is_signed(indices.dtype())) return astype(indices, uint32, s);
@@ -31,7 +31,8 @@ GatherIndices gather_indices(const char* op, const Array& a, const Array& b,
     return astype(where(less(wide, Array(int64_t{0}, int64), s), add(wide, count, s), wide, s),
                   uint32, s);
   };
-  Array l = left ? checked(*left, a) : counted(a, s), r = right ? checked(*right, b) : counted(b, s);
+  Array l = left ? checked(*left, a) : counted(a, s),
+        r = right ? checked(*right, b) : counted(b, s);
   Shape shape = broadcast_shapes(l.shape(), r.shape());
   return {broadcast_to(l, shape, s), broadcast_to(r, shape, s)};
 }
@@ -44,8 +45,8 @@ Array one_batch_axis(const Array& x, const Stream& s) {
 
 Array sum_by_index(const Array& updates, const Array& indices, int64_t count, const Stream& s) {
   Shape shape{count, updates.shape(-2), updates.shape(-1)};
-  return scatter_add(zeros(shape, updates.dtype(), s), {indices}, expand_dims(updates, {-3}, s), {0},
-                     s);
+  return scatter_add(zeros(shape, updates.dtype(), s), {indices}, expand_dims(updates, {-3}, s),
+                     {0}, s);
 }
 
 FoldedBatch::FoldedBatch(const Arrays& in, const std::vector<int>& axes) : in_(in), axes_(axes) {
@@ -82,7 +83,9 @@ Array FoldedBatch::indices(size_t at, const std::vector<size_t>& of_side, const 
     index = broadcast_to(index, shape, s);
   }
   if (!batched(of_side)) return index;
-  int64_t entries = in_[of_side[0]].shape(axes_[of_side[0]] < 0 ? 0 : axes_[of_side[0]] == 0 ? 1 : 0);
+  int64_t entries = in_[of_side[0]].shape(axes_[of_side[0]] < 0    ? 0
+                                          : axes_[of_side[0]] == 0 ? 1
+                                                                   : 0);
   Shape column(static_cast<size_t>(index.ndim()), 1);
   column[0] = count_;
   Array first = multiply(arange(0, static_cast<double>(count_), 1, uint32, s),

@@ -1,5 +1,5 @@
-// What products that gather their matrices share: operands with one batch axis and a pair of indices
-// for each product.
+// What products that gather their matrices share: operands with one batch axis and a pair of
+// indices for each product.
 #pragma once
 
 #include <optional>

@@ -31,7 +31,8 @@ void check_matrix(const char* op, const Array& a) {
   }
 }
 
-Array diagonal_of(const char* op, const Array& a, int offset, int axis1, int axis2, const Stream& s) {
+Array diagonal_of(const char* op, const Array& a, int offset, int axis1, int axis2,
+                  const Stream& s) {
   if (a.ndim() < 2) {
     throw std::invalid_argument(fmt::format(
         "[{}] Array must have at least two dimensions, but got {} dimensions.", op, a.ndim()));
@@ -49,8 +50,8 @@ Array diagonal_of(const char* op, const Array& a, int offset, int axis1, int axi
 Diagonal::Line Diagonal::line(const Shape& shape) const {
   int64_t down = std::max<int64_t>(-static_cast<int64_t>(offset), 0);
   int64_t right = std::max<int64_t>(offset, 0);
-  int64_t n = std::min(shape[static_cast<size_t>(axis1)] - down,
-                       shape[static_cast<size_t>(axis2)] - right);
+  int64_t n =
+      std::min(shape[static_cast<size_t>(axis1)] - down, shape[static_cast<size_t>(axis2)] - right);
   return {down, right, std::max<int64_t>(n, 0)};
 }
 Avals Diagonal::infer(const Arrays& in) const {
@@ -73,9 +74,9 @@ std::optional<Arrays> Diagonal::decompose(const Arrays& in, const Stream& s) con
 }
 std::optional<Op::Batched> Diagonal::vmap(const Arrays& in, const std::vector<int>& axes,
                                           const Stream& s) const {
-  return Batched{{apply(make_op<Diagonal>(offset, axis1 + 1, axis2 + 1),
-                        {batch_to_front(in[0], axes[0])}, s)},
-                 {0}};
+  return Batched{
+      {apply(make_op<Diagonal>(offset, axis1 + 1, axis2 + 1), {batch_to_front(in[0], axes[0])}, s)},
+      {0}};
 }
 
 Array diagonal(const Array& a, int offset, int axis1, int axis2, StreamOrDevice s) {

@@ -5,7 +5,8 @@
 
 namespace heddle {
 
-// Rows, of size m 2^k, times `scale` (1 / sqrt(size) where `orthonormal`) and the matrix H_m (x) H_2 (x) ... (x) H_2, or its transpose.
+// Rows, of size m 2^k, times `scale` (1 / sqrt(size) where `orthonormal`) and the matrix H_m (x)
+// H_2 (x) ... (x) H_2, or its transpose.
 class Hadamard final : public OpClass<Hadamard> {
  public:
   static constexpr const char* name = "Hadamard";

@@ -13,17 +13,17 @@ namespace {
 void check_indices(const char* op, const Array& a, const Arrays& indices,
                    const std::vector<int>& axes) {
   if (indices.size() != axes.size()) {
-    throw std::invalid_argument(fmt::format("[{}] Got {} index arrays for {} axes.", op,
-                                            indices.size(), axes.size()));
+    throw std::invalid_argument(
+        fmt::format("[{}] Got {} index arrays for {} axes.", op, indices.size(), axes.size()));
   }
   for (const Array& index : indices) {
     if (is_bool(index.dtype())) {
       throw std::invalid_argument(fmt::format("[{}] Boolean indices not supported.", op));
     }
     if (!is_integer(index.dtype())) {
-      throw std::invalid_argument(fmt::format(
-          "[{}] Got indices with invalid dtype {}. Indices must be integral.", op,
-          name_of(index.dtype())));
+      throw std::invalid_argument(
+          fmt::format("[{}] Got indices with invalid dtype {}. Indices must be integral.", op,
+                      name_of(index.dtype())));
     }
   }
   std::vector<int> sorted = axes;
@@ -57,7 +57,8 @@ Array counting(int64_t n, int ndim, const Stream& s) {
   return reshape(arange(0, static_cast<double>(n), 1, int64, s), shape, s);
 }
 
-// Batched index arrays with their batch axis in front; if none broadcasts with it, at least one has it.
+// Batched index arrays with their batch axis in front; if none broadcasts with it, at least one has
+// it.
 Arrays batched_indices(const Arrays& in, const std::vector<int>& axes, size_t count) {
   std::vector<int> index_axes(axes.begin() + 1, axes.begin() + 1 + static_cast<long>(count));
   return align_batches(indices_of(in, count), index_axes);
@@ -71,8 +72,8 @@ int64_t batch_size(const Arrays& in, const std::vector<int>& axes) {
 }
 
 bool any_batched(const std::vector<int>& axes, size_t first, size_t last) {
-  return std::any_of(axes.begin() + static_cast<long>(first), axes.begin() + static_cast<long>(last),
-                     [](int a) { return a >= 0; });
+  return std::any_of(axes.begin() + static_cast<long>(first),
+                     axes.begin() + static_cast<long>(last), [](int a) { return a >= 0; });
 }
 
 Array scatter_with(const Array& a, const Arrays& indices, const Array& updates,
@@ -103,17 +104,17 @@ Avals Gather::infer(const Arrays& in) const {
     // An empty axis may be indexed by nothing.
     bool fits = sizes[i] <= from[i] || (none && indexed && sizes[i] == 1);
     if (sizes[i] < 0 || !fits) {
-      throw std::invalid_argument(
-          fmt::format("[gather] Slice sizes must be in [0, a.shape(i)]. Got {} for array with shape {}.",
-                      to_string(slice_sizes), to_string(from)));
+      throw std::invalid_argument(fmt::format(
+          "[gather] Slice sizes must be in [0, a.shape(i)]. Got {} for array with shape {}.",
+          to_string(slice_sizes), to_string(from)));
     }
     out.push_back(sizes[i]);
   }
   check_shape("gather", out, in[0].itemsize());
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Gather::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
-                                  const Arrays&) const {
+std::optional<Arrays> Gather::vjp(const Arrays& in, const Arrays& g,
+                                  const std::vector<int>& argnums, const Arrays&) const {
   Arrays out;
   for (int k : argnums) {
     out.push_back(k == 0 ? scatter_with(zeros_like(in[0]), indices_of(in, axes.size()), g[0], axes,
@@ -209,14 +210,15 @@ std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
         if (source) {
           result.push_back(put(g[0], zeros_like(updates), Combine::assign));
         } else {
-          // Of several updates of one place only the one that stayed counts: write each one's number
-          // and see which is found.
-          int64_t n = element_count(Shape(updates.shape().begin(),
-                                          updates.shape().end() - in[0].ndim()));
+          // Of several updates of one place only the one that stayed counts: write each one's
+          // number and see which is found.
+          int64_t n =
+              element_count(Shape(updates.shape().begin(), updates.shape().end() - in[0].ndim()));
           Shape numbers(updates.shape().size(), 1);
           std::copy(updates.shape().begin(), updates.shape().end() - in[0].ndim(), numbers.begin());
-          Array number = broadcast_to(
-              reshape(arange(0, static_cast<double>(n), 1, int64, s), numbers, s), updates.shape(), s);
+          Array number =
+              broadcast_to(reshape(arange(0, static_cast<double>(n), 1, int64, s), numbers, s),
+                           updates.shape(), s);
           Array last = put(zeros(in[0].shape(), int64, s), number, Combine::assign);
           result.push_back(where(equal(read(last), number, s), read(g[0]), zeros_like(updates), s));
         }
@@ -231,9 +233,9 @@ std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
         break;
       case Combine::max:
       case Combine::min:
-        result.push_back(source ? where(equal(out[0], in[0], s), g[0], zeros_like(g[0]), s)
-                                : where(equal(read(out[0]), updates, s), read(g[0]),
-                                        zeros_like(updates), s));
+        result.push_back(
+            source ? where(equal(out[0], in[0], s), g[0], zeros_like(g[0]), s)
+                   : where(equal(read(out[0]), updates, s), read(g[0]), zeros_like(updates), s));
         break;
     }
   }
@@ -277,8 +279,8 @@ std::optional<Op::Batched> Scatter::vmap(const Arrays& in, const std::vector<int
     return broadcast_to(x, shape, s);
   };
   Array updates = expand_dims(fronted(in.back(), batch.back()), ndim, s);
-  return Batched{{scatter_with(fronted(in[0], batch[0]), indices, updates, moved, combine, clamp, s)},
-                 {0}};
+  return Batched{
+      {scatter_with(fronted(in[0], batch[0]), indices, updates, moved, combine, clamp, s)}, {0}};
 }
 
 Array scatter(const Array& a, const Arrays& indices, const Array& updates,
@@ -333,7 +335,8 @@ Array take(const Array& a, int64_t index, int axis, StreamOrDevice s) {
   size_t at = static_cast<size_t>(normalize_axis("take", axis, a.ndim()));
   int64_t n = a.shape()[at];
   if (a.size() == 0) {
-    throw std::invalid_argument("[take] Cannot do a non-empty take from an array with zero elements.");
+    throw std::invalid_argument(
+        "[take] Cannot do a non-empty take from an array with zero elements.");
   }
   if (index < -n || index >= n) {
     throw std::out_of_range(

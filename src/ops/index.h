@@ -109,7 +109,9 @@ class GatherAxis final : public OpClass<GatherAxis> {
   int axis;
   explicit GatherAxis(int a) : axis(a) {}
   template <class V>
-  void attributes(V& v) const { v("axis", axis); }
+  void attributes(V& v) const {
+    v("axis", axis);
+  }
   Avals infer(const Arrays& in) const override { return {{in[1].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -142,8 +144,8 @@ class ScatterAxis final : public OpClass<ScatterAxis> {
   bool follows_shapes() const override { return true; }
 };
 
-// Inputs: the array (n, k), the mask (n), the values (m, k): rows where the mask is true are replaced
-// by the next rows of the values.
+// Inputs: the array (n, k), the mask (n), the values (m, k): rows where the mask is true are
+// replaced by the next rows of the values.
 class MaskedScatter final : public OpClass<MaskedScatter> {
  public:
   static constexpr const char* name = "MaskedScatter";

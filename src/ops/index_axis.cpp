@@ -22,7 +22,8 @@ std::optional<Arrays> GatherAxis::vjp(const Arrays& in, const Arrays& g,
   return out;
 }
 std::optional<Arrays> GatherAxis::jvp(const Arrays& in, const Arrays& tangents,
-                                      const std::vector<int>& argnums, const Arrays& outputs) const {
+                                      const std::vector<int>& argnums,
+                                      const Arrays& outputs) const {
   for (size_t k = 0; k < argnums.size(); k++) {
     if (argnums[k] == 0) {
       return Arrays{apply(make_op<GatherAxis>(axis), {tangents[k], in[1]}, to_stream({}))};
@@ -91,8 +92,8 @@ std::pair<Array, Array> along_axis(const char* op, const Array& a, const Array& 
                     indices.ndim(), a.ndim()));
   }
   if (!is_integer(indices.dtype())) {
-    throw std::invalid_argument(fmt::format("[{}] Indices must be integers, got type {}.", op,
-                                            name_of(indices.dtype())));
+    throw std::invalid_argument(
+        fmt::format("[{}] Indices must be integers, got type {}.", op, name_of(indices.dtype())));
   }
   Shape x = a.shape(), y = indices.shape();
   size_t at = static_cast<size_t>(axis);
@@ -154,18 +155,18 @@ std::optional<Arrays> MaskedScatter::decompose(const Arrays& in, const Stream& s
 
 Array masked_scatter(const Array& a, const Array& mask, const Array& values, StreamOrDevice s) {
   if (!is_bool(mask.dtype())) {
-    throw std::invalid_argument(fmt::format("[masked_scatter] The mask must be boolean, got {}.",
-                                            name_of(mask.dtype())));
+    throw std::invalid_argument(
+        fmt::format("[masked_scatter] The mask must be boolean, got {}.", name_of(mask.dtype())));
   }
   if (mask.ndim() > a.ndim()) {
     throw std::invalid_argument(
         "[masked_scatter] The mask cannot have more dimensions than the target.");
   }
   if (!std::equal(mask.shape().begin(), mask.shape().end(), a.shape().begin())) {
-    throw std::invalid_argument(
-        fmt::format("[masked_scatter] The boolean mask should have the same shape as the beginning of "
-                    "the indexed array but the mask has shape {} and the array has shape {}",
-                    to_string(mask.shape()), to_string(a.shape())));
+    throw std::invalid_argument(fmt::format(
+        "[masked_scatter] The boolean mask should have the same shape as the beginning of "
+        "the indexed array but the mask has shape {} and the array has shape {}",
+        to_string(mask.shape()), to_string(a.shape())));
   }
   Stream stream = to_stream(s);
   Shape inner(a.shape().begin() + mask.ndim(), a.shape().end());

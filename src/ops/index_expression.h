@@ -1,8 +1,9 @@
 // Index expressions as numpy writes them: x[1, ..., None, ::2, array]. Built of slices, gathers and
 // scatters, so they take part in every transformation.
 //
-// An integer out of range throws std::out_of_range; indices in arrays follow heddle/ops/index.h. More
-// indices than axes, two ellipses, or a mask where none is possible throw std::invalid_argument.
+// An integer out of range throws std::out_of_range; indices in arrays follow heddle/ops/index.h.
+// More indices than axes, two ellipses, or a mask where none is possible throw
+// std::invalid_argument.
 #pragma once
 
 #include <vector>
@@ -33,9 +34,9 @@ using IndexItems = std::vector<IndexItem>;
 // stand between them (integers count as arrays here, as in numpy).
 Array get_items(const Array& a, const IndexItems& items, StreamOrDevice s = {});
 
-// `a` after x[items] = value. The value broadcasts to the shape of the part (of which leading ones are
-// dropped) and is cast to the dtype of `a`. A mask may be the only item, and is only assigned to.
-// The place of the axes of index arrays is found without regard to integers, as MLX does it.
+// `a` after x[items] = value. The value broadcasts to the shape of the part (of which leading ones
+// are dropped) and is cast to the dtype of `a`. A mask may be the only item, and is only assigned
+// to. The place of the axes of index arrays is found without regard to integers, as MLX does it.
 Array set_items(const Array& a, const IndexItems& items, const Array& value,
                 Combine combine = Combine::assign, StreamOrDevice s = {});
 

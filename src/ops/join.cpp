@@ -147,8 +147,8 @@ std::optional<Arrays> Split::vjp(const Arrays& in, const Arrays& g, const std::v
 }
 std::optional<Op::Batched> Split::vmap(const Arrays& in, const std::vector<int>& axes,
                                        const Stream& s) const {
-  Arrays out = apply_multi(make_op<Split>(axis + 1, sections, indices),
-                           {batch_to_front(in[0], axes[0])}, s);
+  Arrays out =
+      apply_multi(make_op<Split>(axis + 1, sections, indices), {batch_to_front(in[0], axes[0])}, s);
   std::vector<int> out_axes(out.size(), 0);
   return Batched{std::move(out), std::move(out_axes)};
 }
@@ -249,9 +249,9 @@ Array tile(const Array& a, const Shape& repetitions, StreamOrDevice s) {
 
 Array roll(const Array& a, const Shape& shifts, const std::vector<int>& axes, StreamOrDevice s) {
   if (shifts.size() < axes.size()) {
-    throw std::invalid_argument(
-        fmt::format("[roll] At least one shift value per axis is required, {} provided for {} axes.",
-                    shifts.size(), axes.size()));
+    throw std::invalid_argument(fmt::format(
+        "[roll] At least one shift value per axis is required, {} provided for {} axes.",
+        shifts.size(), axes.size()));
   }
   Array out = a;
   for (size_t k = 0; k < axes.size(); k++) {

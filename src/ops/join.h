@@ -11,7 +11,9 @@ class Concatenate final : public OpClass<Concatenate> {
   int axis;
   explicit Concatenate(int a) : axis(a) {}
   template <class V>
-  void attributes(V& v) const { v("axis", axis); }
+  void attributes(V& v) const {
+    v("axis", axis);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

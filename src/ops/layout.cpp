@@ -24,10 +24,10 @@ void check_view(const Shape& shape, const Strides& strides, int64_t offset, int6
     (reach < 0 ? low : high) += reach;
   }
   if (!empty && (low < 0 || high >= size)) {
-    throw std::invalid_argument(
-        fmt::format("[as_strided] A view of shape {}, strides {} and offset {} leaves an array of {} "
-                    "elements.",
-                    to_string(shape), to_string(strides), offset, size));
+    throw std::invalid_argument(fmt::format(
+        "[as_strided] A view of shape {}, strides {} and offset {} leaves an array of {} "
+        "elements.",
+        to_string(shape), to_string(strides), offset, size));
   }
 }
 
@@ -53,7 +53,8 @@ std::optional<Op::Batched> AsStrided::vmap(const Arrays& in, const std::vector<i
                                            const Stream& s) const {
   Array x = batch_to_front(in[0], axes[0]);
   int64_t batch = x.shape(0), step = batch == 0 ? 0 : x.size() / batch;
-  return Batched{{as_strided(x, with_batch(shape, batch), with_batch(strides, step), offset, s)}, {0}};
+  return Batched{{as_strided(x, with_batch(shape, batch), with_batch(strides, step), offset, s)},
+                 {0}};
 }
 
 Avals AsStridedAdjoint::infer(const Arrays& in) const {
@@ -78,8 +79,8 @@ Array as_strided(const Array& a, const Shape& shape, const std::optional<Strides
   Strides steps = strides ? *strides : row_major_strides(shape);
   if (steps.size() != shape.size()) {
     throw std::invalid_argument(
-        fmt::format("[as_strided] {} strides were given for a shape of {} dimensions.", steps.size(),
-                    shape.size()));
+        fmt::format("[as_strided] {} strides were given for a shape of {} dimensions.",
+                    steps.size(), shape.size()));
   }
   return apply(make_op<AsStrided>(shape, std::move(steps), offset), {a}, to_stream(s));
 }
@@ -201,11 +202,14 @@ std::optional<Op::Batched> Pad::vmap(const Arrays& in, const std::vector<int>& a
   };
   if (axes[1] < 0) return Batched{{padded(x, in[1])}, {0}};
   Array inside = padded(full(x.shape(), Array(true), s), Array(false));
-  Array values = reshape(in[1], [&] {
-    Shape shape(x.shape().size(), 1);
-    shape[0] = x.shape()[0];
-    return shape;
-  }(), s);
+  Array values = reshape(
+      in[1],
+      [&] {
+        Shape shape(x.shape().size(), 1);
+        shape[0] = x.shape()[0];
+        return shape;
+      }(),
+      s);
   return Batched{{where(inside, padded(x, Array(0, x.dtype())), values, s)}, {0}};
 }
 
@@ -274,10 +278,10 @@ Array pad(const Array& a, const PadWidths& widths, const Array& value, const std
     auto [low, high] = widths.size() == 1 ? widths[0] : widths[i];
     for (auto [side, width] : {std::pair{"low", low}, std::pair{"high", high}}) {
       if (width < 0) {
-        throw std::invalid_argument(
-            fmt::format("[pad] Invalid {} padding size ({}) passed to pad for axis {}. Padding sizes "
-                        "must be non-negative",
-                        side, width, i));
+        throw std::invalid_argument(fmt::format(
+            "[pad] Invalid {} padding size ({}) passed to pad for axis {}. Padding sizes "
+            "must be non-negative",
+            side, width, i));
       }
       if (width > max_dimension) {
         throw std::overflow_error(fmt::format("[pad] The padding size {} is too large.", width));
@@ -291,8 +295,9 @@ Array pad(const Array& a, const PadWidths& widths, const Array& value, const std
     throw std::invalid_argument(fmt::format("[pad] Invalid padding mode ({}) passed to pad", mode));
   }
   if (value.size() != 1) {
-    throw std::invalid_argument(fmt::format(
-        "[pad] The padding value must be a scalar, got an array of shape {}.", to_string(value.shape())));
+    throw std::invalid_argument(
+        fmt::format("[pad] The padding value must be a scalar, got an array of shape {}.",
+                    to_string(value.shape())));
   }
   if (!any) return a;
   Stream stream = to_stream(s);

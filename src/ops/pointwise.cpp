@@ -43,7 +43,8 @@ Array apply_pointwise(const Pointwise& op, Arrays inputs, StreamOrDevice s) {
   for (size_t i = 1; i < inputs.size(); i++) {
     if (!(inputs[i].shape() == shape)) shape = broadcast_shapes(shape, inputs[i].shape());
   }
-  return apply(OpRef(&op), std::move(inputs), Aval{std::move(shape), op.result_dtype(dtype)}, stream);
+  return apply(OpRef(&op), std::move(inputs), Aval{std::move(shape), op.result_dtype(dtype)},
+               stream);
 }
 
 void refuse_complex(const char* op, const Array& a) {
@@ -55,9 +56,9 @@ void refuse_complex(const char* op, const Array& a) {
 void require_bits(const char* op, const Array& a, const Array& b) {
   Dtype t = promote_types(a.dtype(), b.dtype());
   if (is_inexact(t)) {
-    throw std::runtime_error(fmt::format(
-        "[{}] Only allowed on integer or boolean types but got types {} and {}.", op,
-        name_of(a.dtype()), name_of(b.dtype())));
+    throw std::runtime_error(
+        fmt::format("[{}] Only allowed on integer or boolean types but got types {} and {}.", op,
+                    name_of(a.dtype()), name_of(b.dtype())));
   }
 }
 
@@ -76,16 +77,15 @@ Avals Pointwise::infer(const Arrays& inputs) const {
 }
 
 std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotangents,
-                                     const std::vector<int>& argnums,
-                                     const Arrays& outputs) const {
+                                     const std::vector<int>& argnums, const Arrays& outputs) const {
   Stream s = to_stream({});
   Arrays result;
   for (int i : argnums) {
     const Array& x = inputs[static_cast<size_t>(i)];
     Array g;
     if (!partials_.empty()) {
-      // A complex cotangent is multiplied by the conjugate of the derivative, so that the gradient of
-      // a real loss points uphill: conj(f') g = conj(f' conj(g)).
+      // A complex cotangent is multiplied by the conjugate of the derivative, so that the gradient
+      // of a real loss points uphill: conj(f') g = conj(f' conj(g)).
       bool complex = is_complex(outputs[0].dtype());
       g = partials_[static_cast<size_t>(i)](inputs, outputs[0],
                                             complex ? conjugate(cotangents[0]) : cotangents[0]);
@@ -102,8 +102,7 @@ std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotange
 }
 
 std::optional<Arrays> Pointwise::jvp(const Arrays& inputs, const Arrays& tangents,
-                                     const std::vector<int>& argnums,
-                                     const Arrays& outputs) const {
+                                     const std::vector<int>& argnums, const Arrays& outputs) const {
   Stream s = to_stream({});
   Array sum;
   if (!partials_.empty()) {
@@ -172,92 +171,135 @@ std::optional<Op::Batched> Copy::vmap(const Arrays& inputs, const std::vector<in
 
 namespace {
 
-const Pointwise& abs_op = pointwise("Abs", Code::abs).gives(Result::real).partials({
-    [](In x, Out, const Array& g) {
+const Pointwise& abs_op =
+    pointwise("Abs", Code::abs).gives(Result::real).partials({[](In x, Out, const Array& g) {
       if (!is_complex(x[0].dtype())) return multiply(g, sign(x[0]));
       // Going back g is real, going forward complex: |x|' t = Re(conj(sign x) t).
       if (!is_complex(g.dtype())) return multiply(g, sign(x[0]));
       return real(multiply(conjugate(sign(x[0])), g));
     }});
-const Pointwise& negative_op = pointwise("Negative", Code::negative).partials({
-    [](In, Out, const Array& g) { return negative(g); }});
-const Pointwise& sign_op = pointwise("Sign", Code::sign);
-const Pointwise& square_op = pointwise("Square", Code::square).partials({
-    [](In x, Out, const Array& g) { return multiply(multiply(g, constant(2, x[0])), x[0]); }});
-const Pointwise& sqrt_op = pointwise("Sqrt", Code::sqrt).takes(Domain::inexact).partials({
-    [](In x, Out y, const Array& g) { return divide(multiply(g, constant(0.5, x[0])), y); }});
-const Pointwise& rsqrt_op = pointwise("Rsqrt", Code::rsqrt).takes(Domain::inexact).partials({
-    [](In x, Out y, const Array& g) {
-      return multiply(multiply(g, constant(-0.5, x[0])), divide(y, x[0]));
+const Pointwise& negative_op =
+    pointwise("Negative", Code::negative).partials({[](In, Out, const Array& g) {
+      return negative(g);
     }});
+const Pointwise& sign_op = pointwise("Sign", Code::sign);
+const Pointwise& square_op =
+    pointwise("Square", Code::square).partials({[](In x, Out, const Array& g) {
+      return multiply(multiply(g, constant(2, x[0])), x[0]);
+    }});
+const Pointwise& sqrt_op =
+    pointwise("Sqrt", Code::sqrt).takes(Domain::inexact).partials({[](In x, Out y, const Array& g) {
+      return divide(multiply(g, constant(0.5, x[0])), y);
+    }});
+const Pointwise& rsqrt_op =
+    pointwise("Rsqrt", Code::rsqrt)
+        .takes(Domain::inexact)
+        .partials({[](In x, Out y, const Array& g) {
+          return multiply(multiply(g, constant(-0.5, x[0])), divide(y, x[0]));
+        }});
 const Pointwise& reciprocal_op =
-    pointwise("Reciprocal", Code::reciprocal).takes(Domain::inexact).partials({
-        [](In, Out y, const Array& g) { return negative(multiply(g, square(y))); }});
-const Pointwise& exp_op = pointwise("Exp", Code::exp).takes(Domain::inexact).partials({
-    [](In, Out y, const Array& g) { return multiply(g, y); }});
-const Pointwise& expm1_op = pointwise("Expm1", Code::expm1).takes(Domain::inexact).partials({
-    [](In, Out y, const Array& g) { return multiply(g, add(y, constant(1, y))); }});
-const Pointwise& log_op = pointwise("Log", Code::log).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return divide(g, x[0]); }});
-const Pointwise& log2_op = pointwise("Log2", Code::log2).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
+    pointwise("Reciprocal", Code::reciprocal)
+        .takes(Domain::inexact)
+        .partials({[](In, Out y, const Array& g) { return negative(multiply(g, square(y))); }});
+const Pointwise& exp_op =
+    pointwise("Exp", Code::exp).takes(Domain::inexact).partials({[](In, Out y, const Array& g) {
+      return multiply(g, y);
+    }});
+const Pointwise& expm1_op =
+    pointwise("Expm1", Code::expm1).takes(Domain::inexact).partials({[](In, Out y, const Array& g) {
+      return multiply(g, add(y, constant(1, y)));
+    }});
+const Pointwise& log_op =
+    pointwise("Log", Code::log).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      return divide(g, x[0]);
+    }});
+const Pointwise& log2_op =
+    pointwise("Log2", Code::log2).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
       return divide(g, multiply(x[0], constant(0.69314718055994530942, x[0])));
     }});
-const Pointwise& log10_op = pointwise("Log10", Code::log10).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
+const Pointwise& log10_op =
+    pointwise("Log10", Code::log10).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
       return divide(g, multiply(x[0], constant(2.30258509299404568402, x[0])));
     }});
-const Pointwise& log1p_op = pointwise("Log1p", Code::log1p).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return divide(g, add(x[0], constant(1, x[0]))); }});
-const Pointwise& sin_op = pointwise("Sin", Code::sin).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return multiply(g, cos(x[0])); }});
-const Pointwise& cos_op = pointwise("Cos", Code::cos).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return negative(multiply(g, sin(x[0]))); }});
-const Pointwise& tan_op = pointwise("Tan", Code::tan).takes(Domain::inexact).partials({
-    [](In x, Out y, const Array& g) { return multiply(g, add(square(y), constant(1, x[0]))); }});
-const Pointwise& arcsin_op = pointwise("ArcSin", Code::arcsin).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
-      return multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0]))));
+const Pointwise& log1p_op =
+    pointwise("Log1p", Code::log1p).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      return divide(g, add(x[0], constant(1, x[0])));
     }});
-const Pointwise& arccos_op = pointwise("ArcCos", Code::arccos).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
-      return negative(multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0])))));
+const Pointwise& sin_op =
+    pointwise("Sin", Code::sin).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      return multiply(g, cos(x[0]));
     }});
-const Pointwise& arctan_op = pointwise("ArcTan", Code::arctan).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return divide(g, add(square(x[0]), constant(1, x[0]))); }});
-const Pointwise& sinh_op = pointwise("Sinh", Code::sinh).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return multiply(g, cosh(x[0])); }});
-const Pointwise& cosh_op = pointwise("Cosh", Code::cosh).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return multiply(g, sinh(x[0])); }});
-const Pointwise& tanh_op = pointwise("Tanh", Code::tanh).takes(Domain::inexact).partials({
-    [](In x, Out y, const Array& g) {
+const Pointwise& cos_op =
+    pointwise("Cos", Code::cos).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      return negative(multiply(g, sin(x[0])));
+    }});
+const Pointwise& tan_op =
+    pointwise("Tan", Code::tan).takes(Domain::inexact).partials({[](In x, Out y, const Array& g) {
+      return multiply(g, add(square(y), constant(1, x[0])));
+    }});
+const Pointwise& arcsin_op =
+    pointwise("ArcSin", Code::arcsin)
+        .takes(Domain::inexact)
+        .partials({[](In x, Out, const Array& g) {
+          return multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0]))));
+        }});
+const Pointwise& arccos_op =
+    pointwise("ArcCos", Code::arccos)
+        .takes(Domain::inexact)
+        .partials({[](In x, Out, const Array& g) {
+          return negative(multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0])))));
+        }});
+const Pointwise& arctan_op = pointwise("ArcTan", Code::arctan)
+                                 .takes(Domain::inexact)
+                                 .partials({[](In x, Out, const Array& g) {
+                                   return divide(g, add(square(x[0]), constant(1, x[0])));
+                                 }});
+const Pointwise& sinh_op =
+    pointwise("Sinh", Code::sinh).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      return multiply(g, cosh(x[0]));
+    }});
+const Pointwise& cosh_op =
+    pointwise("Cosh", Code::cosh).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      return multiply(g, sinh(x[0]));
+    }});
+const Pointwise& tanh_op =
+    pointwise("Tanh", Code::tanh).takes(Domain::inexact).partials({[](In x, Out y, const Array& g) {
       return multiply(g, subtract(constant(1, x[0]), square(y)));
     }});
-const Pointwise& arcsinh_op = pointwise("ArcSinh", Code::arcsinh).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
-      return multiply(g, rsqrt(add(square(x[0]), constant(1, x[0]))));
-    }});
-const Pointwise& arccosh_op = pointwise("ArcCosh", Code::arccosh).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
-      return multiply(g, rsqrt(subtract(square(x[0]), constant(1, x[0]))));
-    }});
-const Pointwise& arctanh_op = pointwise("ArcTanh", Code::arctanh).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return divide(g, subtract(constant(1, x[0]), square(x[0]))); }});
-const Pointwise& erf_op = pointwise("Erf", Code::erf).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
+const Pointwise& arcsinh_op = pointwise("ArcSinh", Code::arcsinh)
+                                  .takes(Domain::inexact)
+                                  .partials({[](In x, Out, const Array& g) {
+                                    return multiply(g, rsqrt(add(square(x[0]), constant(1, x[0]))));
+                                  }});
+const Pointwise& arccosh_op =
+    pointwise("ArcCosh", Code::arccosh)
+        .takes(Domain::inexact)
+        .partials({[](In x, Out, const Array& g) {
+          return multiply(g, rsqrt(subtract(square(x[0]), constant(1, x[0]))));
+        }});
+const Pointwise& arctanh_op = pointwise("ArcTanh", Code::arctanh)
+                                  .takes(Domain::inexact)
+                                  .partials({[](In x, Out, const Array& g) {
+                                    return divide(g, subtract(constant(1, x[0]), square(x[0])));
+                                  }});
+const Pointwise& erf_op =
+    pointwise("Erf", Code::erf).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
       // 2 / sqrt(pi) exp(-x^2)
       return multiply(multiply(g, constant(1.12837916709551257390, x[0])),
                       exp(negative(square(x[0]))));
     }});
-const Pointwise& erfinv_op = pointwise("ErfInv", Code::erfinv).takes(Domain::inexact).partials({
-    [](In x, Out y, const Array& g) {
-      // sqrt(pi) / 2 exp(y^2)
-      return multiply(multiply(g, constant(0.88622692545275801365, x[0])), exp(square(y)));
-    }});
-const Pointwise& sigmoid_op = pointwise("Sigmoid", Code::sigmoid).takes(Domain::inexact).partials({
-    [](In x, Out y, const Array& g) {
-      return multiply(g, multiply(y, subtract(constant(1, x[0]), y)));
-    }});
+const Pointwise& erfinv_op =
+    pointwise("ErfInv", Code::erfinv)
+        .takes(Domain::inexact)
+        .partials({[](In x, Out y, const Array& g) {
+          // sqrt(pi) / 2 exp(y^2)
+          return multiply(multiply(g, constant(0.88622692545275801365, x[0])), exp(square(y)));
+        }});
+const Pointwise& sigmoid_op = pointwise("Sigmoid", Code::sigmoid)
+                                  .takes(Domain::inexact)
+                                  .partials({[](In x, Out y, const Array& g) {
+                                    return multiply(g, multiply(y, subtract(constant(1, x[0]), y)));
+                                  }});
 const Pointwise& floor_op = pointwise("Floor", Code::floor);
 const Pointwise& ceil_op = pointwise("Ceil", Code::ceil);
 const Pointwise& round_op = pointwise("Round", Code::round);
@@ -265,14 +307,18 @@ const Pointwise& isnan_op = pointwise("IsNaN", Code::is_nan).gives(Result::boole
 const Pointwise& isinf_op = pointwise("IsInf", Code::is_inf).gives(Result::boolean);
 const Pointwise& logical_not_op = pointwise("LogicalNot", Code::logical_not).gives(Result::boolean);
 const Pointwise& bitwise_invert_op = pointwise("BitwiseInvert", Code::bitwise_invert);
-const Pointwise& real_op = pointwise("Real", Code::real).gives(Result::real).partials({
-    [](In, Out, const Array& g) { return is_complex(g.dtype()) ? real(g) : astype(g, complex64); }});
-const Pointwise& imag_op = pointwise("Imag", Code::imag).gives(Result::real).partials({
-    [](In, Out, const Array& g) {
+const Pointwise& real_op =
+    pointwise("Real", Code::real).gives(Result::real).partials({[](In, Out, const Array& g) {
+      return is_complex(g.dtype()) ? real(g) : astype(g, complex64);
+    }});
+const Pointwise& imag_op =
+    pointwise("Imag", Code::imag).gives(Result::real).partials({[](In, Out, const Array& g) {
       return is_complex(g.dtype()) ? imag(g) : multiply(g, Array(complex64_t(0, 1)));
     }});
-const Pointwise& conjugate_op = pointwise("Conjugate", Code::conjugate).partials({
-    [](In, Out, const Array& g) { return conjugate(g); }});
+const Pointwise& conjugate_op =
+    pointwise("Conjugate", Code::conjugate).partials({[](In, Out, const Array& g) {
+      return conjugate(g);
+    }});
 
 }  // namespace
 
@@ -289,7 +335,9 @@ Array sign(const Array& a, StreamOrDevice s) { return apply_pointwise(sign_op, {
 Array square(const Array& a, StreamOrDevice s) { return apply_pointwise(square_op, {a}, s); }
 Array sqrt(const Array& a, StreamOrDevice s) { return apply_pointwise(sqrt_op, {a}, s); }
 Array rsqrt(const Array& a, StreamOrDevice s) { return apply_pointwise(rsqrt_op, {a}, s); }
-Array reciprocal(const Array& a, StreamOrDevice s) { return apply_pointwise(reciprocal_op, {a}, s); }
+Array reciprocal(const Array& a, StreamOrDevice s) {
+  return apply_pointwise(reciprocal_op, {a}, s);
+}
 Array exp(const Array& a, StreamOrDevice s) { return apply_pointwise(exp_op, {a}, s); }
 Array expm1(const Array& a, StreamOrDevice s) { return apply_pointwise(expm1_op, {a}, s); }
 Array log(const Array& a, StreamOrDevice s) { return apply_pointwise(log_op, {a}, s); }
@@ -376,9 +424,9 @@ Array logical_not(const Array& a, StreamOrDevice s) {
 }
 Array bitwise_invert(const Array& a, StreamOrDevice s) {
   if (is_inexact(a.dtype())) {
-    throw std::invalid_argument(fmt::format(
-        "[bitwise_invert] Bitwise inverse only allowed on integer types, got {}.",
-        name_of(a.dtype())));
+    throw std::invalid_argument(
+        fmt::format("[bitwise_invert] Bitwise inverse only allowed on integer types, got {}.",
+                    name_of(a.dtype())));
   }
   return is_bool(a.dtype()) ? logical_not(a, s) : apply_pointwise(bitwise_invert_op, {a}, s);
 }
@@ -399,10 +447,14 @@ Array nan_to_num(const Array& a, float nan, std::optional<float> posinf,
   if (!is_inexact(a.dtype())) return a;
   auto largest = [&]() -> double {
     switch (a.dtype()) {
-      case Dtype::float16: return 65504.0;
-      case Dtype::bfloat16: return 0x1.fep127;
-      case Dtype::float64: return std::numeric_limits<double>::max();
-      default: return std::numeric_limits<float>::max();
+      case Dtype::float16:
+        return 65504.0;
+      case Dtype::bfloat16:
+        return 0x1.fep127;
+      case Dtype::float64:
+        return std::numeric_limits<double>::max();
+      default:
+        return std::numeric_limits<float>::max();
     }
   };
   Array high = constant(posinf ? *posinf : largest(), a);
@@ -418,45 +470,62 @@ Array nan_to_num(const Array& a, float nan, std::optional<float> posinf,
 namespace {
 
 const Pointwise& add_op = pointwise("Add", Code::add).partials({pass, pass});
-const Pointwise& subtract_op = pointwise("Subtract", Code::subtract).partials({
-    pass, [](In, Out, const Array& g) { return negative(g); }});
-const Pointwise& multiply_op = pointwise("Multiply", Code::multiply).partials({
-    [](In x, Out, const Array& g) { return multiply(g, x[1]); },
-    [](In x, Out, const Array& g) { return multiply(g, x[0]); }});
-const Pointwise& divide_op = pointwise("Divide", Code::divide).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) { return divide(g, x[1]); },
-    [](In x, Out y, const Array& g) { return negative(divide(multiply(g, y), x[1])); }});
+const Pointwise& subtract_op =
+    pointwise("Subtract", Code::subtract).partials({pass, [](In, Out, const Array& g) {
+                                                      return negative(g);
+                                                    }});
+const Pointwise& multiply_op =
+    pointwise("Multiply", Code::multiply)
+        .partials({[](In x, Out, const Array& g) { return multiply(g, x[1]); },
+                   [](In x, Out, const Array& g) { return multiply(g, x[0]); }});
+const Pointwise& divide_op =
+    pointwise("Divide", Code::divide)
+        .takes(Domain::inexact)
+        .partials(
+            {[](In x, Out, const Array& g) { return divide(g, x[1]); },
+             [](In x, Out y, const Array& g) { return negative(divide(multiply(g, y), x[1])); }});
 const Pointwise& floor_divide_op = pointwise("FloorDivide", Code::floor_divide);
-const Pointwise& remainder_op = pointwise("Remainder", Code::remainder).partials({
-    pass,
-    [](In x, Out, const Array& g) { return negative(multiply(g, floor_divide(x[0], x[1]))); }});
-const Pointwise& power_op = pointwise("Power", Code::power).partials({
-    [](In x, Out, const Array& g) {
-      return multiply(multiply(g, x[1]), power(x[0], subtract(x[1], constant(1, x[1]))));
-    },
-    [](In x, Out y, const Array& g) {
-      // 0^e has derivative 0 in e, where the logarithm alone would give NaN.
-      Array positive = not_equal(x[0], constant(0, x[0]));
-      Array base = where(positive, x[0], constant(1, x[0]));
-      return multiply(g, where(positive, multiply(log(base), y), constant(0, y)));
-    }});
-const Pointwise& maximum_op = pointwise("Maximum", Code::maximum).partials({
-    [](In x, Out, const Array& g) { return multiply(g, greater(x[0], x[1])); },
-    [](In x, Out, const Array& g) { return multiply(g, less_equal(x[0], x[1])); }});
-const Pointwise& minimum_op = pointwise("Minimum", Code::minimum).partials({
-    [](In x, Out, const Array& g) { return multiply(g, less(x[0], x[1])); },
-    [](In x, Out, const Array& g) { return multiply(g, greater_equal(x[0], x[1])); }});
+const Pointwise& remainder_op =
+    pointwise("Remainder", Code::remainder).partials({pass, [](In x, Out, const Array& g) {
+                                                        return negative(
+                                                            multiply(g, floor_divide(x[0], x[1])));
+                                                      }});
+const Pointwise& power_op =
+    pointwise("Power", Code::power)
+        .partials({[](In x, Out, const Array& g) {
+                     return multiply(multiply(g, x[1]),
+                                     power(x[0], subtract(x[1], constant(1, x[1]))));
+                   },
+                   [](In x, Out y, const Array& g) {
+                     // 0^e has derivative 0 in e, where the logarithm alone would give NaN.
+                     Array positive = not_equal(x[0], constant(0, x[0]));
+                     Array base = where(positive, x[0], constant(1, x[0]));
+                     return multiply(g, where(positive, multiply(log(base), y), constant(0, y)));
+                   }});
+const Pointwise& maximum_op =
+    pointwise("Maximum", Code::maximum)
+        .partials({[](In x, Out, const Array& g) { return multiply(g, greater(x[0], x[1])); },
+                   [](In x, Out, const Array& g) { return multiply(g, less_equal(x[0], x[1])); }});
+const Pointwise& minimum_op =
+    pointwise("Minimum", Code::minimum)
+        .partials(
+            {[](In x, Out, const Array& g) { return multiply(g, less(x[0], x[1])); },
+             [](In x, Out, const Array& g) { return multiply(g, greater_equal(x[0], x[1])); }});
 const Pointwise& logaddexp_op =
-    pointwise("LogAddExp", Code::logaddexp).takes(Domain::inexact).partials({
-        [](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[0], y))); },
-        [](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[1], y))); }});
-const Pointwise& arctan2_op = pointwise("ArcTan2", Code::arctan2).takes(Domain::inexact).partials({
-    [](In x, Out, const Array& g) {
-      return multiply(g, divide(x[1], add(square(x[0]), square(x[1]))));
-    },
-    [](In x, Out, const Array& g) {
-      return negative(multiply(g, divide(x[0], add(square(x[0]), square(x[1])))));
-    }});
+    pointwise("LogAddExp", Code::logaddexp)
+        .takes(Domain::inexact)
+        .partials(
+            {[](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[0], y))); },
+             [](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[1], y))); }});
+const Pointwise& arctan2_op =
+    pointwise("ArcTan2", Code::arctan2)
+        .takes(Domain::inexact)
+        .partials({[](In x, Out, const Array& g) {
+                     return multiply(g, divide(x[1], add(square(x[0]), square(x[1]))));
+                   },
+                   [](In x, Out, const Array& g) {
+                     return negative(multiply(g, divide(x[0], add(square(x[0]), square(x[1])))));
+                   }});
 const Pointwise& equal_op = pointwise("Equal", Code::equal).gives(Result::boolean);
 const Pointwise& not_equal_op = pointwise("NotEqual", Code::not_equal).gives(Result::boolean);
 const Pointwise& less_op = pointwise("Less", Code::less).gives(Result::boolean);
@@ -591,9 +660,10 @@ Array right_shift(const Array& a, const Array& b, StreamOrDevice s) {
 
 namespace {
 
-const Pointwise& select_op = pointwise("Select", Code::select).partials({
-    zero, [](In x, Out, const Array& g) { return where(x[0], g, constant(0, g)); },
-    [](In x, Out, const Array& g) { return where(x[0], constant(0, g), g); }});
+const Pointwise& select_op =
+    pointwise("Select", Code::select)
+        .partials({zero, [](In x, Out, const Array& g) { return where(x[0], g, constant(0, g)); },
+                   [](In x, Out, const Array& g) { return where(x[0], constant(0, g), g); }});
 
 }  // namespace
 
@@ -607,7 +677,8 @@ Array where(const Array& condition, const Array& x, const Array& y, StreamOrDevi
 
 Array clip(const Array& a, const std::optional<Array>& lower, const std::optional<Array>& upper,
            StreamOrDevice s) {
-  if (!lower && !upper) throw std::invalid_argument("[clip] At least one of a_min and a_max is wanted.");
+  if (!lower && !upper)
+    throw std::invalid_argument("[clip] At least one of a_min and a_max is wanted.");
   Array out = a;
   if (lower) out = maximum(out, *lower, s);
   if (upper) out = minimum(out, *upper, s);

@@ -61,7 +61,9 @@ class AsType final : public OpClass<AsType> {
   Dtype dtype;
   explicit AsType(Dtype t) : dtype(t) {}
   template <class V>
-  void attributes(V& v) const { v("dtype", dtype); }
+  void attributes(V& v) const {
+    v("dtype", dtype);
+  }
   Avals infer(const Arrays& inputs) const override { return {{inputs[0].shape(), dtype}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

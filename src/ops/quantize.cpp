@@ -46,8 +46,8 @@ Array in_groups(const Array& x, int group_size, const Stream& s) {
   return unflatten(x, -1, {x.shape(-1) / group_size, group_size}, s);
 }
 
-// Values below 2^bits as a stream of bits: each block of 32 values fills `bits` words. A word is the
-// sum of what each value, shifted to its place, leaves in it.
+// Values below 2^bits as a stream of bits: each block of 32 values fills `bits` words. A word is
+// the sum of what each value, shifted to its place, leaves in it.
 Array pack(const Array& values, int bits, const Stream& s) {
   std::vector<uint32_t> left, right;
   for (int word = 0; word < bits; word++) {
@@ -92,8 +92,8 @@ void require_global_scale(const char* op, const std::optional<Array>& scale,
                            to_string(scale->shape())));
   }
   if (scale->dtype() != float32) {
-    refuse(op,
-           fmt::format("Global scale must have dtype float32 but got {}.", name_of(scale->dtype())));
+    refuse(op, fmt::format("Global scale must have dtype float32 but got {}.",
+                           name_of(scale->dtype())));
   }
 }
 
@@ -134,17 +134,21 @@ void require_quantized(const char* op, const Array& w, const Array& scales,
                        const std::optional<Array>& biases, const Quantization& format) {
   if (format.affine() && !biases) refuse(op, "Biases must be provided for affine quantization.");
   if (!format.affine() && biases) {
-    refuse(op, fmt::format("Biases must be null for quantization mode '{}'.", name_of(format.mode)));
+    refuse(op,
+           fmt::format("Biases must be null for quantization mode '{}'.", name_of(format.mode)));
   }
   if (w.dtype() != uint32) {
-    refuse(op, fmt::format("The weight matrix should be uint32 but received {}.", name_of(w.dtype())));
+    refuse(op,
+           fmt::format("The weight matrix should be uint32 but received {}.", name_of(w.dtype())));
   }
   if (!format.affine() && scales.dtype() != uint8) {
-    refuse(op, fmt::format("Scale type must be uint8 but received type {}.", name_of(scales.dtype())));
+    refuse(op,
+           fmt::format("Scale type must be uint8 but received type {}.", name_of(scales.dtype())));
   }
   if (w.ndim() < 2) {
-    refuse(op, fmt::format("The quantized matrix must have at least 2 dimensions but it has only {}.",
-                           w.ndim()));
+    refuse(op,
+           fmt::format("The quantized matrix must have at least 2 dimensions but it has only {}.",
+                       w.ndim()));
   }
   if (biases && biases->shape() != scales.shape()) {
     refuse(op, fmt::format("Scales and biases should have the same shape. Received scales with "
@@ -269,7 +273,8 @@ std::optional<Arrays> Dequantize::vjp(const Arrays& in, const Arrays& g,
     if (!is_floating(in[static_cast<size_t>(i)].dtype())) {
       result.emplace_back();
     } else if (!format.affine()) {  // the global scale
-      result.push_back(divide(sum(astype(multiply(g[0], out[0], s), float32, s), false, s), in[2], s));
+      result.push_back(
+          divide(sum(astype(multiply(g[0], out[0], s), float32, s), false, s), in[2], s));
     } else {
       Array wide = astype(g[0], float32, s);
       if (i == 1) {
@@ -358,8 +363,9 @@ Array dequantize(const Array& w, const Array& scales, const std::optional<Array>
     Arrays inputs{w, scales};
     if (global_scale) inputs.push_back(reshape(*global_scale, {}, stream));
     Dtype kernel = out == float64 ? Dtype(float32) : out;  // exact: elements have few bits
-    return astype(apply(make_op<Dequantize>(format, global_scale.has_value(), kernel), inputs, stream),
-                  out, stream);
+    return astype(
+        apply(make_op<Dequantize>(format, global_scale.has_value(), kernel), inputs, stream), out,
+        stream);
   }
   Dtype t = promote_types(scales.dtype(), biases->dtype());
   if (!is_floating(scales.dtype()) || !is_floating(biases->dtype())) {
@@ -374,8 +380,8 @@ Array dequantize(const Array& w, const Array& scales, const std::optional<Array>
     Array q = restore(format, w, ones(groups, float32, stream), zeros(groups, float32, stream),
                       float64, stream);
     q = in_groups(q, format.group_size, stream);
-    out = add(multiply(q, expand_dims(scale, {-1}, stream), stream), expand_dims(bias, {-1}, stream),
-              stream);
+    out = add(multiply(q, expand_dims(scale, {-1}, stream), stream),
+              expand_dims(bias, {-1}, stream), stream);
     out = flatten(out, -2, -1, stream);
   } else {
     out = apply(make_op<Dequantize>(format, false, t), {w, scale, bias}, stream);

@@ -38,8 +38,7 @@ class Dequantize final : public OpClass<Dequantize> {
   Quantization format;
   bool has_global_scale;
   Dtype dtype;
-  Dequantize(const Quantization& f, bool g, Dtype t)
-      : format(f), has_global_scale(g), dtype(t) {}
+  Dequantize(const Quantization& f, bool g, Dtype t) : format(f), has_global_scale(g), dtype(t) {}
   template <class V>
   void attributes(V& v) const {
     v("group_size", format.group_size);
@@ -57,8 +56,8 @@ class Dequantize final : public OpClass<Dequantize> {
   bool follows_shapes() const override { return true; }
 };
 
-// (x[, global_scale]): what is left of x once it is quantized. Derivatives pass through as if nothing
-// were rounded: the true ones are zero almost everywhere and no use.
+// (x[, global_scale]): what is left of x once it is quantized. Derivatives pass through as if
+// nothing were rounded: the true ones are zero almost everywhere and no use.
 class QuantizedRounding final : public OpClass<QuantizedRounding> {
  public:
   static constexpr const char* name = "QuantizedRounding";
@@ -85,7 +84,8 @@ class QuantizedRounding final : public OpClass<QuantizedRounding> {
 
 void require_global_scale(const char* op, const std::optional<Array>& scale, QuantizationMode mode);
 
-// The format that the arguments name, defaults filled in; whether it exists, require_supported says.
+// The format that the arguments name, defaults filled in; whether it exists, require_supported
+// says.
 Quantization quantization_of(const char* op, std::optional<int> group_size, std::optional<int> bits,
                              const std::string& mode);
 void require_supported(const char* op, const Quantization& format);

@@ -55,7 +55,8 @@ Operands prepare(const char* op, const Array& x, const Array& w, const Array& sc
 
 // The restored matrix as the right operand: for float64, of which the kernels have no form.
 Array dense_of(const Operands& o, bool transpose, const Quantization& f, const Stream& s) {
-  Array w = dequantize(o.w, o.scales, o.biases, f.group_size, f.bits, name_of(f.mode), {}, float64, s);
+  Array w =
+      dequantize(o.w, o.scales, o.biases, f.group_size, f.bits, name_of(f.mode), {}, float64, s);
   return transpose ? swapaxes(w, -1, -2, s) : w;
 }
 
@@ -137,7 +138,8 @@ std::optional<Arrays> QuantizedMatmul::vjp(const Arrays& in, const Arrays& g,
         x = flatten(x, 0, -2, s);
         y = flatten(y, 0, -2, s);
       }
-      dense = transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
+      dense =
+          transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
     }
     result.push_back(
         astype(through_restoring(format, dense, in[1], in[2], i == 2, s), in[0].dtype(), s));
@@ -229,7 +231,8 @@ std::optional<Arrays> GatherQMM::vjp(const Arrays& in, const Arrays& g,
     if (i == 1 || !format.affine()) refuse_packed("GatherQMM::vjp");
     if (!dense) {
       Array x = astype(take(in[0], left, 0, s), float32, s), y = astype(g[0], float32, s);
-      dense = transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
+      dense =
+          transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
       dense = sum_by_index(dense, right, in[1].shape(0), s);
     }
     result.push_back(
@@ -280,8 +283,9 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
     }
     Shape batch(w.shape().begin(), w.shape().end() - 2);
     if (global_scale->shape() != batch) {
-      refuse(op, fmt::format("Global scale must have one entry per expert with shape {} but got {}.",
-                             to_string(batch), to_string(global_scale->shape())));
+      refuse(op,
+             fmt::format("Global scale must have one entry per expert with shape {} but got {}.",
+                         to_string(batch), to_string(global_scale->shape())));
     }
     if (global_scale->dtype() != float32) {
       refuse(op, fmt::format("Global scale must have dtype float32 but got {}.",
@@ -314,7 +318,7 @@ namespace {
 struct Rounded {
   Quantization format;
   Array x;
-  Array w;  // packed, or rounded to what packing leaves
+  Array w;                      // packed, or rounded to what packing leaves
   std::optional<Array> factor;  // on the product, for the global scale of a packed w
 };
 
@@ -341,13 +345,15 @@ Rounded prepare_rounded(const char* op, const Array& x, const Array& w,
   require_float("first", x.dtype());
   if (r.format.affine()) refuse(op, "Affine quantization is not supported: it has biases.");
   if (packed && !scales) refuse(op, "Scales must be provided if second argument is quantized.");
-  if (!packed && scales) refuse(op, "Scales must not be provided if second argument is not quantized.");
+  if (!packed && scales)
+    refuse(op, "Scales must not be provided if second argument is not quantized.");
   if (!packed) require_float("second", w.dtype());
   require_global_scale(op, global_x, r.format.mode);
   require_global_scale(op, global_w, r.format.mode);
   if (global_x.has_value() != global_w.has_value()) {
-    refuse(op, "For nvfp4 mode, either both global_scale_x and global_scale_w must be provided, or "
-               "neither.");
+    refuse(op,
+           "For nvfp4 mode, either both global_scale_x and global_scale_w must be provided, or "
+           "neither.");
   }
   if (packed) {
     require_quantized(op, w, *scales, {}, r.format);
@@ -398,8 +404,8 @@ Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales,
   Rounded r = prepare_rounded(op, x, w, scales, group_size, bits, mode, global_scale_x,
                               global_scale_w, stream);
   if (!scales) return matmul(r.x, r.w, stream);
-  Array out = quantized_matmul(r.x, w, *scales, {}, true, r.format.group_size, r.format.bits, mode,
-                               stream);
+  Array out =
+      quantized_matmul(r.x, w, *scales, {}, true, r.format.group_size, r.format.bits, mode, stream);
   return finished(r, out, stream);
 }
 

@@ -6,8 +6,8 @@
 namespace heddle {
 
 // (x, packed, scales[, biases]) of equal batch dimensions, or a packed matrix without any: x times
-// the matrix or its transpose. x, scales and biases share a dtype (scales of the floating-point modes
-// are uint8).
+// the matrix or its transpose. x, scales and biases share a dtype (scales of the floating-point
+// modes are uint8).
 class QuantizedMatmul final : public OpClass<QuantizedMatmul> {
  public:
   static constexpr const char* name = "QuantizedMatmul";

@@ -14,8 +14,9 @@ namespace heddle {
 
 Avals Broadcast::infer(const Arrays& in) const {
   if (!(broadcast_shapes(in[0].shape(), shape) == shape)) {
-    throw std::invalid_argument(fmt::format("[broadcast_to] Cannot broadcast array of shape {} into shape {}.",
-                                            to_string(in[0].shape()), to_string(shape)));
+    throw std::invalid_argument(
+        fmt::format("[broadcast_to] Cannot broadcast array of shape {} into shape {}.",
+                    to_string(in[0].shape()), to_string(shape)));
   }
   return {{shape, in[0].dtype()}};
 }
@@ -66,7 +67,8 @@ Avals Reshape::infer(const Arrays& in) const {
   Shape out = shape;
   for (size_t i = 0; i < out.size(); i++) {
     if (out[i] == -1) {
-      if (unknown >= 0) throw std::invalid_argument("[reshape] Reshape can only infer one dimension.");
+      if (unknown >= 0)
+        throw std::invalid_argument("[reshape] Reshape can only infer one dimension.");
       unknown = static_cast<int>(i);
     } else if (out[i] < 0) {
       throw std::invalid_argument(
@@ -83,8 +85,8 @@ Avals Reshape::infer(const Arrays& in) const {
     known *= size / known;
   }
   if (known != size) {
-    throw std::invalid_argument(fmt::format("[reshape] Cannot reshape array of size {} into shape {}.",
-                                            size, to_string(out)));
+    throw std::invalid_argument(fmt::format(
+        "[reshape] Cannot reshape array of size {} into shape {}.", size, to_string(out)));
   }
   return {{out, in[0].dtype()}};
 }
@@ -308,7 +310,8 @@ Avals Transpose::infer(const Arrays& in) const {
 std::optional<Arrays> Transpose::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
                                      const Arrays&) const {
   std::vector<int> inverse(axes.size());
-  for (size_t i = 0; i < axes.size(); i++) inverse[static_cast<size_t>(axes[i])] = static_cast<int>(i);
+  for (size_t i = 0; i < axes.size(); i++)
+    inverse[static_cast<size_t>(axes[i])] = static_cast<int>(i);
   return Arrays{transpose(g[0], inverse)};
 }
 std::optional<Op::Batched> Transpose::vmap(const Arrays& in, const std::vector<int>& batch,
@@ -357,9 +360,8 @@ Array swapaxes(const Array& a, int axis1, int axis2, StreamOrDevice s) {
 }
 Array matrix_transpose(const Array& a, StreamOrDevice s) {
   if (a.ndim() < 2) {
-    throw std::invalid_argument(
-        fmt::format("[matrix_transpose] Input array must have at least 2 dimensions, got {}.",
-                    a.ndim()));
+    throw std::invalid_argument(fmt::format(
+        "[matrix_transpose] Input array must have at least 2 dimensions, got {}.", a.ndim()));
   }
   return swapaxes(a, -1, -2, s);
 }

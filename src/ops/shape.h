@@ -11,7 +11,9 @@ class Broadcast final : public OpClass<Broadcast> {
   Shape shape;
   explicit Broadcast(Shape s) : shape(std::move(s)) {}
   template <class V>
-  void attributes(V& v) const { v("shape", shape); }
+  void attributes(V& v) const {
+    v("shape", shape);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -26,7 +28,9 @@ class Reshape final : public OpClass<Reshape> {
   Shape shape;
   explicit Reshape(Shape s) : shape(std::move(s)) {}
   template <class V>
-  void attributes(V& v) const { v("shape", shape); }
+  void attributes(V& v) const {
+    v("shape", shape);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -80,7 +84,9 @@ class Squeeze final : public OpClass<Squeeze> {
   std::vector<int> axes;  // sorted
   explicit Squeeze(std::vector<int> a) : axes(std::move(a)) {}
   template <class V>
-  void attributes(V& v) const { v("axes", axes); }
+  void attributes(V& v) const {
+    v("axes", axes);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -96,7 +102,9 @@ class ExpandDims final : public OpClass<ExpandDims> {
   std::vector<int> axes;  // sorted
   explicit ExpandDims(std::vector<int> a) : axes(std::move(a)) {}
   template <class V>
-  void attributes(V& v) const { v("axes", axes); }
+  void attributes(V& v) const {
+    v("axes", axes);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -111,7 +119,9 @@ class Transpose final : public OpClass<Transpose> {
   std::vector<int> axes;  // result dimension i is input dimension axes[i]
   explicit Transpose(std::vector<int> a) : axes(std::move(a)) {}
   template <class V>
-  void attributes(V& v) const { v("axes", axes); }
+  void attributes(V& v) const {
+    v("axes", axes);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -30,8 +30,8 @@ Shape sliced_shape(const char* op, const Shape& from, const Shape& start, const 
                    const Shape& step) {
   size_t n = from.size();
   if (start.size() != n || stop.size() != n || step.size() != n) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Invalid number of indices or strides for array with dimension {}.", op, n));
+    throw std::invalid_argument(fmt::format(
+        "[{}] Invalid number of indices or strides for array with dimension {}.", op, n));
   }
   Shape out;
   for (size_t i = 0; i < n; i++) {
@@ -133,10 +133,11 @@ std::optional<Arrays> SliceUpdate::vjp(const Arrays& in, const Arrays& g,
 }
 std::optional<Op::Batched> SliceUpdate::vmap(const Arrays& in, const std::vector<int>& axes,
                                              const Stream& s) const {
-  return Batched{{apply(make_op<SliceUpdate>(with_front(start, slice_end), with_front(stop, slice_end),
-                                             with_front(step, 1), combine),
-                        all_batched(in, axes, s), s)},
-                 {0}};
+  return Batched{
+      {apply(make_op<SliceUpdate>(with_front(start, slice_end), with_front(stop, slice_end),
+                                  with_front(step, 1), combine),
+             all_batched(in, axes, s), s)},
+      {0}};
 }
 
 Array slice_update(const Array& a, const Array& update, const Shape& start, const Shape& stop,
@@ -227,8 +228,9 @@ Array dynamic_slice(const Array& a, const Array& start, const std::vector<int>& 
   }
   for (size_t i = 0; i < size.size(); i++) {
     if (size[i] < 0 || size[i] > a.shape()[i]) {
-      throw std::invalid_argument(fmt::format("[slice] Invalid slice size {} for array with shape {}.",
-                                              to_string(size), to_string(a.shape())));
+      throw std::invalid_argument(
+          fmt::format("[slice] Invalid slice size {} for array with shape {}.", to_string(size),
+                      to_string(a.shape())));
     }
   }
   if (corner.axes.empty()) return slice(a, Shape(size.size(), 0), size, stream);

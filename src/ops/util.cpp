@@ -15,8 +15,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
   for (size_t i = 0; i < shorter.size(); i++) {
     int64_t x = longer[skip + i], y = shorter[i];
     if (x != y && x != 1 && y != 1) {
-      throw std::invalid_argument(fmt::format("[broadcast_shapes] Shapes {} and {} cannot be broadcast.",
-                                              to_string(a), to_string(b)));
+      throw std::invalid_argument(fmt::format(
+          "[broadcast_shapes] Shapes {} and {} cannot be broadcast.", to_string(a), to_string(b)));
     }
     out[skip + i] = x == 1 ? y : x;
   }

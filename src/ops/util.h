@@ -20,10 +20,12 @@ Array batch_to_front(const Array& x, int axis);
 // one put in after the batch axis), inputs without a batch axis as they are.
 Arrays align_batches(const Arrays& inputs, const std::vector<int>& axes);
 
-// The batched inputs with the batch axis in front, the others repeated along a new first axis (a view).
+// The batched inputs with the batch axis in front, the others repeated along a new first axis (a
+// view).
 Arrays all_batched(const Arrays& inputs, const std::vector<int>& axes, const Stream& s);
 
-// `axes` counted from the front, sorted. Throws AxisError, or std::invalid_argument for a repeated axis.
+// `axes` counted from the front, sorted. Throws AxisError, or std::invalid_argument for a repeated
+// axis.
 std::vector<int> normalize_axes(const char* op, const std::vector<int>& axes, int ndim);
 
 }  // namespace heddle

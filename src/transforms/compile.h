@@ -21,8 +21,8 @@ class Compiled {
 
   // Runs the program for these inputs, tracing `fun` if none fits. A shapeless program serves other
   // sizes if it follows shapes (see Program); else each size has a trace, so none is ever wrong.
-  // `constants` are part of the key: equal ones stand for equal values of everything else that `fun`
-  // sees.
+  // `constants` are part of the key: equal ones stand for equal values of everything else that
+  // `fun` sees.
   Result operator()(const std::function<Result(const Arrays&)>& fun, const Arrays& inputs,
                     const std::vector<uint64_t>& constants = {});
 

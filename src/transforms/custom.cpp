@@ -10,7 +10,8 @@ namespace heddle {
 
 Avals CustomTransforms::infer(const Arrays& in) const {
   Avals out;
-  for (size_t i = argument_count(in); i < in.size(); i++) out.push_back({in[i].shape(), in[i].dtype()});
+  for (size_t i = argument_count(in); i < in.size(); i++)
+    out.push_back({in[i].shape(), in[i].dtype()});
   return out;
 }
 
@@ -102,8 +103,8 @@ std::optional<Op::Batched> CustomTransforms::vmap(const Arrays& in, const std::v
       return back;
     };
   }
-  Arrays outputs = apply_multi(make_op<CustomTransforms>(output_count, std::move(batched)), in,
-                               to_stream({}));
+  Arrays outputs =
+      apply_multi(make_op<CustomTransforms>(output_count, std::move(batched)), in, to_stream({}));
   return Batched{std::move(outputs),
                  std::vector<int>(axes.begin() + static_cast<long>(n), axes.end())};
 }

@@ -1,5 +1,5 @@
-// The op behind custom_function and checkpoint. Its inputs are the arguments and then the results that
-// the function computed from them; it passes the results on, with the rules of the caller.
+// The op behind custom_function and checkpoint. Its inputs are the arguments and then the results
+// that the function computed from them; it passes the results on, with the rules of the caller.
 #pragma once
 
 #include "core/op.h"
@@ -14,7 +14,9 @@ class CustomTransforms final : public OpClass<CustomTransforms> {
   CustomRules rules;
   CustomTransforms(int n, CustomRules r) : output_count(n), rules(std::move(r)) {}
   template <class V>
-  void attributes(V& v) const { v("output_count", output_count); }
+  void attributes(V& v) const {
+    v("output_count", output_count);
+  }
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

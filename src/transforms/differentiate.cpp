@@ -30,19 +30,18 @@ void accumulate(Array& sum, const Array& term) {
 void check_cotangents(const Arrays& outputs, const Arrays& cotangents) {
   // As in MLX, cotangents beyond the outputs are not looked at.
   if (outputs.size() > cotangents.size()) {
-    throw std::invalid_argument(
-        fmt::format("[vjp] Number of outputs to compute gradients for ({}) does not match number of "
-                    "cotangents ({}).",
-                    outputs.size(), cotangents.size()));
+    throw std::invalid_argument(fmt::format(
+        "[vjp] Number of outputs to compute gradients for ({}) does not match number of "
+        "cotangents ({}).",
+        outputs.size(), cotangents.size()));
   }
   for (size_t i = 0; i < outputs.size(); i++) {
     if (!(outputs[i].shape() == cotangents[i].shape())) {
-      throw std::invalid_argument(
-          fmt::format("[vjp] Output shape {} does not match cotangent shape {}.{}",
-                      to_string(outputs[i].shape()), to_string(cotangents[i].shape()),
-                      cotangents[i].ndim() == 0
-                          ? " If you are using grad your function must return a scalar."
-                          : ""));
+      throw std::invalid_argument(fmt::format(
+          "[vjp] Output shape {} does not match cotangent shape {}.{}",
+          to_string(outputs[i].shape()), to_string(cotangents[i].shape()),
+          cotangents[i].ndim() == 0 ? " If you are using grad your function must return a scalar."
+                                    : ""));
     }
   }
 }
@@ -105,9 +104,9 @@ std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const 
   }
   for (size_t i = 0; i < primals.size(); i++) {
     if (!(primals[i].shape() == tangents[i].shape())) {
-      throw std::invalid_argument(fmt::format("[jvp] Input shape {} does not match tangent shape {}.",
-                                              to_string(primals[i].shape()),
-                                              to_string(tangents[i].shape())));
+      throw std::invalid_argument(
+          fmt::format("[jvp] Input shape {} does not match tangent shape {}.",
+                      to_string(primals[i].shape()), to_string(tangents[i].shape())));
     }
   }
   TracingScope tracing;

@@ -24,20 +24,21 @@ struct Program {
 
   int slot_count() const { return static_cast<int>(avals.size()); }
 
-  // Whether it means the same for inputs of any size. Constants made while tracing, by ops from sizes
-  // (an arange, zeros), are no more followers than ops with sizes in their attributes; data is.
+  // Whether it means the same for inputs of any size. Constants made while tracing, by ops from
+  // sizes (an arange, zeros), are no more followers than ops with sizes in their attributes; data
+  // is.
   bool follows_shapes() const;
 };
 
-// The program that computes `outputs` from `inputs`. What does not depend on an input is a constant,
-// or, with `everything`, only what is evaluated already: then the rest is captured as well.
-// `values` receives the arrays of all slots.
+// The program that computes `outputs` from `inputs`. What does not depend on an input is a
+// constant, or, with `everything`, only what is evaluated already: then the rest is captured as
+// well. `values` receives the arrays of all slots.
 enum class Capturing : uint8_t { dependents, everything };
 Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = nullptr,
                 Capturing what = Capturing::dependents);
 
-// Builds the program's graph on other inputs. With `infer`, shapes are derived anew from those of the
-// inputs; else they must be as captured.
+// Builds the program's graph on other inputs. With `infer`, shapes are derived anew from those of
+// the inputs; else they must be as captured.
 Arrays replay(const Program& program, const Arrays& inputs, bool infer);
 
 // Merges equal steps and drops those without effect.

@@ -9,9 +9,9 @@ namespace heddle {
 namespace {
 
 [[noreturn]] void refuse(const char* transform, const Op& op) {
-  throw std::invalid_argument(fmt::format(
-      "[{}] is not implemented for the operation {} and it has no decomposition.", transform,
-      op.name()));
+  throw std::invalid_argument(
+      fmt::format("[{}] is not implemented for the operation {} and it has no decomposition.",
+                  transform, op.name()));
 }
 
 bool decomposes(const Op& op, const Arrays& inputs) {

@@ -1,7 +1,8 @@
 // The rules of one op, with what stands in where it states none:
 //   vjp    the op's, else that of its decomposition
 //   jvp    the op's; a linear op's is the op itself; else that of its decomposition, else the
-//          transpose of its vjp (which is linear in the cotangents, so transposing it once more gives jvp)
+//          transpose of its vjp (which is linear in the cotangents, so transposing it once more
+//          gives jvp)
 //   vmap   the op's, else that of its decomposition
 // An op without any is refused by name with std::invalid_argument.
 #pragma once

@@ -27,8 +27,8 @@ Batch batch_of(const Arrays& inputs, std::vector<int> in_axes) {
     axis = normalize_axis("vmap", axis, inputs[i].ndim());
     int64_t n = inputs[i].shape()[static_cast<size_t>(axis)];
     if (batch.size >= 0 && n != batch.size) {
-      throw std::invalid_argument(fmt::format(
-          "[vmap] Inconsistent axis sizes: {} and {}.", batch.size, n));
+      throw std::invalid_argument(
+          fmt::format("[vmap] Inconsistent axis sizes: {} and {}.", batch.size, n));
     }
     batch.size = n;
   }
@@ -49,7 +49,8 @@ Batched run_batched(const Program& program, const Arrays& inputs, const std::vec
     slots.values[i] = inputs[i];
     slots.axes[i] = axes[i];
   }
-  for (const auto& [slot, array] : program.constants) slots.values[static_cast<size_t>(slot)] = array;
+  for (const auto& [slot, array] : program.constants)
+    slots.values[static_cast<size_t>(slot)] = array;
   Stream here = to_stream({});
   for (const auto& step : program.steps) {
     Arrays in;
@@ -80,7 +81,8 @@ Batched run_batched(const Program& program, const Arrays& inputs, const std::vec
 }  // namespace
 
 Function vmap(Function fun, std::vector<int> in_axes, std::vector<int> out_axes) {
-  return vmap(std::move(fun), std::move(in_axes), [out_axes = std::move(out_axes)] { return out_axes; });
+  return vmap(std::move(fun), std::move(in_axes),
+              [out_axes = std::move(out_axes)] { return out_axes; });
 }
 
 Function vmap(Function fun, std::vector<int> in_axes,

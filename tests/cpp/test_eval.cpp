@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
-#include <vector>
 #include <thread>
+#include <vector>
 
 #include "core/node.h"
 #include "heddle/heddle.h"
@@ -73,8 +73,8 @@ TEST_CASE("a node that several pieces of work read joins the first of them") {
       if (step) a.eval();
       return a;
     };
-    Array before = done(x + Array(0.5f));                      // read by all that follows
-    Array after = done(maximum(before, Array(0.0f)));          // fused with it
+    Array before = done(x + Array(0.5f));              // read by all that follows
+    Array after = done(maximum(before, Array(0.0f)));  // fused with it
     Array product = done(matmul(after, w));
     Array later = done(where(before > Array(0.0f), product, before));
     Array rows = done(sum(before * later, 0));                 // fused into a reduction
@@ -115,12 +115,13 @@ TEST_CASE("an element's value does not depend on its neighbours") {
   std::vector<float> plain(64), mixed;
   for (int i = 0; i < 64; i++) plain[static_cast<size_t>(i)] = 0.37f * static_cast<float>(i) - 9.0f;
   mixed = plain;
-  for (size_t i = 5; i < mixed.size(); i += 16) mixed[i] = 3e8f;  // wants another way to be computed
+  for (size_t i = 5; i < mixed.size(); i += 16)
+    mixed[i] = 3e8f;  // wants another way to be computed
   using Unary = Array (*)(const Array&);
-  for (Unary f : {Unary([](const Array& x) { return sin(x); }),
-                  Unary([](const Array& x) { return cos(x); }),
-                  Unary([](const Array& x) { return tan(x); }),
-                  Unary([](const Array& x) { return remainder(x, Array(0.7f)); })}) {
+  for (Unary f :
+       {Unary([](const Array& x) { return sin(x); }), Unary([](const Array& x) { return cos(x); }),
+        Unary([](const Array& x) { return tan(x); }),
+        Unary([](const Array& x) { return remainder(x, Array(0.7f)); })}) {
     Array alone = f(Array(plain.begin(), Shape{64}));
     Array beside = f(Array(mixed.begin(), Shape{64}));
     eval(alone, beside);

@@ -33,7 +33,8 @@ TEST_CASE("slices follow Python's rules") {
 
 TEST_CASE("updated slices") {
   Array a = zeros({3, 3}, int32);
-  CHECK(values(slice_update(a, Array{1, 2}, {0, 0}, {3, 3}, {2, 2})) == V{1, 0, 2, 0, 0, 0, 1, 0, 2});
+  CHECK(values(slice_update(a, Array{1, 2}, {0, 0}, {3, 3}, {2, 2})) ==
+        V{1, 0, 2, 0, 0, 0, 1, 0, 2});
   CHECK(values(slice_update_add(ones({3}), Array{1.f, 2.f}, {2}, {0}, {-1})) == V{1, 3, 2});
   CHECK(values(slice_update_max(arange(3), Array(1), {0}, {3}, {1})) == V{1, 1, 2});
   CHECK_THROWS_AS(slice_update(a, Array{1, 2}, {0, 0}, {3, 3}), std::invalid_argument);
@@ -112,8 +113,10 @@ TEST_CASE("along an axis") {
   Array a = reshape(arange(6), {2, 3});
   CHECK(values(take_along_axis(a, reshape(Array{2, 0}, {2, 1}), 1)) == V{2, 3});
   CHECK(values(take_along_axis(a, reshape(Array{1, 0}, {2, 1}), 0)) == V{3, 4, 5, 0, 1, 2});
-  CHECK(values(put_along_axis(a, reshape(Array{2, 0}, {2, 1}), Array(9), 1)) == V{0, 1, 9, 9, 4, 5});
-  CHECK(values(scatter_add_axis(zeros({1, 2}), reshape(Array{1, 1}, {1, 2}), Array(3), 1)) == V{0, 6});
+  CHECK(values(put_along_axis(a, reshape(Array{2, 0}, {2, 1}), Array(9), 1)) ==
+        V{0, 1, 9, 9, 4, 5});
+  CHECK(values(scatter_add_axis(zeros({1, 2}), reshape(Array{1, 1}, {1, 2}), Array(3), 1)) ==
+        V{0, 6});
   CHECK_THROWS_AS(take_along_axis(a, Array{0}, 1), std::invalid_argument);
 }
 

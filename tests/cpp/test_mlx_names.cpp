@@ -1,5 +1,5 @@
-// The forms that only MLX's C++ interface has, through mlx/mlx.h: what they compute, not only that they
-// compile (tests/python/test_mlx_headers.py asks that of every declaration).
+// The forms that only MLX's C++ interface has, through mlx/mlx.h: what they compute, not only that
+// they compile (tests/python/test_mlx_headers.py asks that of every declaration).
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -76,7 +76,8 @@ TEST_CASE("MLX's names: random numbers, norms, Fourier transforms") {
   mx::array key = mx::random::key(3);
   mx::array drawn = mx::random::normal({1000}, 5.0f, 0.1f, key);
   CHECK(std::abs(mx::mean(drawn).item<float>() - 5.0f) < 0.05f);
-  CHECK(values(mx::random::uniform({4}, key)) == values(mx::random::uniform({4}, mx::float32, key)));
+  CHECK(values(mx::random::uniform({4}, key)) ==
+        values(mx::random::uniform({4}, mx::float32, key)));
   CHECK(mx::linalg::norm(mx::array({3.0f, 4.0f}), 0).item<float>() == 5.0f);
   CHECK(mx::linalg::norm(mx::array({3.0f, 4.0f}), 1.0, 0).item<float>() == 7.0f);
   CHECK(values(mx::real(mx::fft::fft2(mx::ones({2, 2}), {-2, -1}))) == Values{4, 0, 0, 0});

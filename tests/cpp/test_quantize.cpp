@@ -56,10 +56,18 @@ struct Packed {
   }
 };
 
-const Quantization formats[] = {
-    {32, 1},  {32, 2}, {64, 3}, {64, 4}, {128, 5}, {32, 6}, {128, 8}, {32, 4}, {32, 5},
-    {32, 4, QuantizationMode::mxfp4}, {32, 8, QuantizationMode::mxfp8},
-    {16, 4, QuantizationMode::nvfp4}};
+const Quantization formats[] = {{32, 1},
+                                {32, 2},
+                                {64, 3},
+                                {64, 4},
+                                {128, 5},
+                                {32, 6},
+                                {128, 8},
+                                {32, 4},
+                                {32, 5},
+                                {32, 4, QuantizationMode::mxfp4},
+                                {32, 8, QuantizationMode::mxfp8},
+                                {16, 4, QuantizationMode::nvfp4}};
 
 }  // namespace
 
@@ -75,7 +83,8 @@ TEST_CASE("what is restored lies within half a step of what was packed") {
       for (size_t i = 0; i < w.size(); i++) {
         const size_t group = i / static_cast<size_t>(format.group_size);
         if (format.affine()) {
-          // The scale was stretched so that zero has a code: the far end may lie half a step more off.
+          // The scale was stretched so that zero has a code: the far end may lie half a step more
+          // off.
           CHECK(std::fabs(back[i] - w[i]) <= 1.01f * std::fabs(packed.scales[group]));
         } else {
           const float step = format.bits == 4 ? 0.5f : 0.07f;
@@ -126,7 +135,7 @@ TEST_CASE("products with packed matrices equal dense ones") {
               double sum = 0, size = 0;
               for (int64_t k = 0; k < K; k++) {
                 const double term = static_cast<double>(x[static_cast<size_t>(m * K + k)]) *
-                    dense[static_cast<size_t>(transpose ? n * K + k : k * N + n)];
+                                    dense[static_cast<size_t>(transpose ? n * K + k : k * N + n)];
                 sum += term;
                 size += std::fabs(term);
               }

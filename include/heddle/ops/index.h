@@ -1,8 +1,8 @@
 // Reading and writing parts of arrays.
 //
 // Negative indices count from the end. Whatever the value of an index, nothing is read or written
-// outside of the array: indices of reads are clamped to it; a write with an index out of range throws
-// std::out_of_range and writes nothing, at evaluation where the indices are arrays.
+// outside of the array: indices of reads are clamped to it; a write with an index out of range
+// throws std::out_of_range and writes nothing, at evaluation where the indices are arrays.
 #pragma once
 
 #include <climits>
@@ -12,7 +12,8 @@
 
 namespace heddle {
 
-// The start or stop of a slice that is not given: the end of the axis that the step begins or ends at.
+// The start or stop of a slice that is not given: the end of the axis that the step begins or ends
+// at.
 inline constexpr int64_t slice_end = INT64_MIN;
 
 // Elements start, start + step, ... before stop along each axis, by Python's rules. A view.
@@ -77,8 +78,8 @@ Array take(const Array& a, const Array& indices, StreamOrDevice s = {});
 Array take(const Array& a, int64_t index, int axis, StreamOrDevice s = {});
 Array take(const Array& a, int64_t index, StreamOrDevice s = {});
 
-// One index for each element of the result; `indices` has the dimensions of `a` and broadcasts with it
-// but for `axis`.
+// One index for each element of the result; `indices` has the dimensions of `a` and broadcasts with
+// it but for `axis`.
 Array take_along_axis(const Array& a, const Array& indices, int axis, StreamOrDevice s = {});
 Array put_along_axis(const Array& a, const Array& indices, const Array& values, int axis,
                      StreamOrDevice s = {});
@@ -86,8 +87,8 @@ Array scatter_add_axis(const Array& a, const Array& indices, const Array& values
                        StreamOrDevice s = {});
 
 // Replaces, in order, the elements (or sub-arrays) of `a` where `mask`, which has the shape of the
-// leading axes of `a`, is true. `values` has one entry for each of them, or broadcasts to one of them.
-// Too few values throw std::runtime_error at evaluation.
+// leading axes of `a`, is true. `values` has one entry for each of them, or broadcasts to one of
+// them. Too few values throw std::runtime_error at evaluation.
 Array masked_scatter(const Array& a, const Array& mask, const Array& values, StreamOrDevice s = {});
 
 }  // namespace heddle

@@ -27,8 +27,8 @@ Array pinv(const Array& a, StreamOrDevice s = {});
 Array solve(const Array& a, const Array& b, StreamOrDevice s = {});
 Array solve_triangular(const Array& a, const Array& b, bool upper = false, StreamOrDevice s = {});
 
-// The factor L of a = L L^T, or U of a = U^T U, from one triangle of a, which may be semi-definite to
-// rounding. That of a matrix which is not even that is NaN.
+// The factor L of a = L L^T, or U of a = U^T U, from one triangle of a, which may be semi-definite
+// to rounding. That of a matrix which is not even that is NaN.
 Array cholesky(const Array& a, bool upper = false, StreamOrDevice s = {});
 
 // q (M, K) with orthonormal columns and upper triangular r (K, N), a = q r, K = min(M, N).

@@ -8,7 +8,7 @@
 namespace heddle {
 
 // One operand, one result of the same shape.
-Array abs(const Array& a, StreamOrDevice s = {});  // complex gives float32
+Array abs(const Array& a, StreamOrDevice s = {});       // complex gives float32
 Array negative(const Array& a, StreamOrDevice s = {});  // not for bool
 Array sign(const Array& a, StreamOrDevice s = {});
 Array square(const Array& a, StreamOrDevice s = {});

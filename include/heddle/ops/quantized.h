@@ -43,22 +43,21 @@ Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
                        std::optional<int> group_size = {}, std::optional<int> bits = {},
                        const std::string& mode = "affine", StreamOrDevice s = {});
 
-// x[lhs_indices] times w[rhs_indices], where the indices are into the flattened batch dimensions and
-// broadcast with each other; an index that is left out counts through them. An index out of range
-// throws std::out_of_range at evaluation. `sorted_indices` promises sorted right indices; it changes
-// no result. `global_scale` (nvfp4 only) has one entry for each matrix.
+// x[lhs_indices] times w[rhs_indices], where the indices are into the flattened batch dimensions
+// and broadcast with each other; an index that is left out counts through them. An index out of
+// range throws std::out_of_range at evaluation. `sorted_indices` promises sorted right indices; it
+// changes no result. `global_scale` (nvfp4 only) has one entry for each matrix.
 Array gather_qmm(const Array& x, const Array& w, const Array& scales,
                  const std::optional<Array>& biases = {},
                  const std::optional<Array>& lhs_indices = {},
                  const std::optional<Array>& rhs_indices = {}, bool transpose = true,
                  std::optional<int> group_size = {}, std::optional<int> bits = {},
-                 const std::string& mode = "affine",
-                 const std::optional<Array>& global_scale = {}, bool sorted_indices = false,
-                 StreamOrDevice s = {});
+                 const std::string& mode = "affine", const std::optional<Array>& global_scale = {},
+                 bool sorted_indices = false, StreamOrDevice s = {});
 
 // x, rounded to a quantized mode without biases, times the transposed matrix w, which is packed
-// (with its scales) or else rounded alike. Gradients pass the rounding as if it were not there; w has
-// one if it is not packed. Global scales (nvfp4 only) are given for both or for none.
+// (with its scales) or else rounded alike. Gradients pass the rounding as if it were not there; w
+// has one if it is not packed. Global scales (nvfp4 only) are given for both or for none.
 Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales = {},
            std::optional<int> group_size = {}, std::optional<int> bits = {},
            const std::string& mode = "nvfp4", const std::optional<Array>& global_scale_x = {},

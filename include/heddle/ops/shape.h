@@ -25,7 +25,7 @@ Array atleast_3d(const Array& a, StreamOrDevice s = {});
 
 // Other orders of the axes.
 Array transpose(const Array& a, const std::vector<int>& axes, StreamOrDevice s = {});
-Array transpose(const Array& a, StreamOrDevice s = {});  // reverses all axes
+Array transpose(const Array& a, StreamOrDevice s = {});         // reverses all axes
 Array matrix_transpose(const Array& a, StreamOrDevice s = {});  // swaps the last two
 Array moveaxis(const Array& a, int source, int destination, StreamOrDevice s = {});
 Array swapaxes(const Array& a, int axis1, int axis2, StreamOrDevice s = {});
@@ -47,7 +47,8 @@ Arrays split(const Array& a, const Shape& indices, int axis = 0, StreamOrDevice 
 Array repeat(const Array& a, int repeats, int axis, StreamOrDevice s = {});
 Array repeat(const Array& a, int repeats, StreamOrDevice s = {});  // of the flattened array
 Array tile(const Array& a, const Shape& repetitions, StreamOrDevice s = {});
-Array roll(const Array& a, const Shape& shifts, const std::vector<int>& axes, StreamOrDevice s = {});
+Array roll(const Array& a, const Shape& shifts, const std::vector<int>& axes,
+           StreamOrDevice s = {});
 Array roll(const Array& a, int64_t shift, StreamOrDevice s = {});  // of the flattened array
 Array flip(const Array& a, const std::vector<int>& axes, StreamOrDevice s = {});
 Array flip(const Array& a, StreamOrDevice s = {});  // along all axes

@@ -114,16 +114,15 @@ void remainder_loop(const void* a, const void* b, const void*, void* out, int n)
     const auto exact = hn::And(hn::Lt(hn::Abs(q), hn::Set(d, T(1 << 20))),
                                hn::Lt(hn::Abs(vy), hn::Set(d, std::numeric_limits<T>::infinity())));
     const auto r = hn::NegMulAdd(q, vy, vx);
-    const auto wrong =
-        hn::And(hn::Ne(r, hn::Zero(d)),
-                hn::Lt(hn::CopySign(hn::Set(d, T(1)), hn::Xor(r, vy)), hn::Zero(d)));
+    const auto wrong = hn::And(hn::Ne(r, hn::Zero(d)),
+                               hn::Lt(hn::CopySign(hn::Set(d, T(1)), hn::Xor(r, vy)), hn::Zero(d)));
     const auto quick = hn::Add(r, hn::IfThenElseZero(wrong, vy));
     if (!emulated && HWY_LIKELY(hn::AllTrue(d, exact))) {
       hn::StoreU(quick, d, z + i);
       continue;
     }
-    // Only the lanes that need it: an element's value must not depend on its neighbours. The operands
-    // are kept, because the result may take their place.
+    // Only the lanes that need it: an element's value must not depend on its neighbours. The
+    // operands are kept, because the result may take their place.
     constexpr size_t most = HWY_MAX_BYTES / sizeof(T);
     HWY_ALIGN T dividends[most], divisors[most], inside[most];
     hn::Store(vx, d, dividends);
