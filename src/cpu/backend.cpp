@@ -36,7 +36,7 @@ class CpuBackend final : public Backend {
     if (!e) throw std::runtime_error(fmt::format("[{}] has no CPU kernel.", work.op.name()));
     e->kernel(work);
   }
-  void run(const PointwiseGroup& group) override { run_pointwise(group); }
+  void run(std::span<const PointwiseGroup> groups) override { run_pointwise(groups); }
   bool takes_prologue(const Op& op) const override {
     const Entry* e = find(op);
     return e && e->takes_prologue;

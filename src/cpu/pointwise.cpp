@@ -1,14 +1,17 @@
 #include "cpu/pointwise.h"
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
+#include <vector>
 
 #include "ops/pointwise.h"
 
 namespace heddle::cpu {
 namespace {
 
-// Scratch of one compilation; reused by the thread, so that small groups allocate nothing.
+// A group made a program, with what it works on; reused by the thread, so that small groups
+// allocate nothing.
 struct Compiler {
   tile::Program program;
   std::vector<View> inputs;
@@ -109,15 +112,14 @@ bool is_dense(const Shape& shape, const Strides& strides) {
   return std::all_of(s.begin(), s.end(), [](int64_t d) { return d == 1; });
 }
 
-Compiler& compiler() {
-  thread_local Compiler c;
-  return c;
+Compiler& compiler(size_t i = 0) {
+  thread_local std::deque<Compiler> compilers;
+  while (compilers.size() <= i) compilers.emplace_back();
+  return compilers[i];
 }
 
-}  // namespace
-
-void run_pointwise(const PointwiseGroup& group) {
-  Compiler& c = compiler();
+// Compiles the group and gives its kept nodes memory, which the program will fill.
+void prepare(const PointwiseGroup& group, Compiler& c) {
   c.compile(group);
   c.outputs.clear();
 
@@ -153,7 +155,25 @@ void run_pointwise(const PointwiseGroup& group) {
     c.program.outputs.push_back({c.registers[k], out.dtype});
     c.outputs.push_back(out.view());
   }
-  tile::run(c.program, group.shape, c.inputs.data(), c.outputs.data());
+}
+
+}  // namespace
+
+void run_pointwise(std::span<const PointwiseGroup> groups) {
+  if (groups.size() == 1) {
+    Compiler& c = compiler();
+    prepare(groups[0], c);
+    tile::run(c.program, groups[0].shape, c.inputs.data(), c.outputs.data());
+    return;
+  }
+  std::vector<tile::Job> jobs;
+  jobs.reserve(groups.size());
+  for (size_t i = 0; i < groups.size(); i++) {
+    Compiler& c = compiler(i);
+    prepare(groups[i], c);
+    jobs.push_back({&c.program, &groups[i].shape, c.inputs.data(), c.outputs.data()});
+  }
+  tile::run(jobs);
 }
 
 tile::Source source_of(const Work& work) {

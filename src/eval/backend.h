@@ -43,7 +43,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual void run(const Work& work) = 0;
-  virtual void run(const PointwiseGroup& group) = 0;
+  // None of the groups reads what another computes.
+  virtual void run(std::span<const PointwiseGroup> groups) = 0;
   // True if `op` can take its input 0 as a prologue.
   virtual bool takes_prologue(const Op& op) const = 0;
 };

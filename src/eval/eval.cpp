@@ -16,8 +16,15 @@ namespace {
 constexpr int max_group_nodes = 64;
 constexpr int max_group_inputs = 30;
 
+// Groups of few elements wait for others, to run as one parallel loop: an optimizer's step over
+// many small arrays does. So many at a time, which keeps what waits small.
+constexpr int64_t small_group = 1 << 16;
+constexpr int64_t waiting_elements = 1 << 20;
+constexpr size_t waiting_groups = 64;
+
 constexpr int none = -1;
 constexpr int conflict = -2;
+constexpr uint32_t waiting = UINT32_MAX;  // the mark of nodes in a group that waits
 
 // One op of the order: a node, or several siblings of which `node` is the first alive.
 struct Entry {
@@ -52,7 +59,13 @@ class Evaluation {
     }
     group();
     unmark();
-    execute();
+    try {
+      execute();
+      run_waiting();
+    } catch (...) {
+      unmark_waiting();
+      throw;
+    }
   }
 
  private:
@@ -212,10 +225,13 @@ class Evaluation {
         members_[static_cast<size_t>(e.group)].push_back(static_cast<int>(i));
         continue;
       }
+      const std::vector<int>* members =
+          e.group >= 0 ? &members_[static_cast<size_t>(e.group)] : nullptr;
+      if (reads_waiting(e, members)) run_waiting();
       if (e.group >= 0 && !groups_[static_cast<size_t>(e.group)].prologue) {
-        run_group(e, static_cast<int>(i));
+        run_group(*members, static_cast<int>(i));
       } else {
-        run_op(e);
+        run_op(e, members);
       }
       // Looking at the clock costs as much as a tiny piece: large pieces count for more.
       since_check += 1 + static_cast<int>(std::min<int64_t>(size >> 14, 16));
@@ -232,40 +248,77 @@ class Evaluation {
     }
   }
 
-  void collect(const std::vector<int>& members, int head) {
-    piece_.clear();
+  bool reads_waiting(const Entry& e, const std::vector<int>* members) const {
+    if (waiting_ == 0) return false;
+    auto reads = [](const Node* n) {
+      return std::any_of(n->inputs.begin(), n->inputs.end(),
+                         [](const Array& in) { return in.node()->mark == waiting; });
+    };
+    if (reads(e.node)) return true;
+    return members && std::any_of(members->begin(), members->end(), [&](int i) {
+             return reads(entries_[static_cast<size_t>(i)].node);
+           });
+  }
+
+  void collect(const std::vector<int>& members, int head, PointwiseGroup& piece) {
+    piece.clear();
     auto add = [&](int i) {
       Entry& e = entries_[static_cast<size_t>(i)];
-      piece_.nodes.push_back(e.node);
-      piece_.kept.push_back(i == head || kept(e));
-      piece_.may_donate &= !(e.node->tracer && in_tracing());
+      piece.nodes.push_back(e.node);
+      piece.kept.push_back(i == head || kept(e));
+      piece.may_donate &= !(e.node->tracer && in_tracing());
     };
     for (int i : members) add(i);
     if (head >= 0) add(head);
-    piece_.shape = piece_.nodes.back()->shape;
-    for (Node* n : piece_.nodes) {
+    piece.shape = piece.nodes.back()->shape;
+    for (Node* n : piece.nodes) {
       for (const Array& in : n->inputs) {
         Node* source = in.node();
         if (source->available() && !source->mark) {
           source->mark = 1;
-          piece_.inputs.push_back(source);
+          piece.inputs.push_back(source);
         }
       }
     }
-    for (Node* in : piece_.inputs) in->mark = 0;
+    for (Node* in : piece.inputs) in->mark = 0;
   }
 
-  void run_group(Entry& head, int position) {
-    collect(members_[static_cast<size_t>(head.group)], position);
-    cpu_backend().run(piece_);
-    // In order: finishing a node may free nodes before it (one that was kept for an input which
-    // dies with it, say), never one behind.
-    for (size_t i = 0; i < piece_.nodes.size(); i++) {
-      if (piece_.kept[i]) piece_.nodes[i]->finish();
+  void run_group(const std::vector<int>& members, int head) {
+    if (waiting_ == pieces_.size()) pieces_.emplace_back();
+    PointwiseGroup& piece = pieces_[waiting_];
+    collect(members, head, piece);
+    for (Node* n : piece.nodes) n->mark = waiting;
+    waiting_++;
+    const int64_t size = piece.nodes.back()->size();
+    waiting_size_ += size;
+    if (size > small_group || waiting_size_ > waiting_elements || waiting_ == waiting_groups) {
+      run_waiting();
     }
   }
 
-  void run_op(Entry& e) {
+  void run_waiting() {
+    if (waiting_ == 0) return;
+    unmark_waiting();
+    const std::span<const PointwiseGroup> groups(pieces_.data(), waiting_);
+    waiting_ = 0;
+    waiting_size_ = 0;
+    cpu_backend().run(groups);
+    // In order: finishing a node may free nodes before it (one that was kept for an input which
+    // dies with it, say), never one behind.
+    for (const PointwiseGroup& piece : groups) {
+      for (size_t i = 0; i < piece.nodes.size(); i++) {
+        if (piece.kept[i]) piece.nodes[i]->finish();
+      }
+    }
+  }
+
+  void unmark_waiting() {
+    for (size_t i = 0; i < waiting_; i++) {
+      for (Node* n : pieces_[i].nodes) n->mark = 0;
+    }
+  }
+
+  void run_op(Entry& e, const std::vector<int>* members) {
     Node* n = e.node;
     Arrays alive;  // siblings, and stand-ins for dead ones
     std::vector<Node*> outputs;
@@ -280,12 +333,8 @@ class Evaluation {
     } else {
       outputs.push_back(n);
     }
-    const std::vector<int>* members =
-        e.group >= 0 ? &members_[static_cast<size_t>(e.group)] : nullptr;
     bool fused = members && !members->empty();
-    if (fused) {
-      collect(*members, none);
-    }
+    if (fused) collect(*members, none, prologue_);
     // An op shared by several siblings is held by each of them, and so are its inputs.
     if (n->siblings) {
       Arrays inputs = n->inputs;
@@ -296,14 +345,14 @@ class Evaluation {
       if (!keeps) n->inputs.clear();
       OpRef op = n->op;
       try {
-        cpu_backend().run(Work{*op, inputs, outputs, !keeps, fused ? &piece_ : nullptr});
+        cpu_backend().run(Work{*op, inputs, outputs, !keeps, fused ? &prologue_ : nullptr});
       } catch (...) {
         for (Node* s : outputs) s->inputs = inputs;
         throw;
       }
     } else {
       cpu_backend().run(Work{*n->op, n->inputs, outputs, !(n->tracer && in_tracing()),
-                             fused ? &piece_ : nullptr});
+                             fused ? &prologue_ : nullptr});
     }
     for (Node* s : outputs) s->finish();
   }
@@ -311,7 +360,10 @@ class Evaluation {
   std::vector<Entry> entries_;
   std::vector<Group> groups_;
   std::vector<std::vector<int>> members_;
-  PointwiseGroup piece_;
+  std::vector<PointwiseGroup> pieces_;  // the first `waiting_` of them wait; the rest is room
+  size_t waiting_ = 0;
+  int64_t waiting_size_ = 0;  // elements of all that wait
+  PointwiseGroup prologue_;
 };
 
 }  // namespace

@@ -94,6 +94,60 @@ TEST_CASE("a node in the middle that someone holds keeps its value") {
   CHECK(middle.item<float>() == 9.0f);
 }
 
+namespace {
+
+std::vector<float> values(const Array& a) {
+  a.eval();
+  return {a.data<float>(), a.data<float>() + a.size()};
+}
+
+}  // namespace
+
+TEST_CASE("small groups that wait for each other compute what they would alone") {
+  random::seed(5);
+  Array shared = random::uniform({7});
+  Arrays inputs, together, alone;
+  for (int i = 0; i < 200; i++) inputs.push_back(random::normal({i % 5 ? 7 : 700, 7}));
+  Arrays all = inputs;
+  all.push_back(shared);
+  eval(all);
+  auto step = [&](size_t i, const Array& before) {
+    Array y = exp(inputs[i] * shared) + sum(before);  // some read the one before, some do not
+    return i % 7 == 3 ? matmul(y, transpose(y)) : y;
+  };
+  Array none(0.0f);
+  for (size_t i = 0; i < inputs.size(); i++) {
+    together.push_back(step(i, i % 3 ? none : i ? together[i - 1] : none));
+    alone.push_back(step(i, i % 3 ? none : i ? alone[i - 1] : none));
+    alone.back().eval();
+  }
+  eval(together);
+  for (size_t i = 0; i < inputs.size(); i++) CHECK(values(together[i]) == values(alone[i]));
+}
+
+TEST_CASE("groups that wait take each other's memory only when it is free") {
+  Arrays x;
+  for (int i = 0; i < 100; i++) x.push_back(zeros({50}) + Array(static_cast<float>(i)));
+  eval(x);
+  const void* first = x[0].raw_data();
+  Array kept = x[1];
+  for (Array& a : x) a = a + Array(1.0f);
+  eval(x);
+  CHECK(x[0].raw_data() == first);
+  CHECK(values(kept)[0] == 1.0f);
+  for (size_t i = 0; i < x.size(); i++) CHECK(values(x[i])[49] == static_cast<float>(i) + 1.0f);
+}
+
+TEST_CASE("an error leaves what waited as it was") {
+  Array a = zeros({5}), b = zeros({5});
+  eval(a, b);
+  Array before = a + Array(1.0f), after = b + Array(2.0f);
+  Array bad = linalg::inv(zeros({2, 2}));
+  CHECK_THROWS_AS(eval(Arrays{before, bad, after}), std::runtime_error);
+  CHECK(values(before) == std::vector<float>(5, 1.0f));
+  CHECK(values(after) == std::vector<float>(5, 2.0f));
+}
+
 TEST_CASE("work of another thread's stream is refused") {
   Array x(1.0f);
   CHECK_THROWS_AS(to_stream(Device{Device::Type::gpu, 0}), std::invalid_argument);

@@ -1,7 +1,9 @@
-// run(): a program over whole arrays, tile by tile.
+// run(): programs over whole arrays, tile by tile.
 #include <hwy/cache_control.h>
 
 #include <algorithm>
+#include <deque>
+#include <vector>
 
 #include "core/threads.h"
 #include "cpu/tile/machine.h"
@@ -220,6 +222,15 @@ bool run_small(const Program& program, int n, const View* inputs, const View* ou
   return true;
 }
 
+// A job of several, and where its tiles stand among those of all.
+struct Part {
+  const Job& job;
+  const Executable& executable;
+  Plan plan;
+  bool stream;
+  int64_t first;
+};
+
 }  // namespace
 
 void run(const Program& program, const Shape& shape, const View* inputs, const View* outputs) {
@@ -236,6 +247,46 @@ void run(const Program& program, const Shape& shape, const View* inputs, const V
   const int64_t grain = std::max<int64_t>(1, parallel_grain / plan.tile_elements());
   parallel_for(plan.tiles(), grain, [&](int64_t begin, int64_t end) {
     Runner(program, executable, k, plan, inputs, outputs, stream).run(begin, end);
+  });
+}
+
+void run(std::span<const Job> jobs) {
+  if (jobs.size() == 1) {
+    run(*jobs[0].program, *jobs[0].shape, jobs[0].inputs, jobs[0].outputs);
+    return;
+  }
+  const Kernels& k = kernels();
+  std::deque<Executable> executables;  // jobs in a row often have one program
+  const Program* last = nullptr;
+  std::vector<Part> parts;
+  parts.reserve(jobs.size());
+  int64_t tiles = 0, elements = 0;
+  for (const Job& job : jobs) {
+    const int outputs = static_cast<int>(job.program->outputs.size());
+    const int64_t n = element_count(*job.shape);
+    if (outputs == 0 || n == 0) continue;
+    if (!last || !(*last == *job.program)) {
+      executables.emplace_back(*job.program, k, outputs > 1);
+      last = job.program;
+    }
+    const Executable& executable = executables.back();
+    parts.push_back({job, executable,
+                     Plan(*job.shape, job.inputs, static_cast<int>(job.program->inputs.size()),
+                          job.outputs, outputs, tile_limit(executable)),
+                     should_stream(*job.program, job.inputs, job.outputs, n), tiles});
+    tiles += parts.back().plan.tiles();
+    elements += n;
+  }
+  if (parts.empty()) return;
+  const int64_t grain = std::max<int64_t>(1, parallel_grain * tiles / elements);
+  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
+    auto after = std::upper_bound(parts.begin(), parts.end(), begin,
+                                  [](int64_t tile, const Part& p) { return tile < p.first; });
+    for (auto p = after - 1; p != parts.end() && p->first < end; ++p) {
+      const Job& job = p->job;
+      Runner(*job.program, p->executable, k, p->plan, job.inputs, job.outputs, p->stream)
+          .run(std::max<int64_t>(begin - p->first, 0), std::min(end - p->first, p->plan.tiles()));
+    }
   });
 }
 

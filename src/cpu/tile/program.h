@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/code.h"
@@ -57,6 +58,7 @@ struct Instruction {
   Dtype from;
   Dtype to;
   Register dst = 0, a = 0, b = 0, c = 0;
+  bool operator==(const Instruction&) const = default;
 };
 
 // Registers 0 .. inputs.size()-1 are the operands, loaded from memory in their dtypes' lanes and
@@ -68,9 +70,11 @@ struct Program {
   struct Output {
     Register source;
     Dtype dtype;  // equals the dtype of the value in `source`
+    bool operator==(const Output&) const = default;
   };
   std::vector<Output> outputs;
   int registers = 0;  // how many there are, the inputs included
+  bool operator==(const Program&) const = default;
 };
 
 // Runs `program` over `shape`. inputs[i].shape must equal `shape` (strides 0 where broadcast);
@@ -80,6 +84,15 @@ struct Program {
 // stride each, up to 12 instructions and 14 registers) allocates nothing on the heap.
 // Throws std::invalid_argument where a function is not defined for a dtype.
 void run(const Program& program, const Shape& shape, const View* inputs, const View* outputs);
+
+// Runs several programs, none of which reads what another writes, as one parallel loop.
+struct Job {
+  const Program* program;
+  const Shape* shape;
+  const View* inputs;
+  const View* outputs;
+};
+void run(std::span<const Job> jobs);
 
 // Pull interface for reductions, softmax and the like: computes one output of a program on any
 // range of the row-major order of `shape` without storing it.
