@@ -7,20 +7,13 @@
 #include "heddle/heddle.h"
 #include "heddle/nn.h"
 #include "heddle/optim.h"
+#include "nn_checks.h"
 
 using namespace heddle;
+using test::close;
+using test::names;
 
 namespace {
-
-bool close(const Array& a, const Array& b, double tolerance = 1e-5) {
-  return a.shape() == b.shape() && allclose(a, b, tolerance, tolerance).item<bool>();
-}
-
-std::vector<std::string> names(const nn::Parameters& parameters) {
-  std::vector<std::string> out;
-  for (const auto& [name, array] : parameters) out.push_back(name);
-  return out;
-}
 
 struct Net : nn::Module {
   nn::Linear up{3, 8};

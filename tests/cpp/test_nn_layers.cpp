@@ -9,20 +9,14 @@
 #include "heddle/heddle.h"
 #include "heddle/nn.h"
 #include "heddle/optim.h"
+#include "nn_checks.h"
 
 using namespace heddle;
+using test::close;
+using test::names;
 
 namespace {
 
-bool close(const Array& a, const Array& b, double tolerance = 1e-5) {
-  return a.shape() == b.shape() && allclose(a, b, tolerance, tolerance).item<bool>();
-}
-
-std::vector<std::string> names(const nn::Parameters& parameters) {
-  std::vector<std::string> out;
-  for (const auto& [name, array] : parameters) out.push_back(name);
-  return out;
-}
 using Names = std::vector<std::string>;
 
 Array restored(const nn::QuantizableLayer& layer) {
