@@ -63,8 +63,9 @@ unknown backend.)");
       "Sends to another process. Raises ValueError in a group of one.");
   m.def(
       "recv",
-      [](const Shape& shape, Dtype dtype, int src, const Group* group, const StreamOrDevice& s) {
-        return distributed::recv(shape, dtype, src, given(group), s);
+      [](const std::vector<int64_t>& shape, Dtype dtype, int src, const Group* group,
+         const StreamOrDevice& s) {
+        return distributed::recv(Shape(shape), dtype, src, given(group), s);
       },
       "shape"_a, "dtype"_a, "src"_a, nb::kw_only(), "group"_a = nb::none(), "stream"_a = nb::none(),
       "Receives from another process. Raises ValueError in a group of one.");

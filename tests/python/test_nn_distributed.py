@@ -49,6 +49,10 @@ nn.average_gradients(gradients) is gradients
 nn.utils.clip_grad_norm_sharded(gradients, 1.0)
 nn.utils.clip_grad_norm_sharded(gradients, 100.0, group)
 nn.utils.clip_grad_norm_sharded({}, 1.0)
+mx.distributed.send(x, 0)
+mx.distributed.recv((2, 3), mx.float32, 0)
+mx.distributed.recv([2, 3], mx.float32, 0, group=group)
+mx.distributed.recv_like(x, 0)
 """.strip().splitlines()
 
 
