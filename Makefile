@@ -64,7 +64,7 @@ docs: install $(STAMPS)/docs $(STAMPS)/test ## Build the documentation into buil
 	@$(BIN)/python tools/support_tables.py
 	$(call say,building the pages and the API reference in build/docs)
 	@$(BIN)/mkdocs build --quiet --strict
-	@$(BIN)/pdoc --output-directory build/docs/api heddle
+	@$(BIN)/python tools/api_reference.py build/docs/api
 
 format: $(STAMPS)/dev ## Format all C++ and Python files
 	@git ls-files '*.cpp' '*.h' | xargs -r $(BIN)/clang-format -i

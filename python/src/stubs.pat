@@ -1,6 +1,33 @@
 # Type stubs of what nanobind's generator cannot see into: operators are slots of the C API, the two exceptions belong to
 # the package.
 
+# The names that signatures use. They may follow the signature, so that whoever runs a stub, as tools/api_reference.py
+# does, must not evaluate them.
+heddle\.core\.__prefix__$:
+    \from __future__ import annotations
+    \from collections.abc import Callable, Sequence
+    \from contextlib import AbstractContextManager
+    \from typing import NoReturn, Optional, ParamSpec, Tuple, TypeAlias, TypeVar, Union
+    P = ParamSpec("P")
+    R = TypeVar("R")
+    StreamOrDevice: TypeAlias = "Stream | ThreadLocalStream | Device | DeviceType | None"
+
+heddle\.core\.(cuda|distributed|fast|fft|linalg|metal|random)\.__prefix__$:
+    \from __future__ import annotations
+    \from collections.abc import Sequence
+    \from typing import Optional, Union
+    \from heddle.core import Device, DeviceType, Dtype, Stream, StreamOrDevice, ThreadLocalStream, array, float32, int32
+
+heddle\.core\.printoptions$:
+    def printoptions(precision: int = -1) -> AbstractContextManager[object]:
+        \doc
+
+heddle\.core\.random\.state$:
+    state: Sequence[array] = ...
+
+heddle\.core\.Dtype\.__reduce__$:
+    def __reduce__(self) -> NoReturn: ...
+
 heddle\.core\.array\.(__[ir]?(?:add|sub|mul|truediv|floordiv|mod|and|or|xor|lshift|rshift)__)$:
     def \1(self, other: array | bool | int | float | complex, /) -> array: ...
 

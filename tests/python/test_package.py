@@ -1,5 +1,7 @@
 """The package as it is installed: version, typing marker, hidden symbols, relative run paths."""
 
+import ast
+import builtins
 import importlib.metadata
 import importlib.resources
 import subprocess
@@ -21,13 +23,27 @@ def test_version_is_the_one_of_the_distribution():
     assert mx.__version__ == importlib.metadata.version("heddle")
 
 
+def names_defined(tree: ast.Module) -> set[str]:
+    names = {
+        node.id for node in ast.walk(tree) if isinstance(getattr(node, "ctx", None), ast.Store)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return names
+
+
 @installed_only
 def test_package_is_typed():
     assert (PACKAGE / "py.typed").exists()
-    stub = next(
-        path for path in (PACKAGE / "core.pyi", PACKAGE / "core/__init__.pyi") if path.exists()
-    )
-    compile(stub.read_text(), stub, "exec")
+    stubs = sorted((PACKAGE / "core").glob("*.pyi"))
+    assert "__init__.pyi" in {stub.name for stub in stubs}
+    for stub in stubs:
+        tree = ast.parse(stub.read_text())
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert used <= names_defined(tree) | set(dir(builtins)), stub.name
 
 
 def readelf(*options: str) -> str:
