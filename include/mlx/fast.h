@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "heddle/gpu_kernels.h"
 #include "mlx/array.h"
 
 namespace heddle::fast {
@@ -32,17 +33,12 @@ inline CustomKernelFunction metal_kernel(const std::string&, const std::vector<s
                                          const std::vector<std::string>&, const std::string&,
                                          const std::string& = "", bool = true, bool = false,
                                          const CompileOptions& = {}) {
-  return refusing_kernel(
-      "[metal_kernel] No Metal back-end. Metal source runs on Apple's GPUs only; heddle computes "
-      "on "
-      "the CPU.");
+  return refusing_kernel(metal_source_refused);
 }
 inline CustomKernelFunction cuda_kernel(const std::string&, const std::vector<std::string>&,
                                         const std::vector<std::string>&, const std::string&,
                                         const std::string& = "", bool = true, int = 0) {
-  return refusing_kernel(
-      "[cuda_kernel] No CUDA back-end. CUDA source runs on Nvidia's GPUs only; heddle computes on "
-      "the CPU.");
+  return refusing_kernel(cuda_source_refused);
 }
 
 }  // namespace heddle::fast

@@ -1,5 +1,7 @@
 // Kernels written in the languages of GPUs. They can be described, as programs do when they are
 // imported, and say at the call that there is no GPU to run them.
+#include "heddle/gpu_kernels.h"
+
 #include "bind.h"
 #include "nn.h"
 
@@ -51,9 +53,7 @@ void bind_gpu_kernels(nb::module_& fast) {
          const std::string&, bool, bool, nb::handle compile_options) {
         check_outputs("metal_kernel", output_names);
         check_compile_options(compile_options);
-        return refusing_kernel(
-            "[metal_kernel] No Metal back-end. Metal source runs on Apple's GPUs only; heddle "
-            "computes on the CPU.");
+        return refusing_kernel(heddle::fast::metal_source_refused);
       },
       "name"_a, "input_names"_a, "output_names"_a, "source"_a, "header"_a = "",
       "ensure_row_contiguous"_a = true, "atomic_outputs"_a = false,
@@ -64,9 +64,7 @@ Describes a kernel in Metal's language. Calling it raises RuntimeError: it canno
       [](const std::string&, const Names&, const Names& output_names, const std::string&,
          const std::string&, bool, int) {
         check_outputs("cuda_kernel", output_names);
-        return refusing_kernel(
-            "[cuda_kernel] No CUDA back-end. CUDA source runs on Nvidia's GPUs only; heddle "
-            "computes on the CPU.");
+        return refusing_kernel(heddle::fast::cuda_source_refused);
       },
       "name"_a, "input_names"_a, "output_names"_a, "source"_a, "header"_a = "",
       "ensure_row_contiguous"_a = true, "shared_memory"_a = 0, R"(
@@ -75,9 +73,7 @@ Describes a kernel in CUDA's language. Calling it raises RuntimeError: it cannot
       "precompiled_cuda_kernel",
       [](const std::string&, nb::bytes, nb::handle, nb::handle, nb::handle, nb::handle, nb::handle,
          nb::handle, int, nb::handle, bool, const StreamOrDevice&) -> nb::object {
-        throw std::runtime_error(
-            "[cuda_kernel] No CUDA back-end. PTX and cubin run on Nvidia's GPUs only; heddle "
-            "computes on the CPU.");
+        throw std::runtime_error(heddle::fast::cuda_binary_refused);
       },
       nb::kw_only(), "name"_a, "compiled_source"_a, "inputs"_a, "output_shapes"_a,
       "output_dtypes"_a, "scalars"_a, "grid"_a, "threadgroup"_a, "shared_memory"_a = 0,
