@@ -11,6 +11,8 @@ from pathlib import Path
 import heddle.core as mx
 import pytest
 
+import heddle
+
 PACKAGE = Path(importlib.resources.files("heddle"))
 installed_only = pytest.mark.skipif(
     (PACKAGE.parent.parent / "CMakeCache.txt").exists(),
@@ -21,6 +23,12 @@ installed_only = pytest.mark.skipif(
 @installed_only
 def test_version_is_the_one_of_the_distribution():
     assert mx.__version__ == importlib.metadata.version("heddle")
+
+
+def test_version_is_the_one_that_is_built():
+    project = (Path(__file__).parents[2] / "CMakeLists.txt").read_text()
+    assert f"project(heddle VERSION {mx.__version__} " in project
+    assert heddle.__version__ == mx.__version__
 
 
 def names_defined(tree: ast.Module) -> set[str]:
