@@ -12,6 +12,7 @@
 
 #include "core/threads.h"
 #include "cpu/dnnl.h"
+#include "cpu/signal_stack.h"
 
 namespace heddle::cpu::onednn {
 
@@ -21,12 +22,14 @@ using ::dnnl::primitive_attr;
 const ::dnnl::engine& engine();
 ::dnnl::stream& stream();  // of this thread
 
-// oneDNN asks OpenMP how many threads it may use; heddle's limit holds for the length of a call.
+// Around every call of oneDNN. It asks OpenMP how many threads it may use: heddle's limit holds for
+// the length of a call. Signals may come meanwhile (signal_stack.h).
 class ThreadLimit {
  public:
   explicit ThreadLimit(int limit = num_threads()) : before_(omp_get_max_threads()) {
     changed_ = limit != before_ && !omp_in_parallel();
     if (changed_) omp_set_num_threads(limit);
+    separate_signal_stacks(limit);
   }
   ~ThreadLimit() {
     if (changed_) omp_set_num_threads(before_);

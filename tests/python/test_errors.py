@@ -300,6 +300,24 @@ def test_interrupt_during_eval_leaves_the_state_intact():
     assert "intact" in done.stdout, done.stderr
 
 
+def test_signals_during_products_leave_the_heap_intact():
+    done = script("""
+        import signal
+        signal.signal(signal.SIGALRM, lambda number, frame: None)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        for n in (256, 384, 700):
+            x = mx.ones((n, n)) * 1e-3
+            kept = []
+            for i in range(100):
+                y = x @ x
+                mx.eval(y)
+                kept.append(bytearray(1000 + 100 * i))
+                assert y[0, 0].item() == y[n - 1, n - 1].item()
+        print("intact")
+    """)
+    assert "intact" in done.stdout, done.stderr
+
+
 @heddle_only
 def test_fork_after_threads():
     done = script("""
