@@ -13,11 +13,6 @@ bool has(::dnnl::cpu_isa wanted) {
          static_cast<unsigned>(wanted);
 }
 
-bool has_amx() {
-  static const bool value = has(::dnnl::cpu_isa::avx512_core_amx);
-  return value;
-}
-
 ::dnnl::algorithm algorithm_of(Tail tail) {
   switch (tail) {
     case Tail::relu:
@@ -123,6 +118,11 @@ Kernel make_for_any_height(const MatmulRequest& request) {
 }
 
 }  // namespace
+
+bool has_amx() {
+  static const bool value = has(::dnnl::cpu_isa::avx512_core_amx);
+  return value;
+}
 
 bool native(Dtype t) {
   switch (t) {

@@ -31,6 +31,9 @@ bool native(Dtype t);
 // True where the matmul primitive beats dnnl_sgemm for large float32 products (AVX-512).
 bool has_avx512();
 
+// True on machines with AMX, unless oneDNN was told to do without (ONEDNN_MAX_CPU_ISA).
+bool has_amx();
+
 // out = tail(alpha * a b + beta * addend), each (M, K), (K, N), (M, N) or with up to four leading
 // batch dimensions, of extent 1 where broadcast. One of the last two strides of a and b is 1; out
 // is dense. The addend, if present, has extent 1 where it is broadcast and must be dense otherwise;
