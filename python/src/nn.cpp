@@ -51,7 +51,13 @@ void bind_activations(nb::module_& m) {
         name, [function](nb::handle x, int axis) { return function(to_operand(x), axis); }, "x"_a,
         "axis"_a);
   }
-  m.def("prelu", &nn::prelu, "x"_a, "alpha"_a);
+  m.def(
+      "prelu",
+      [](nb::handle x, nb::handle alpha) {
+        auto [a, b] = to_operands(x, alpha);
+        return nn::prelu(a, b);
+      },
+      "x"_a, "alpha"_a);
   m.def("hard_tanh", &nn::hard_tanh, "x"_a, "lowest"_a, "highest"_a);
 }
 

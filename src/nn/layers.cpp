@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -64,6 +65,21 @@ Array Dropout::operator()(const Array& x) {
 }
 
 template <int dims, Pooling pooling>
+Pool<dims, pooling>::Pool(Sizes<dims> kernel, std::optional<Sizes<dims>> stride,
+                          Sizes<dims> padding)
+    : kernel_(kernel), stride_(stride.value_or(kernel)), padding_(padding) {
+  auto require = [](const char* name, const Sizes<dims>& sizes, int64_t least, const char* wanted) {
+    if (*std::ranges::min_element(sizes) < least) {
+      throw std::invalid_argument(fmt::format("[Pool] '{}' must be {} but got ({}).", name, wanted,
+                                              fmt::join(sizes, ", ")));
+    }
+  };
+  require("kernel_size", kernel_, 1, "positive");
+  require("stride", stride_, 1, "positive");
+  require("padding", padding_, 0, "non-negative");
+}
+
+template <int dims, Pooling pooling>
 Array Pool<dims, pooling>::operator()(const Array& x) {
   if (x.ndim() != dims + 2) {
     throw std::invalid_argument(fmt::format(
@@ -119,11 +135,15 @@ SinusoidalPositionalEncoding::SinusoidalPositionalEncoding(int dims, double min_
                                                            std::optional<double> scale,
                                                            bool cos_first, bool full_turns)
     : scale_(scale.value_or(std::sqrt(2.0 / dims))), cos_first_(cos_first) {
+  if (dims <= 0 || dims % 2 != 0) {
+    throw std::invalid_argument(fmt::format(
+        "[SinusoidalPositionalEncoding] dims must be positive and even but got {}.", dims));
+  }
   const int half = dims / 2;
   const double lowest = std::log(min_freq), highest = std::log(max_freq);
   std::vector<float> values;
   for (int i = 0; i < half; i++) {
-    double position = 1 - static_cast<double>(i) / (half - 1);
+    double position = 1 - static_cast<double>(i) / std::max(half - 1, 1);
     double turn = full_turns ? 2 * std::numbers::pi : 1;
     values.push_back(static_cast<float>(std::exp(position * (highest - lowest) + lowest) * turn));
   }

@@ -67,7 +67,12 @@ GroupNorm::GroupNorm(int64_t groups, int64_t dims, double eps, bool affine, bool
       groups_(groups),
       eps_(eps),
       pytorch_compatible_(pytorch_compatible) {
-  if (groups < 1 || dims % groups != 0) {
+  if (groups < 1 || dims < 1) {
+    throw std::invalid_argument(fmt::format("The number of {} ({}) must be a positive integer.",
+                                            groups < 1 ? "groups" : "features",
+                                            groups < 1 ? groups : dims));
+  }
+  if (dims % groups != 0) {
     throw std::invalid_argument(fmt::format(
         "The number of features ({}) must be evenly divisible by the number of groups ({}).", dims,
         groups));

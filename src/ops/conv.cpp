@@ -81,6 +81,7 @@ Shape spread(const char* what, const std::vector<int>& values, int dims) {
 
 void check_inputs(const Array& input, const Array& weight, int groups) {
   Dtype t = promote_types(input.dtype(), weight.dtype());
+  if (!is_floating(input.dtype())) t = input.dtype();
   if (!is_floating(t)) {
     throw std::invalid_argument(
         fmt::format("[conv] Invalid input array with type {}. Convolution currently only supports "

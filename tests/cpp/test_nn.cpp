@@ -101,6 +101,16 @@ TEST_CASE("recurrent layers step as their equations say") {
   CHECK_THROWS_AS(gru(x, zeros({3})), std::invalid_argument);
 }
 
+TEST_CASE("layers refuse sizes that mean nothing") {
+  CHECK_THROWS_AS(nn::MaxPool1d(0), std::invalid_argument);
+  CHECK_THROWS_AS(nn::AvgPool2d(2, 0), std::invalid_argument);
+  CHECK_THROWS_AS(nn::MaxPool2d(2, 1, -1), std::invalid_argument);
+  CHECK_THROWS_AS(nn::GroupNorm(0, 4), std::invalid_argument);
+  CHECK_THROWS_AS(nn::SinusoidalPositionalEncoding(5), std::invalid_argument);
+  Array one_frequency = nn::SinusoidalPositionalEncoding(2)(Array({1.f}));
+  CHECK(close(one_frequency, reshape(Array({std::sin(1.f), std::cos(1.f)}), {1, 2})));
+}
+
 TEST_CASE("layers of every kind give the shapes they should") {
   Array image = random::normal({2, 8, 8, 4});
   CHECK(nn::Conv2d(4, 6, 3, {.padding = 1})(image).shape() == Shape{2, 8, 8, 6});

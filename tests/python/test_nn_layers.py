@@ -324,6 +324,10 @@ nn.Step()(mx.zeros(2))
 nn.Identity()(3)
 nn.leaky_relu(mx.array([-1.0, 2.0]), negative_slope=0.2)
 nn.prelu(mx.array([-1.0, 2.0]), mx.array([0.5]))
+nn.prelu(mx.array([-1.0, 2.0], dtype=mx.float16), 0.5)
+nn.prelu(-1.0, mx.array(0.5))
+nn.prelu(-3, 0.5)
+nn.SinusoidalPositionalEncoding(2)(mx.array([1.0, 2.0]))
 nn.softmax(mx.array([[1.0, 2.0], [3.0, 5.0]]), axis=0)
 nn.relu.__name__
 """.strip().splitlines()
@@ -341,6 +345,13 @@ nn.MultiHeadAttention(5, 2)
 nn.BatchNorm(3)(mx.zeros(3))
 nn.BatchNorm(3)(mx.zeros((1, 3)))
 nn.GroupNorm(3, 4)
+nn.GroupNorm(0, 4)
+nn.GroupNorm(-1, 4)
+nn.GroupNorm(3, 0)
+nn.GroupNorm(0, 0)
+nn.SinusoidalPositionalEncoding(0)
+nn.SinusoidalPositionalEncoding(-2)
+nn.SinusoidalPositionalEncoding(5)
 nn.InstanceNorm(3)(mx.zeros((2, 3)))
 nn.Upsample(2, 'foo')
 nn.Upsample(2, antialias=True)
@@ -351,6 +362,11 @@ nn.MaxPool1d('a')
 nn.MaxPool2d((1, 2, 3))
 nn.MaxPool2d(2, stride='s')
 nn.MaxPool2d(2, padding=(1, 2, 3))
+nn.MaxPool1d(0)
+nn.MaxPool2d((2, 0))
+nn.AvgPool2d(2, stride=(1, -1))
+nn.AvgPool3d(1, padding=-2)
+nn.MaxPool1d(0, padding=-1)
 nn.RNN(2, 3, nonlinearity=3)
 nn.init.identity()(mx.zeros((2, 3)))
 nn.init.glorot_normal()(mx.zeros(3))
@@ -375,6 +391,7 @@ nn.losses.margin_ranking_loss(mx.zeros(2), mx.zeros(3), mx.zeros(3))
 ENGINE_ERRORS = """
 nn.Linear(2, 3)(mx.zeros((3, 3)))
 nn.Conv2d(4, 4, 2)(mx.zeros((1, 5, 5, 3)))
+nn.Conv2d(4, 4, 2)(mx.zeros((1, 5, 5, 4), dtype=mx.int32))
 nn.BatchNorm(3)(mx.zeros((2, 4)))
 nn.LayerNorm(3)(mx.zeros((2, 4)))
 nn.GroupNorm(2, 4)(mx.zeros((2, 5)))
@@ -394,6 +411,19 @@ def test_functions_and_errors(expression):
 @pytest.mark.parametrize("expression", ENGINE_ERRORS)
 def test_errors_of_the_engine(expression):
     assert_same(expression, error_text=False)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "nn.Conv2d(2, 3, (2,))",
+        "nn.Conv3d(2, 3, 2, stride='x')",
+        "nn.ConvTranspose2d(2, 3, (2, 2, 2))",
+    ],
+)
+def test_another_number_of_sizes_than_dimensions_is_an_error(expression):
+    with pytest.raises(ValueError, match=r"Expected an integer or \d integers"):
+        eval(expression)
 
 
 def test_a_window_larger_than_the_input_is_an_error():

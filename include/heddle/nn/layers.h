@@ -110,12 +110,13 @@ struct Sizes : std::array<int64_t, dims> {
 enum class Pooling { max, average };
 
 // Windows of (N, spatial..., C); by default they lie side by side. Padding counts as minus infinity
-// in a maximum and as zero in an average.
+// in a maximum and as zero in an average. Throws std::invalid_argument unless kernel and stride are
+// positive and the padding is not negative.
 template <int dims, Pooling pooling>
 class Pool : public Layer {
  public:
-  explicit Pool(Sizes<dims> kernel, std::optional<Sizes<dims>> stride = {}, Sizes<dims> padding = 0)
-      : kernel_(kernel), stride_(stride.value_or(kernel)), padding_(padding) {}
+  explicit Pool(Sizes<dims> kernel, std::optional<Sizes<dims>> stride = {},
+                Sizes<dims> padding = 0);
   Array operator()(const Array& x) override;
 
  private:
@@ -142,7 +143,8 @@ class RoPE : public Layer {
   double base_, scale_;
 };
 
-// Sines and cosines of positions at frequencies in a geometric series from max to min.
+// Sines and cosines of positions at frequencies in a geometric series from max to min. `dims` is
+// positive and even (std::invalid_argument).
 class SinusoidalPositionalEncoding : public Layer {
  public:
   explicit SinusoidalPositionalEncoding(int dims, double min_freq = 0.0001, double max_freq = 1,

@@ -12,7 +12,14 @@ from .base import Module
 
 def _spread(value: int | tuple, count: int) -> tuple:
     """``value`` as a tuple with one entry for each of ``count`` spatial dimensions."""
-    return (value,) * count if isinstance(value, int) else tuple(value)
+    if isinstance(value, int):
+        return (value,) * count
+    if len(value) != count:
+        raise ValueError(
+            f"Expected an integer or {count} integers, one for each spatial dimension, "
+            f"but got {value}."
+        )
+    return tuple(value)
 
 
 def _in_channels_per_group(in_channels: int, groups: int) -> int:

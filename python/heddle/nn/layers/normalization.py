@@ -113,6 +113,9 @@ class GroupNorm(Module):
         pytorch_compatible: bool = False,
     ):
         super().__init__()
+        for name, count in (("groups", num_groups), ("features", dims)):
+            if count <= 0:
+                raise ValueError(f"The number of {name} ({count}) must be a positive integer.")
         if dims % num_groups != 0:
             raise ValueError(
                 f"The number of features ({dims}) must be evenly divisible by the number "

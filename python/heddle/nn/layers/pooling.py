@@ -11,16 +11,18 @@ import heddle.core as mx
 from .base import Module
 
 
-def _sizes(owner: str, name: str, value: Any, count: int) -> list[int]:
-    """``value`` as one size for each spatial dimension."""
-    if isinstance(value, int):
-        return [value] * count
-    if isinstance(value, (list, tuple)) and len(value) == count:
-        return list(value)
-    plural = "s" if count > 1 else ""
-    raise ValueError(
-        f"[{owner}] '{name}' must be an integer or a tuple containing {count} integer{plural}"
-    )
+def _sizes(owner: str, name: str, value: Any, count: int, least: int = 1) -> list[int]:
+    """``value`` as one size, not below ``least``, for each spatial dimension."""
+    sizes = [value] * count if isinstance(value, int) else value
+    if not isinstance(sizes, (list, tuple)) or len(sizes) != count:
+        plural = "s" if count > 1 else ""
+        raise ValueError(
+            f"[{owner}] '{name}' must be an integer or a tuple containing {count} integer{plural}"
+        )
+    if min(sizes) < least:
+        wanted = "positive" if least > 0 else "non-negative"
+        raise ValueError(f"[{owner}] '{name}' must be {wanted} but got {tuple(sizes)}.")
+    return list(sizes)
 
 
 def _side_by_side(
@@ -70,7 +72,7 @@ class _Pool(Module):
         name = type(self).__name__
         self._kernel_size = _sizes(name, "kernel_size", kernel_size, dims)
         self._stride = self._kernel_size if stride is None else _sizes(name, "stride", stride, dims)
-        self._padding = [(p, p) for p in _sizes(name, "padding", padding, dims)]
+        self._padding = [(p, p) for p in _sizes(name, "padding", padding, dims, least=0)]
         self._pooling_function = pooling_function
         self._padding_value = padding_value
 

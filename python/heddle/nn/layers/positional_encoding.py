@@ -65,8 +65,12 @@ class SinusoidalPositionalEncoding(Module):
         full_turns: bool = False,
     ):
         super().__init__()
-        # From the highest frequency down to the lowest.
-        position = 1 - mx.arange(0, dims // 2) / (dims // 2 - 1)
+        if dims <= 0 or dims % 2 != 0:
+            raise ValueError(
+                f"[SinusoidalPositionalEncoding] dims must be positive and even but got {dims}."
+            )
+        # From the highest frequency down to the lowest; a single one is the highest.
+        position = 1 - mx.arange(0, dims // 2) / max(dims // 2 - 1, 1)
         lowest, highest = math.log(min_freq), math.log(max_freq)
         self._sigmas = mx.exp(position * (highest - lowest) + lowest)
         if full_turns:
