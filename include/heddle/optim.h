@@ -46,7 +46,8 @@ class Optimizer {
   virtual Parameters state() const;
   virtual void set_state(const Parameters& state);
 
-  // One parameter: what to remember of it at the start, and its new value.
+  // One parameter: what to remember of it at the start, and its new value. The latter is a formula
+  // that depends on nothing else and looks at no values: parameters of one shape may share it.
   virtual State init_single(const Array& parameter) const = 0;
   virtual Array apply_single(const Array& gradient, const Array& parameter, State& state,
                              const Array& rate, const Array& step) const = 0;
@@ -115,16 +116,6 @@ class AdaDelta : public Optimizer {
 // m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, w' = w - rate m' / (sqrt(v') + eps)
 class Adam : public Optimizer {
  public:
-  // Factors of m' and of sqrt(v') that make up for m and v starting at zero; that of m' holds the
-  // rate. All parameters of a dtype share them at a step.
-  struct Corrections {
-    Array m, v;
-  };
-  static Corrections corrections(const Array& rate, const Array& step, double beta1, double beta2,
-                                 Dtype dtype);
-  // Takes these for every parameter instead of making them each time.
-  void share(const Corrections& corrections) { corrections_ = corrections; }
-
   struct Options {
     double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
     bool bias_correction = false;
@@ -137,9 +128,6 @@ class Adam : public Optimizer {
  protected:
   Options options_;
   double weight_decay_ = 0;
-
- private:
-  std::optional<Corrections> corrections_;
 };
 
 // Adam that decays w by the factor 1 - rate weight_decay first (Loshchilov and Hutter, 2019).

@@ -1,38 +1,41 @@
-// The private submodule heddle.core._optim: the formulas of heddle::optim. Each function takes the
-// gradient, the parameter, the dictionary of what is remembered of it (which it brings up to date),
-// the learning rate and the step, and returns the new parameter.
-#include "heddle/optim.h"
+// The private submodule heddle.core._optim: the formulas of heddle::optim. A formula is an
+// optimizer without a rate, which comes with every update.
+#include <nanobind/stl/shared_ptr.h>
 
 #include "bind.h"
 #include "nn.h"
+#include "optim/update.h"
 
 namespace heddle::python {
 namespace {
 
-struct Single {
-  Array gradient, parameter;
-  nb::dict state;
-  Array rate, step;
+using Formula = std::shared_ptr<optim::Optimizer>;
+
+// One update of many parameters.
+struct Update {
+  Formula formula;
+  optim::Update update;
+
+  Update(Formula f, const std::optional<Array>& rate, const Array& step)
+      : formula(std::move(f)), update(*formula, rate.value_or(Array()), step) {}
+
+  nb::object operator()(const Array& gradient, const Array& parameter, nb::dict state) {
+    optim::State arrays;
+    for (auto [name, value] : state) {
+      if (is_array(value)) arrays[nb::cast<std::string>(name)] = array_of(value);
+    }
+    Array out = update(gradient, parameter, arrays);
+    for (auto& [name, array] : arrays) state[name.c_str()] = wrap(std::move(array));
+    return wrap(std::move(out));
+  }
 };
 
-Array apply_single(const optim::Optimizer& optimizer, const Single& s) {
-  optim::State state;
-  for (auto [name, value] : s.state) {
-    if (is_array(value)) state[nb::cast<std::string>(name)] = array_of(value);
-  }
-  Array out = optimizer.apply_single(s.gradient, s.parameter, state, s.rate, s.step);
-  for (auto& [name, array] : state) s.state[name.c_str()] = wrap(array);
-  return out;
-}
-
-// Binds a function (gradient, parameter, state, rate, step, options...) for an optimizer that
-// `make` makes from the options.
+// Binds a function from an optimizer's options to its formula.
 template <class... Options, class Make>
 void bind_formula(nb::module_& m, const char* name, Make make) {
-  m.def(name, [make](const Array& gradient, const Array& parameter, nb::dict state,
-                     const std::optional<Array>& rate, const Array& step, Options... options) {
-    return apply_single(make(options...),
-                        {gradient, parameter, state, rate.value_or(Array()), step});
+  m.def(name, [make](Options... options) -> Formula {
+    using Optimizer = decltype(make(options...));
+    return std::make_shared<Optimizer>(make(options...));
   });
 }
 
@@ -41,6 +44,12 @@ void bind_formula(nb::module_& m, const char* name, Make make) {
 void bind_optim(nb::module_& parent) {
   using namespace optim;
   nb::module_ m = add_submodule(parent, "_optim", "What heddle.optimizers stands on.");
+  nb::class_<Optimizer>(m, "Formula");
+  nb::class_<python::Update>(m, "Update", "One update of many parameters by a formula.")
+      .def(nb::init<Formula, const std::optional<Array>&, const Array&>(), "formula"_a,
+           "rate"_a.none(), "step"_a)
+      .def("__call__", &python::Update::operator(), "gradient"_a, "parameter"_a, "state"_a,
+           "The new parameter; the dictionary of its state is brought up to date.");
   const Rate given = 0.0;  // the rate comes with every call
   bind_formula<double, double, double, bool>(
       m, "sgd", [=](double momentum, double weight_decay, double dampening, bool nesterov) {
@@ -51,20 +60,11 @@ void bind_optim(nb::module_& parent) {
   bind_formula<double>(m, "adagrad", [=](double eps) { return Adagrad(given, eps); });
   bind_formula<double, double>(m, "adadelta",
                                [=](double rho, double eps) { return AdaDelta(given, rho, eps); });
-  using Factors = std::optional<std::pair<Array, Array>>;
-  bind_formula<double, double, double, bool, double, Factors>(
+  bind_formula<double, double, double, bool, double>(
       m, "adam",
-      [=](double beta1, double beta2, double eps, bool bias_correction, double weight_decay,
-          const Factors& factors) {
-        AdamW adam(given, {beta1, beta2, eps, bias_correction, weight_decay});
-        if (factors) adam.share({factors->first, factors->second});
-        return adam;
+      [=](double beta1, double beta2, double eps, bool bias_correction, double weight_decay) {
+        return AdamW(given, {beta1, beta2, eps, bias_correction, weight_decay});
       });
-  m.def("adam_corrections", [](const Array& gradient, const Array& rate, const Array& step,
-                               double beta1, double beta2) {
-    const Adam::Corrections c = Adam::corrections(rate, step, beta1, beta2, gradient.dtype());
-    return nb::make_tuple(wrap(c.m), wrap(c.v));
-  });
   bind_formula<double, double, double>(m, "adamax", [=](double beta1, double beta2, double eps) {
     return Adamax(given, {.beta1 = beta1, .beta2 = beta2, .eps = eps});
   });

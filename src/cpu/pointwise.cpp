@@ -10,7 +10,7 @@
 namespace heddle::cpu {
 namespace {
 
-// A group made a program, with what it works on; reused by the thread, so that small groups
+// Code made a program, and what the program works on; reused by the thread, so that small groups
 // allocate nothing.
 struct Compiler {
   tile::Program program;
@@ -34,32 +34,31 @@ struct Compiler {
     return v;
   }
 
-  void compile(const PointwiseGroup& group) {
+  // The program, without what it works on.
+  void compile(const PointwiseCode& code) {
     program.inputs.clear();
     program.code.clear();
     program.outputs.clear();
-    inputs.clear();
     free.clear();
-    for (size_t i = 0; i < group.inputs.size(); i++) {
-      program.inputs.push_back(group.inputs[i]->dtype);
-      inputs.push_back(broadcast_view(*group.inputs[i], group.shape));
-      group.inputs[i]->mark = static_cast<uint32_t>(i) + 1;
+    for (size_t i = 0; i < code.inputs.size(); i++) {
+      program.inputs.push_back(code.inputs[i]->dtype);
+      code.inputs[i]->mark = static_cast<uint32_t>(i) + 1;
     }
-    size_t n = group.nodes.size();
+    size_t n = code.nodes.size();
     // Marks tell operands apart: inputs 1.., then nodes.
-    uint32_t base = static_cast<uint32_t>(group.inputs.size());
+    uint32_t base = static_cast<uint32_t>(code.inputs.size());
     last_use.assign(n, -1);
     registers.assign(n, 0);
-    for (size_t k = 0; k < n; k++) group.nodes[k]->mark = base + static_cast<uint32_t>(k) + 1;
+    for (size_t k = 0; k < n; k++) code.nodes[k]->mark = base + static_cast<uint32_t>(k) + 1;
     for (size_t k = 0; k < n; k++) {
-      for (const Array& in : group.nodes[k]->inputs) {
+      for (const Array& in : code.nodes[k]->inputs) {
         uint32_t m = in.node()->mark;
         if (m > base) last_use[m - base - 1] = static_cast<int>(k);
       }
     }
     program.registers = static_cast<int>(base);
     for (size_t k = 0; k < n; k++) {
-      const Node& node = *group.nodes[k];
+      const Node& node = *code.nodes[k];
       tile::Register operand[3] = {0, 0, 0};
       for (size_t j = 0; j < node.inputs.size(); j++) {
         uint32_t m = node.inputs[j].node()->mark;
@@ -70,7 +69,7 @@ struct Compiler {
         uint32_t m = node.inputs[j].node()->mark;
         if (m <= base) continue;
         size_t source = m - base - 1;
-        bool stays = group.kept[source];
+        bool stays = code.kept[source];
         if (last_use[source] == static_cast<int>(k) && !stays) {
           last_use[source] = -2;  // once, should it be read twice here
           free.push_back(registers[source]);
@@ -83,13 +82,19 @@ struct Compiler {
         free.pop_back();
       }
       const Op& op = *node.op;
-      Code code = Code::copy;
-      if (&op.info() != &AsType::type()) code = static_cast<const Pointwise&>(op).code();
-      program.code.push_back({code, node.inputs.back().dtype(), node.dtype, registers[k],
-                              operand[0], operand[1], operand[2]});
+      Code c = Code::copy;
+      if (&op.info() != &AsType::type()) c = static_cast<const Pointwise&>(op).code();
+      program.code.push_back({c, node.inputs.back().dtype(), node.dtype, registers[k], operand[0],
+                              operand[1], operand[2]});
+      if (code.kept[k]) program.outputs.push_back({registers[k], node.dtype});
     }
-    for (Node* in : group.inputs) in->mark = 0;
-    for (Node* node : group.nodes) node->mark = 0;
+    for (Node* in : code.inputs) in->mark = 0;
+    for (Node* node : code.nodes) node->mark = 0;
+  }
+
+  void read(const PointwiseGroup& group) {
+    inputs.clear();
+    for (const Node* in : group.operands) inputs.push_back(broadcast_view(*in, group.shape));
   }
 };
 
@@ -118,15 +123,15 @@ Compiler& compiler(size_t i = 0) {
   return compilers[i];
 }
 
-// Compiles the group and gives its kept nodes memory, which the program will fill.
+// Gives the results memory, which a program will fill.
 void prepare(const PointwiseGroup& group, Compiler& c) {
-  c.compile(group);
+  c.read(group);
   c.outputs.clear();
 
   // Results take the layout of an input that is dense in an order of its own, so that transposed
   // arrays are walked as they lie.
   const Strides* layout = nullptr;
-  for (const Node* in : group.inputs) {
+  for (const Node* in : group.operands) {
     if (!(in->shape == group.shape)) continue;
     if (in->row_contiguous()) {
       layout = nullptr;
@@ -136,13 +141,12 @@ void prepare(const PointwiseGroup& group, Compiler& c) {
   }
   Strides strides = layout ? *layout : row_major_strides(group.shape);
 
-  uint32_t taken = 0;  // inputs whose memory an output has
-  for (size_t k = 0; k < group.nodes.size(); k++) {
-    if (!group.kept[k]) continue;
-    Node& out = *group.nodes[k];
+  uint32_t taken = 0;  // operands whose memory a result has
+  for (Node* result : group.results) {
+    Node& out = *result;
     bool donated = false;
-    for (size_t i = 0; group.may_donate && i < group.inputs.size() && !donated; i++) {
-      const Node& in = *group.inputs[i];
+    for (size_t i = 0; group.may_donate && i < group.operands.size() && !donated; i++) {
+      const Node& in = *group.operands[i];
       if ((taken >> i & 1) || size_of(in.dtype) != size_of(out.dtype) || !in.donatable() ||
           !(in.shape == group.shape) || !(in.strides == strides)) {
         continue;
@@ -152,9 +156,19 @@ void prepare(const PointwiseGroup& group, Compiler& c) {
       donated = true;
     }
     if (!donated) out.set_data(allocate(out.nbytes()), strides);
-    c.program.outputs.push_back({c.registers[k], out.dtype});
     c.outputs.push_back(out.view());
   }
+}
+
+// The groups' programs, each in one of the thread's compilers: that of the first group with the
+// same shared code, which is compiled once.
+const tile::Program& program_of(std::span<const PointwiseGroup> groups, size_t i) {
+  const PointwiseCode* shared = groups[i].shared;
+  for (size_t first = 0; shared && first < i; first++) {
+    if (groups[first].shared == shared) return compiler(first).program;
+  }
+  compiler(i).compile(groups[i].code());
+  return compiler(i).program;
 }
 
 }  // namespace
@@ -162,6 +176,7 @@ void prepare(const PointwiseGroup& group, Compiler& c) {
 void run_pointwise(std::span<const PointwiseGroup> groups) {
   if (groups.size() == 1) {
     Compiler& c = compiler();
+    c.compile(groups[0].code());
     prepare(groups[0], c);
     tile::run(c.program, groups[0].shape, c.inputs.data(), c.outputs.data());
     return;
@@ -170,8 +185,9 @@ void run_pointwise(std::span<const PointwiseGroup> groups) {
   jobs.reserve(groups.size());
   for (size_t i = 0; i < groups.size(); i++) {
     Compiler& c = compiler(i);
+    const tile::Program& program = program_of(groups, i);
     prepare(groups[i], c);
-    jobs.push_back({&c.program, &groups[i].shape, c.inputs.data(), c.outputs.data()});
+    jobs.push_back({&program, &groups[i].shape, c.inputs.data(), c.outputs.data()});
   }
   tile::run(jobs);
 }
@@ -179,9 +195,8 @@ void run_pointwise(std::span<const PointwiseGroup> groups) {
 tile::Source source_of(const Work& work) {
   if (!work.prologue) return tile::Source(work.input(0).view());
   Compiler& c = compiler();
-  c.compile(*work.prologue);
-  const Node& last = *work.prologue->nodes.back();
-  c.program.outputs.push_back({c.registers[work.prologue->nodes.size() - 1], last.dtype});
+  c.compile(work.prologue->code());
+  c.read(*work.prologue);
   return tile::Source(c.program, work.prologue->shape, c.inputs.data());
 }
 

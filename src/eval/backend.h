@@ -4,23 +4,26 @@
 #include <span>
 #include <vector>
 
-#include "core/node.h"
+#include "core/pointwise_code.h"
 
 namespace heddle {
 
-// Pointwise nodes of one shape that are computed together, in order; the later ones read the
-// earlier.
+// Pointwise code and what lies in memory of it: either the nodes of a graph themselves, or the code
+// of an op (transforms/pointwise_function.h) that is applied to others.
 struct PointwiseGroup {
-  std::vector<Node*> nodes;
-  std::vector<bool> kept;     // per node: its value is wanted in memory
-  std::vector<Node*> inputs;  // available, each once; broadcastable to the shape
+  PointwiseCode own;
+  const PointwiseCode* shared = nullptr;  // instead of `own`
+  std::vector<Node*> operands;            // available, for each input; broadcastable to the shape
+  std::vector<Node*> results;             // for each kept node
   Shape shape;
-  bool may_donate = true;  // inputs that nobody else holds may be overwritten
+  bool may_donate = true;  // operands that nobody else holds may be overwritten
 
+  const PointwiseCode& code() const { return shared ? *shared : own; }
   void clear() {
-    nodes.clear();
-    kept.clear();
-    inputs.clear();
+    own.clear();
+    shared = nullptr;
+    operands.clear();
+    results.clear();
     may_donate = true;
   }
 };

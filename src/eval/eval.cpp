@@ -8,13 +8,10 @@
 #include "core/stream.h"
 #include "eval/async.h"
 #include "eval/backend.h"
+#include "transforms/pointwise_function.h"
 
 namespace heddle {
 namespace {
-
-// Larger groups bring nothing more: their tiles would leave the L1 cache.
-constexpr int max_group_nodes = 64;
-constexpr int max_group_inputs = 30;
 
 // Groups of few elements wait for others, to run as one parallel loop: an optimizer's step over
 // many small arrays does. So many at a time, which keeps what waits small.
@@ -185,8 +182,8 @@ class Evaluation {
     if (e.consumer >= 0) {
       Group& g = groups_[static_cast<size_t>(e.consumer)];
       int edges = g.edges - e.reads + static_cast<int>(e.node->inputs.size());
-      if (g.nodes < max_group_nodes && edges <= max_group_inputs && *g.shape == e.node->shape &&
-          !(g.prologue && kept(e))) {
+      if (g.nodes < PointwiseCode::max_nodes && edges <= PointwiseCode::max_inputs &&
+          *g.shape == e.node->shape && !(g.prologue && kept(e))) {
         e.group = e.consumer;
         g.nodes++;
         g.edges = edges;
@@ -230,6 +227,8 @@ class Evaluation {
       if (reads_waiting(e, members)) run_waiting();
       if (e.group >= 0 && !groups_[static_cast<size_t>(e.group)].prologue) {
         run_group(*members, static_cast<int>(i));
+      } else if (const PointwiseFunction* function = PointwiseFunction::of(*e.node->op)) {
+        run_function(e, *function);
       } else {
         run_op(e, members);
       }
@@ -262,38 +261,71 @@ class Evaluation {
 
   void collect(const std::vector<int>& members, int head, PointwiseGroup& piece) {
     piece.clear();
+    PointwiseCode& code = piece.own;
     auto add = [&](int i) {
       Entry& e = entries_[static_cast<size_t>(i)];
-      piece.nodes.push_back(e.node);
-      piece.kept.push_back(i == head || kept(e));
+      code.nodes.push_back(e.node);
+      code.kept.push_back(i == head || kept(e));
+      if (code.kept.back()) piece.results.push_back(e.node);
       piece.may_donate &= !(e.node->tracer && in_tracing());
     };
     for (int i : members) add(i);
     if (head >= 0) add(head);
-    piece.shape = piece.nodes.back()->shape;
-    for (Node* n : piece.nodes) {
+    code.kept.back() = true;
+    piece.shape = code.nodes.back()->shape;
+    for (Node* n : code.nodes) {
       for (const Array& in : n->inputs) {
         Node* source = in.node();
         if (source->available() && !source->mark) {
           source->mark = 1;
-          piece.inputs.push_back(source);
+          code.inputs.push_back(source);
         }
       }
     }
-    for (Node* in : piece.inputs) in->mark = 0;
+    for (Node* in : code.inputs) in->mark = 0;
+    piece.operands = code.inputs;
   }
 
-  void run_group(const std::vector<int>& members, int head) {
+  PointwiseGroup& next_piece() {
     if (waiting_ == pieces_.size()) pieces_.emplace_back();
-    PointwiseGroup& piece = pieces_[waiting_];
-    collect(members, head, piece);
-    for (Node* n : piece.nodes) n->mark = waiting;
+    return pieces_[waiting_];
+  }
+
+  // Lets the piece that was filled last wait, or runs all that wait.
+  void enqueue(const PointwiseGroup& piece) {
+    for (Node* n : piece.results) n->mark = waiting;
     waiting_++;
-    const int64_t size = piece.nodes.back()->size();
+    const int64_t size = element_count(piece.shape);
     waiting_size_ += size;
     if (size > small_group || waiting_size_ > waiting_elements || waiting_ == waiting_groups) {
       run_waiting();
     }
+  }
+
+  void run_group(const std::vector<int>& members, int head) {
+    PointwiseGroup& piece = next_piece();
+    collect(members, head, piece);
+    enqueue(piece);
+  }
+
+  void run_function(const Entry& e, const PointwiseFunction& function) {
+    Node* n = e.node;
+    const PointwiseCode& code = function.code();
+    PointwiseGroup& piece = next_piece();
+    piece.clear();
+    Call call{n->inputs, results_of(n), n->tracer && in_tracing()};
+    piece.shared = &code;
+    for (const Array& in : call.operands) piece.operands.push_back(in.node());
+    for (size_t i = piece.operands.size(); i < code.inputs.size(); i++) {
+      piece.operands.push_back(code.inputs[i]);  // its constants
+    }
+    for (size_t k = 0; k < call.results.size(); k++) {
+      piece.results.push_back(call.results[static_cast<size_t>(function.output(k))].node());
+    }
+    piece.shape = n->shape;
+    piece.may_donate = !call.keeps_graph;
+    calls_.push_back(std::move(call));
+    enqueue(piece);
   }
 
   void run_waiting() {
@@ -302,57 +334,76 @@ class Evaluation {
     const std::span<const PointwiseGroup> groups(pieces_.data(), waiting_);
     waiting_ = 0;
     waiting_size_ = 0;
-    cpu_backend().run(groups);
+    for (Call& call : calls_) call.release();
+    try {
+      cpu_backend().run(groups);
+    } catch (...) {
+      for (Call& call : calls_) call.restore();
+      throw;
+    }
     // In order: finishing a node may free nodes before it (one that was kept for an input which
     // dies with it, say), never one behind.
     for (const PointwiseGroup& piece : groups) {
-      for (size_t i = 0; i < piece.nodes.size(); i++) {
-        if (piece.kept[i]) piece.nodes[i]->finish();
-      }
+      for (Node* n : piece.results) n->finish();
     }
+    calls_.clear();
   }
 
   void unmark_waiting() {
     for (size_t i = 0; i < waiting_; i++) {
-      for (Node* n : pieces_[i].nodes) n->mark = 0;
+      for (Node* n : pieces_[i].results) n->mark = 0;
     }
   }
 
+  // The results of an op with several, and stand-ins for dead ones.
+  static Arrays results_of(Node* n) {
+    if (!n->siblings) return {Array::share(n)};
+    Arrays alive;
+    Avals avals = n->op->infer(n->inputs);
+    for (size_t k = 0; k < avals.size(); k++) {
+      Node* s = n->siblings->outputs[k];
+      alive.push_back(s ? Array::share(s) : Array::adopt(new Node(avals[k].shape, avals[k].dtype)));
+    }
+    return alive;
+  }
+
+  // What an op with several results works on. Each result holds the op and its inputs; so that
+  // these can be donated, the results let go of them while it runs.
+  struct Call {
+    Arrays operands, results;
+    bool keeps_graph;
+
+    void release() {
+      if (keeps_graph) return;
+      for (const Array& r : results) r.node()->inputs.clear();
+    }
+    void restore() {
+      for (const Array& r : results) r.node()->inputs = operands;
+    }
+  };
+
   void run_op(Entry& e, const std::vector<int>* members) {
     Node* n = e.node;
-    Arrays alive;  // siblings, and stand-ins for dead ones
-    std::vector<Node*> outputs;
-    if (n->siblings) {
-      Avals avals = n->op->infer(n->inputs);
-      for (size_t k = 0; k < avals.size(); k++) {
-        Node* s = n->siblings->outputs[k];
-        alive.push_back(s ? Array::share(s)
-                          : Array::adopt(new Node(avals[k].shape, avals[k].dtype)));
-        outputs.push_back(alive.back().node());
-      }
-    } else {
-      outputs.push_back(n);
-    }
-    bool fused = members && !members->empty();
+    const bool keeps_graph = n->tracer && in_tracing();
+    const bool fused = members && !members->empty();
     if (fused) collect(*members, none, prologue_);
-    // An op shared by several siblings is held by each of them, and so are its inputs.
-    if (n->siblings) {
-      Arrays inputs = n->inputs;
-      for (Node* s : outputs) {
-        if (s != n && !s->inputs.empty() && !(s->tracer && in_tracing())) s->inputs.clear();
-      }
-      bool keeps = n->tracer && in_tracing();
-      if (!keeps) n->inputs.clear();
-      OpRef op = n->op;
-      try {
-        cpu_backend().run(Work{*op, inputs, outputs, !keeps, fused ? &prologue_ : nullptr});
-      } catch (...) {
-        for (Node* s : outputs) s->inputs = inputs;
-        throw;
-      }
-    } else {
-      cpu_backend().run(Work{*n->op, n->inputs, outputs, !(n->tracer && in_tracing()),
-                             fused ? &prologue_ : nullptr});
+    const PointwiseGroup* prologue = fused ? &prologue_ : nullptr;
+    if (!n->siblings) {
+      Node* output = n;
+      cpu_backend().run(Work{*n->op, n->inputs, {&output, 1}, !keeps_graph, prologue});
+      n->finish();
+      return;
+    }
+    Call call{n->inputs, results_of(n), keeps_graph};
+    std::vector<Node*> outputs;
+    for (const Array& r : call.results) outputs.push_back(r.node());
+    OpRef op = n->op;
+    call.release();
+    try {
+      cpu_backend().run(Work{*op, call.operands, outputs, !keeps_graph, prologue});
+    } catch (...) {
+      call.restore();
+      throw;
     }
     for (Node* s : outputs) s->finish();
   }
@@ -361,6 +412,7 @@ class Evaluation {
   std::vector<Group> groups_;
   std::vector<std::vector<int>> members_;
   std::vector<PointwiseGroup> pieces_;  // the first `waiting_` of them wait; the rest is room
+  std::vector<Call> calls_;             // of those that are the code of an op
   size_t waiting_ = 0;
   int64_t waiting_size_ = 0;  // elements of all that wait
   PointwiseGroup prologue_;

@@ -4,6 +4,7 @@
 
 #include "heddle/ops.h"
 #include "heddle/optim.h"
+#include "optim/update.h"
 
 namespace heddle::optim {
 
@@ -31,6 +32,7 @@ Parameters Optimizer::apply_gradients(const Parameters& gradients, const Paramet
   std::map<std::string, Array> by_path(parameters.begin(), parameters.end());
   if (schedule_) rate_ = schedule_(step_);
   step_ = step_ + Array(1, uint64);
+  Update update(*this, rate_, step_);
   Parameters out;
   for (const auto& [path, gradient] : gradients) {
     auto parameter = by_path.find(path);
@@ -42,7 +44,7 @@ Parameters Optimizer::apply_gradients(const Parameters& gradients, const Paramet
     if (state == states_.end()) {
       state = states_.emplace(path, init_single(parameter->second)).first;
     }
-    out.emplace_back(path, apply_single(gradient, parameter->second, state->second, rate_, step_));
+    out.emplace_back(path, update(gradient, parameter->second, state->second));
   }
   return out;
 }

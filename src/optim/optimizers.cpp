@@ -116,17 +116,14 @@ Array Adam::apply_single(const Array& gradient, const Array& parameter, State& s
   m = average(m, gradient, o.beta1);
   v = average(v, square(gradient), o.beta2);
   if (!o.bias_correction) return start - lr * m / (sqrt(v) + scalar(o.eps, v));
-  const Corrections c =
-      corrections_ ? *corrections_ : corrections(rate, step, o.beta1, o.beta2, gradient.dtype());
-  return start - c.m * m / (sqrt(v) * c.v + scalar(o.eps, v));
-}
-Adam::Corrections Adam::corrections(const Array& rate, const Array& step, double beta1,
-                                    double beta2, Dtype dtype) {
+  // Factors of m and of sqrt(v) that make up for both starting at zero; that of m holds the rate.
   auto missing = [&](double beta) {
     return Array(1.f) - power(Array(beta), astype(step, float32));
   };
-  return {astype(astype(rate, dtype) / missing(beta1), dtype),
-          astype(rsqrt(missing(beta2)), dtype)};
+  const Dtype dtype = gradient.dtype();
+  Array of_m = astype(lr / missing(o.beta1), dtype);
+  Array of_v = astype(rsqrt(missing(o.beta2)), dtype);
+  return start - of_m * m / (sqrt(v) * of_v + scalar(o.eps, v));
 }
 
 Array Adamax::apply_single(const Array& gradient, const Array& parameter, State& state,

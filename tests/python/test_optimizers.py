@@ -196,22 +196,3 @@ def test_a_compiled_step_keeps_its_state():
     assert losses[-1] < losses[0] / 2
     assert step == eager_step == 10
     assert rate == pytest.approx(eager_rate)
-
-
-@pytest.mark.parametrize("make", [optim.Adam, optim.AdamW])
-def test_parameters_of_an_update_share_what_corrects_the_bias(make):
-    """In every dtype an update gives the bits that its parameters get alone, step after step."""
-    mx.random.seed(3)
-    dtypes = [mx.float32, mx.bfloat16, mx.float32, mx.float16]
-    parameters = {str(i): mx.random.normal((5, 7)).astype(d) for i, d in enumerate(dtypes)}
-    gradients = {k: (p * 0.3).astype(p.dtype) for k, p in parameters.items()}
-    together = make(0.01, bias_correction=True)
-    alone = {k: make(0.01, bias_correction=True) for k in parameters}
-    shared = dict(parameters)
-    for _ in range(3):
-        shared = together.apply_gradients(gradients, shared)
-        for k, optimizer in alone.items():
-            parameters.update(optimizer.apply_gradients({k: gradients[k]}, parameters))
-        for k, p in parameters.items():
-            assert shared[k].dtype == p.dtype
-            assert mx.array_equal(shared[k], p)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import heddle.core as mx
+from heddle.core import _optim
 
 from ..nn.layers.base import Module
 from ..utils import tree_flatten, tree_map, tree_merge, tree_unflatten
@@ -81,6 +82,10 @@ class Optimizer:
         for name, schedule in self._schedulers.items():
             self.state[name] = schedule(self.step)
         self.state["step"] = self.step + 1
+        return self._apply(gradients, parameters)
+
+    def _apply(self, gradients: dict, parameters: dict) -> dict:
+        """The parameters after an update, by the settings and the step of the state."""
         return tree_map(self.apply_single, gradients, parameters, self.state)
 
     def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
@@ -121,6 +126,29 @@ class Optimizer:
             self.state[name] = param(self.step)
         else:
             self.state[name] = mx.array(param)
+
+
+class FormulaOptimizer(Optimizer):
+    """An optimizer whose formula is the engine's.
+
+    The engine applies it to all parameters of an update; a subclass or an instance with an
+    ``apply_single`` of its own is asked for every parameter.
+    """
+
+    def _formula(self) -> _optim.Formula:
+        """The formula with the present settings."""
+        raise NotImplementedError()
+
+    def _update(self) -> _optim.Update:
+        return _optim.Update(self._formula(), self.state.get("learning_rate"), self.step)
+
+    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+        return self._update()(gradient, parameter, state)
+
+    def _apply(self, gradients: dict, parameters: dict) -> dict:
+        if getattr(self.apply_single, "__func__", None) is not FormulaOptimizer.apply_single:
+            return super()._apply(gradients, parameters)
+        return tree_map(self._update(), gradients, parameters, self.state)
 
 
 class MultiOptimizer(Optimizer):

@@ -8,8 +8,9 @@ import heddle.core as mx
 from heddle.core import _optim
 
 from ..utils import tree_map, tree_reduce
+from .base import FormulaOptimizer, Schedulable
 from .base import MultiOptimizer as MultiOptimizer
-from .base import Optimizer, Schedulable
+from .base import Optimizer as Optimizer
 
 
 def _require(holds: bool, optimizer: str, name: str, wanted: str, value: Any) -> None:
@@ -22,12 +23,7 @@ def _check_betas(optimizer: str, betas: list[float]) -> None:
         _require(0.0 <= beta < 1.0, optimizer, f"beta{i}", "in [0, 1)", beta)
 
 
-def _single(optimizer: Optimizer, gradient: mx.array, parameter: mx.array, state: dict) -> tuple:
-    """What every formula of the engine takes before its own options."""
-    return gradient, parameter, state, optimizer.state.get("learning_rate"), optimizer.step
-
-
-class SGD(Optimizer):
+class SGD(FormulaOptimizer):
     r"""Stochastic gradient descent.
 
     .. math::
@@ -62,17 +58,11 @@ class SGD(Optimizer):
     def init_single(self, parameter: mx.array, state: dict) -> None:
         state["v"] = mx.zeros_like(parameter)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.sgd(
-            *_single(self, gradient, parameter, state),
-            self.momentum,
-            self.weight_decay,
-            self.dampening,
-            self.nesterov,
-        )
+    def _formula(self) -> _optim.Formula:
+        return _optim.sgd(self.momentum, self.weight_decay, self.dampening, self.nesterov)
 
 
-class RMSprop(Optimizer):
+class RMSprop(FormulaOptimizer):
     r"""RMSprop (Tieleman and Hinton, 2012).
 
     .. math::
@@ -96,11 +86,11 @@ class RMSprop(Optimizer):
     def init_single(self, parameter: mx.array, state: dict) -> None:
         state["v"] = mx.zeros_like(parameter)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.rmsprop(*_single(self, gradient, parameter, state), self.alpha, self.eps)
+    def _formula(self) -> _optim.Formula:
+        return _optim.rmsprop(self.alpha, self.eps)
 
 
-class Adagrad(Optimizer):
+class Adagrad(FormulaOptimizer):
     r"""Adagrad (Duchi, Hazan and Singer, 2011).
 
     .. math::
@@ -121,11 +111,11 @@ class Adagrad(Optimizer):
     def init_single(self, parameter: mx.array, state: dict) -> None:
         state["v"] = mx.zeros_like(parameter)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.adagrad(*_single(self, gradient, parameter, state), self.eps)
+    def _formula(self) -> _optim.Formula:
+        return _optim.adagrad(self.eps)
 
 
-class AdaDelta(Optimizer):
+class AdaDelta(FormulaOptimizer):
     r"""AdaDelta (Zeiler, 2012) with a learning rate.
 
     .. math::
@@ -152,11 +142,11 @@ class AdaDelta(Optimizer):
         state["v"] = mx.zeros_like(parameter)
         state["u"] = mx.zeros_like(parameter)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.adadelta(*_single(self, gradient, parameter, state), self.rho, self.eps)
+    def _formula(self) -> _optim.Formula:
+        return _optim.adadelta(self.rho, self.eps)
 
 
-class Adam(Optimizer):
+class Adam(FormulaOptimizer):
     r"""Adam (Kingma and Ba, 2015).
 
     .. math::
@@ -194,34 +184,8 @@ class Adam(Optimizer):
         """By how much parameters decay apart from their gradients, in units of the rate."""
         return 0.0
 
-    # While gradients are applied: what corrects the bias, by dtype; all parameters share it.
-    _corrections: dict | None = None
-
-    def apply_gradients(self, gradients: dict, parameters: dict) -> dict:
-        self._corrections = {}
-        try:
-            return super().apply_gradients(gradients, parameters)
-        finally:
-            self._corrections = None
-
-    def _corrected(self, gradient: mx.array) -> tuple | None:
-        shared = self._corrections
-        if not self.bias_correction or shared is None:
-            return None
-        if gradient.dtype not in shared:
-            rate = self.state["learning_rate"]
-            shared[gradient.dtype] = _optim.adam_corrections(gradient, rate, self.step, *self.betas)
-        return shared[gradient.dtype]
-
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.adam(
-            *_single(self, gradient, parameter, state),
-            *self.betas,
-            self.eps,
-            self.bias_correction,
-            self._decoupled_decay(),
-            self._corrected(gradient),
-        )
+    def _formula(self) -> _optim.Formula:
+        return _optim.adam(*self.betas, self.eps, self.bias_correction, self._decoupled_decay())
 
 
 class AdamW(Adam):
@@ -273,11 +237,11 @@ class Adamax(Adam):
     ):
         super().__init__(learning_rate, betas, eps)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.adamax(*_single(self, gradient, parameter, state), *self.betas, self.eps)
+    def _formula(self) -> _optim.Formula:
+        return _optim.adamax(*self.betas, self.eps)
 
 
-class Lion(Optimizer):
+class Lion(FormulaOptimizer):
     r"""Lion (Chen et al., 2023), which goes by the sign of its update.
 
     It wants a learning rate 3 to 10 times smaller than that of AdamW, and a weight decay larger by
@@ -309,13 +273,11 @@ class Lion(Optimizer):
     def init_single(self, parameter: mx.array, state: dict) -> None:
         state["m"] = mx.zeros_like(parameter)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.lion(
-            *_single(self, gradient, parameter, state), *self.betas, self.weight_decay
-        )
+    def _formula(self) -> _optim.Formula:
+        return _optim.lion(*self.betas, self.weight_decay)
 
 
-class Adafactor(Optimizer):
+class Adafactor(FormulaOptimizer):
     """Adafactor (Shazeer and Stern, 2018), whose memory grows with rows and columns, not entries.
 
     Args:
@@ -364,9 +326,8 @@ class Adafactor(Optimizer):
         if self.beta_1 is not None:
             state["exp_avg"] = mx.zeros_like(parameter)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
+    def _formula(self) -> _optim.Formula:
         return _optim.adafactor(
-            *_single(self, gradient, parameter, state),
             *self.eps,
             self.clip_threshold,
             self.decay_rate,
@@ -378,7 +339,7 @@ class Adafactor(Optimizer):
         )
 
 
-class Muon(Optimizer):
+class Muon(FormulaOptimizer):
     """Muon (Jordan et al., 2024): momentum whose matrices are made orthogonal.
 
     It is meant for the weights of hidden layers; embeddings, the last layer and vectors do better
@@ -411,14 +372,8 @@ class Muon(Optimizer):
     def init_single(self, parameter: mx.array, state: dict) -> None:
         state["v"] = mx.zeros_like(parameter)
 
-    def apply_single(self, gradient: mx.array, parameter: mx.array, state: dict) -> mx.array:
-        return _optim.muon(
-            *_single(self, gradient, parameter, state),
-            self.momentum,
-            self.weight_decay,
-            self.nesterov,
-            self.ns_steps,
-        )
+    def _formula(self) -> _optim.Formula:
+        return _optim.muon(self.momentum, self.weight_decay, self.nesterov, self.ns_steps)
 
 
 def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:

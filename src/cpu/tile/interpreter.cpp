@@ -265,7 +265,7 @@ void run(std::span<const Job> jobs) {
     const int outputs = static_cast<int>(job.program->outputs.size());
     const int64_t n = element_count(*job.shape);
     if (outputs == 0 || n == 0) continue;
-    if (!last || !(*last == *job.program)) {
+    if (last != job.program && (!last || !(*last == *job.program))) {
       executables.emplace_back(*job.program, k, outputs > 1);
       last = job.program;
     }

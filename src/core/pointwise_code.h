@@ -1,0 +1,26 @@
+// Pointwise nodes that are computed together.
+#pragma once
+
+#include <vector>
+
+#include "core/node.h"
+
+namespace heddle {
+
+struct PointwiseCode {
+  // Larger ones bring nothing more: their tiles would leave the first-level cache.
+  static constexpr int max_nodes = 64;
+  static constexpr int max_inputs = 30;
+
+  std::vector<Node*> nodes;   // in order: the later ones read the earlier, all have one shape
+  std::vector<bool> kept;     // per node: its value is a result
+  std::vector<Node*> inputs;  // what they read besides each other, each once
+
+  void clear() {
+    nodes.clear();
+    kept.clear();
+    inputs.clear();
+  }
+};
+
+}  // namespace heddle

@@ -1,0 +1,130 @@
+#include "transforms/pointwise_function.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace heddle {
+namespace {
+
+bool same_value(const Array& a, const Array& b) {
+  return a.dtype() == b.dtype() && std::memcmp(a.raw_data(), b.raw_data(), a.itemsize()) == 0;
+}
+
+bool same_step(const Program::Step& a, const Program::Step& b) {
+  return a.inputs == b.inputs && a.first_output == b.first_output && a.stream == b.stream &&
+         a.op->equals(*b.op);
+}
+
+}  // namespace
+
+PointwiseFunction::Captured PointwiseFunction::capture(const Arrays& inputs,
+                                                       const Arrays& outputs) {
+  const Program whole = heddle::capture(inputs, outputs);
+  Captured result;
+  result.reads.resize(inputs.size());
+  for (const auto& step : whole.steps) {
+    for (int i : step.inputs) {
+      if (i < whole.input_count) result.reads[static_cast<size_t>(i)] = true;
+    }
+  }
+  Arrays arguments;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (result.reads[i]) arguments.push_back(inputs[i]);
+  }
+  const int varying = static_cast<int>(arguments.size());
+  for (const auto& [slot, array] : whole.constants) {
+    if (array.ndim() != 0) return {};
+    if (!array.is_available() || array.node()->tracer) result.shared.push_back(array);
+  }
+  arguments.insert(arguments.end(), result.shared.begin(), result.shared.end());
+  Arrays slots;
+  Program program = heddle::capture(arguments, outputs, &slots);
+  const Shape& shape = inputs.at(0).shape();
+  auto fits = [&](const Program::Step& step) {
+    return step.op->is_pointwise() &&
+           program.avals[static_cast<size_t>(step.first_output)].shape == shape;
+  };
+  auto is_result = [&](int slot) {  // of a step, and once
+    return std::count(program.outputs.begin(), program.outputs.end(), slot) == 1 &&
+           std::any_of(program.steps.begin(), program.steps.end(),
+                       [&](const Program::Step& step) { return step.first_output == slot; });
+  };
+  if (varying > 0 && program.steps.size() <= PointwiseCode::max_nodes &&
+      arguments.size() + program.constants.size() <= PointwiseCode::max_inputs &&
+      std::all_of(program.steps.begin(), program.steps.end(), fits) &&
+      std::all_of(program.outputs.begin(), program.outputs.end(), is_result)) {
+    result.op = OpRef(new PointwiseFunction(std::move(program), std::move(slots), varying));
+  }
+  return result;
+}
+
+PointwiseFunction::PointwiseFunction(Program program, Arrays slots, int varying)
+    : program_(std::move(program)), slots_(std::move(slots)), varying_(varying) {
+  auto node = [&](int slot) { return slots_[static_cast<size_t>(slot)].node(); };
+  for (int i = 0; i < program_.input_count; i++) code_.inputs.push_back(node(i));
+  for (const auto& [slot, array] : program_.constants) code_.inputs.push_back(array.node());
+  for (const Program::Step& step : program_.steps) {
+    code_.nodes.push_back(node(step.first_output));
+    const auto output =
+        std::find(program_.outputs.begin(), program_.outputs.end(), step.first_output);
+    code_.kept.push_back(output != program_.outputs.end());
+    if (code_.kept.back()) outputs_.push_back(static_cast<int>(output - program_.outputs.begin()));
+  }
+}
+
+const OpInfo& PointwiseFunction::type() {
+  static const OpInfo& info = register_op("PointwiseFunction");
+  return info;
+}
+
+const PointwiseFunction* PointwiseFunction::of(const Op& op) {
+  return &op.info() == &type() ? static_cast<const PointwiseFunction*>(&op) : nullptr;
+}
+
+Avals PointwiseFunction::infer(const Arrays& inputs) const {
+  for (size_t i = 0; i < inputs.size(); i++) {
+    const Shape wanted = static_cast<int>(i) < varying_ ? inputs[0].shape() : Shape{};
+    if (!(inputs[i].shape() == wanted) || inputs[i].dtype() != program_.avals[i].dtype) {
+      throw std::invalid_argument(fmt::format(
+          "[pointwise_function] Input {} should be {} of shape {}, but is {} of shape {}.", i,
+          name_of(program_.avals[i].dtype), detail::text_of(wanted), name_of(inputs[i].dtype()),
+          detail::text_of(inputs[i].shape())));
+    }
+  }
+  Avals out;
+  for (int slot : program_.outputs) {
+    out.push_back({inputs[0].shape(), program_.avals[static_cast<size_t>(slot)].dtype});
+  }
+  return out;
+}
+
+std::optional<Arrays> PointwiseFunction::decompose(const Arrays& inputs, const Stream&) const {
+  return replay(program_, inputs, true);
+}
+
+bool PointwiseFunction::equals(const Op& other) const {
+  const PointwiseFunction* function = of(other);
+  if (!function || function->varying_ != varying_) return false;
+  const Program &a = program_, &b = function->program_;
+  auto same_constant = [](const auto& x, const auto& y) {
+    return x.first == y.first && same_value(x.second, y.second);
+  };
+  auto same_dtype = [](const Aval& x, const Aval& y) { return x.dtype == y.dtype; };
+  return a.outputs == b.outputs &&
+         std::equal(a.avals.begin(), a.avals.end(), b.avals.begin(), b.avals.end(), same_dtype) &&
+         std::equal(a.steps.begin(), a.steps.end(), b.steps.begin(), b.steps.end(), same_step) &&
+         std::equal(a.constants.begin(), a.constants.end(), b.constants.begin(), b.constants.end(),
+                    same_constant);
+}
+
+size_t PointwiseFunction::hash() const {
+  size_t h = program_.steps.size();
+  for (const Program::Step& step : program_.steps) h = h * 31 + step.op->hash();
+  return h;
+}
+
+std::string PointwiseFunction::describe() const {
+  return fmt::format("operations={}", program_.steps.size());
+}
+
+}  // namespace heddle
