@@ -153,12 +153,12 @@ TEST_CASE("values are fetched when they are first needed") {
 
 TEST_CASE("more members than 16 bits count") {
   ArrayList list;
-  for (int i = 0; i < 66'000; i++) list.emplace_back("n" + std::to_string(i), Array(i));
+  for (int i = 0; i < 66'000; i++) list.emplace_back(std::to_string(i), Array(i));
   std::string content;
   savez(append_to(content), list);
   NamedArrays arrays = load_npz(stream(content, 1 << 20), "archive");
   CHECK(arrays.size() == 66'000);
-  CHECK(arrays.at("n65999").item<int>() == 65'999);
+  CHECK(arrays.at("65999").item<int>() == 65'999);
 }
 
 TEST_CASE("every prefix of every format is refused") {

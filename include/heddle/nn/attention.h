@@ -40,7 +40,7 @@ class MultiHeadAttention : public Module {
 struct TransformerOptions {
   int64_t mlp_dims = 0;  // 4 * dims if 0
   double dropout = 0.0;
-  std::function<Array(const Array&)> activation;  // relu if empty
+  std::function<Array(const Array&)> activation = nullptr;  // relu if empty
   bool norm_first = true;
   bool checkpoint = false;  // stacks compute their layers again for derivatives
 };
