@@ -291,16 +291,30 @@ struct Product {
   Restore restore;
   Packed x;
   char* out;
+  int64_t span;  // elements along K, a multiple of `depth`
 
   int64_t sums_bytes() const { return x.blocks() * 2 * tile_bytes; }
 
-  // The panel of 32 rows from `row` on. Meanwhile what the next one is made of comes nearer;
-  // without that 128 rows take 4.0 ms instead of 3.7.
-  void restore_panel(int64_t row, int64_t k, int64_t next_row, int64_t next_k, char* panel) const {
-    const int64_t n = std::min(depth, m.columns - k), rows = std::min(height, m.rows - row);
+  // Where a panel of 32 rows begins.
+  struct Place {
+    int64_t panel, k;
+  };
+  // Panels [begin, end) are worked through span by span, so that of x a span stays in the cache.
+  Place after(Place at, int64_t begin, int64_t end) const {
+    const int64_t k = at.k + depth;
+    if (k % span != 0 && k < m.columns) return {at.panel, k};
+    if (at.panel + 1 < end) return {at.panel + 1, at.k / span * span};
+    return k < m.columns ? Place{begin, k} : Place{end, 0};
+  }
+
+  // Meanwhile what the next panel is made of comes nearer; without that 128 rows take 4.0 ms
+  // instead of 3.7.
+  void restore_panel(Place at, Place next, char* to) const {
+    const int64_t n = std::min(depth, m.columns - at.k);
+    const int64_t first = at.panel * height, rows = std::min(height, m.rows - first);
     for (int64_t r = 0; r < rows; r++) {
-      if (next_row + r < m.rows) prefetch(next_row + r, next_k);
-      restore(m, row + r, k, n, panel + r * panel_stride);
+      if (next.panel * height + r < m.rows) prefetch(next.panel * height + r, next.k);
+      restore(m, first + r, at.k, n, to + r * panel_stride);
     }
   }
 
@@ -316,23 +330,19 @@ struct Product {
     _mm_prefetch(static_cast<const char*>(m.biases) + scale, _MM_HINT_T1);
   }
 
-  // Panels [begin, end) side by side: what of x they share passes the caches once for all of them.
   HEDDLE_AMX void compute(int64_t begin, int64_t end, char* panel, char* sums) const {
     static constexpr TileShapes shapes;
     _tile_loadconfig(&shapes);
-    for (int64_t k = 0; k < m.columns; k += depth) {
-      const int64_t first = k / chunk, chunks = std::min(depth / chunk, x.chunks() - first);
-      for (int64_t p = begin; p < end; p++) {
-        const bool last = p + 1 == end, last_of_all = last && k + depth >= m.columns;
-        const int64_t next = last_of_all ? end : last ? begin : p + 1;
-        const int64_t next_k = last_of_all ? 0 : last ? k + depth : k;
-        restore_panel(p * height, k, next * height, next_k, panel);
-        char* to = sums + (p - begin) * sums_bytes();
-        for (int64_t b = 0; b < x.blocks(); b += 2) {
-          (x.together(b) == 2 ? multiply<2> : multiply<1>)(panel, x.tile(b, first), chunks, k == 0,
-                                                           to + b * 2 * tile_bytes);
-        }
+    for (Place at{begin, 0}; at.panel < end;) {
+      const Place next = after(at, begin, end);
+      restore_panel(at, next, panel);
+      const int64_t first = at.k / chunk, chunks = std::min(depth / chunk, x.chunks() - first);
+      char* to = sums + (at.panel - begin) * sums_bytes();
+      for (int64_t b = 0; b < x.blocks(); b += 2, to += 4 * tile_bytes) {
+        (x.together(b) == 2 ? multiply<2> : multiply<1>)(panel, x.tile(b, first), chunks, at.k == 0,
+                                                         to);
       }
+      at = next;
     }
     _tile_release();
     for (int64_t p = begin; p < end; p++) {
@@ -377,15 +387,21 @@ bool quantized_product_in_tiles(const void* x, int64_t M, const QuantizedMatrix&
                      pack(packed, i / packed.units(), i % packed.units());
                    }
                  });
-    const Product product{m, restore, packed, static_cast<char*>(out) + first * m.rows * item};
-    // Where x as a whole does not stay in the second-level cache, panels share what comes of it.
-    constexpr int64_t cached = 5 << 18, most_together = 16;
-    const int64_t fair = std::max<int64_t>(1, panels / (2 * num_threads()));
-    const int64_t together = packed.bytes() <= cached ? 1 : std::min(fair, most_together);
+    // Where x as a whole does not stay in the second-level cache, panels share a span of it: many,
+    // because fetching it takes long, but not all, because their sums shall stay there too.
+    constexpr int64_t cached = 5 << 18, span_bytes = 1 << 19, most_together = 16;
+    const bool whole = packed.bytes() <= cached;
+    const int64_t steps =
+        whole ? packed.units() : span_bytes / (packed.blocks() * side * depth * item);
+    const int64_t span = std::max<int64_t>(1, steps) * depth;
+    const int64_t together = whole ? 1 : most_together;
+    const Product product{m, restore, packed, static_cast<char*>(out) + first * m.rows * item,
+                          span};
     const int64_t grain = std::max<int64_t>(1, 2 * parallel_grain / (height * m.columns));
-    parallel_for(panels, std::max(grain, together), [&](int64_t begin, int64_t end) {
+    parallel_for(panels, grain, [&](int64_t begin, int64_t end) {
       const Scratch panel(static_cast<size_t>(height * panel_stride));
-      const Scratch sums(static_cast<size_t>(together * product.sums_bytes()));
+      const Scratch sums(
+          static_cast<size_t>(std::min(together, end - begin) * product.sums_bytes()));
       std::memset(panel.data(), 0, static_cast<size_t>(height * panel_stride));
       for (int64_t p = begin; p < end; p += together) {
         product.compute(p, std::min(end, p + together), panel.as<char>(), sums.as<char>());
