@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "cpu/dnnl.h"
 #include "cpu/quantized_matmul.h"
 #include "cpu/quantized_tiles.h"
 #include "heddle/half.h"
@@ -46,13 +47,20 @@ struct Packed {
     if (format.affine()) matrix.biases = biases.data(), matrix.dtype = Dtype::bfloat16;
   }
 
-  Halves restored() const {
-    Halves out(static_cast<size_t>(matrix.rows * matrix.columns));
+  // As the products take it: rounded to bfloat16 on machines that multiply that.
+  std::vector<float> restored() const {
+    const auto size = static_cast<size_t>(matrix.rows * matrix.columns);
+    std::vector<float> wide(size);
+    Halves narrow(size);
     for (int64_t r = 0; r < matrix.rows; r++) {
+      const int64_t first = r * matrix.columns;
+      cpu::dequantize_run(matrix, r, 0, matrix.columns, Dtype::float32, cpu::Rounding::once,
+                          wide.data() + first);
       cpu::dequantize_run(matrix, r, 0, matrix.columns, Dtype::bfloat16, cpu::Rounding::once,
-                          out.data() + r * matrix.columns);
+                          narrow.data() + first);
     }
-    return out;
+    if (cpu::onednn::native(Dtype::bfloat16)) wide.assign(narrow.begin(), narrow.end());
+    return wide;
   }
 
   Halves product(const Halves& x) const {
@@ -91,7 +99,7 @@ TEST_CASE("a row with a single one gives a column of the packed matrix, bit for 
       K += K == 640 && format.group_size < 128 ? format.group_size : 0;
       const int64_t N = 45;
       const Packed packed(format, N, K, 1);
-      const Halves dense = packed.restored();
+      const std::vector<float> dense = packed.restored();
       Halves x(static_cast<size_t>(K * K));
       for (int64_t k = 0; k < K; k++) x[static_cast<size_t>(k * K + k)] = 1.0f;
       const Halves out = packed.product(x);
@@ -99,7 +107,7 @@ TEST_CASE("a row with a single one gives a column of the packed matrix, bit for 
       for (int64_t k = 0; k < K; k++) {
         for (int64_t n = 0; n < N; n++) {
           wrong += static_cast<float>(out[static_cast<size_t>(k * N + n)]) !=
-                   static_cast<float>(dense[static_cast<size_t>(n * K + k)]);
+                   bfloat16_t(dense[static_cast<size_t>(n * K + k)]);
         }
       }
       CHECK(wrong == 0);
@@ -112,7 +120,7 @@ TEST_CASE("products of bfloat16 with packed matrices are sums in float32, rounde
     const int64_t K = 1536 + (format.group_size < 128 ? format.group_size : 0);
     for (int64_t N : {int64_t{1}, int64_t{32}, int64_t{71}}) {
       const Packed packed(format, N, K, 2);
-      const Halves dense = packed.restored();
+      const std::vector<float> dense = packed.restored();
       for (int64_t M : {int64_t{5}, int64_t{16}, int64_t{17}, int64_t{49}}) {
         CAPTURE(format.bits);
         CAPTURE(format.group_size);
@@ -126,7 +134,7 @@ TEST_CASE("products of bfloat16 with packed matrices are sums in float32, rounde
             double sum = 0, size = 0;
             for (int64_t k = 0; k < K; k++) {
               const double term = static_cast<double>(x[static_cast<size_t>(m * K + k)]) *
-                                  static_cast<double>(dense[static_cast<size_t>(n * K + k)]);
+                                  dense[static_cast<size_t>(n * K + k)];
               sum += term;
               size += std::fabs(term);
             }
