@@ -78,17 +78,31 @@ void Node::finish() {
   op.reset();
 }
 
+namespace {
+
+// Under the lock. A result whose last handle is just being dropped is as good as dead.
+Array living(Node* result) {
+  if (!result) return {};
+  int held = result->references.load(std::memory_order_relaxed);
+  while (held > 0 && !result->references.compare_exchange_weak(held, held + 1)) {
+  }
+  return held > 0 ? Array::adopt(result) : Array();
+}
+
+}  // namespace
+
+Arrays living_siblings(const Node* node) {
+  Arrays results;
+  results.reserve(node->siblings->outputs.size());
+  std::lock_guard<std::mutex> lock(siblings_mutex());
+  for (Node* s : node->siblings->outputs) results.push_back(living(s));
+  return results;
+}
+
 Array sibling(Node* node, int k, const Aval& aval) {
   std::lock_guard<std::mutex> lock(siblings_mutex());
   Node*& slot = node->siblings->outputs[static_cast<size_t>(k)];
-  // A result whose last handle is just being dropped is as good as dead.
-  if (slot) {
-    int held = slot->references.load(std::memory_order_relaxed);
-    while (held > 0 && !slot->references.compare_exchange_weak(held, held + 1)) {
-    }
-    if (held > 0) return Array::adopt(slot);
-    slot = nullptr;
-  }
+  if (Array alive = living(slot)) return alive;
   auto* again = new Node(aval.shape, aval.dtype);
   again->tracer = node->tracer;
   again->stream = node->stream;

@@ -69,7 +69,9 @@ struct Node {
   }
 };
 
-// Result k of the op that `node` is a result of, made again if it has died.
+// The results of the op with several that `node` is a result of; empty where they have died.
+Arrays living_siblings(const Node* node);
+// Result k of them, made again if it has died.
 Array sibling(Node* node, int k, const Aval& aval);
 
 // Drops one reference; the graph below is freed without recursion.

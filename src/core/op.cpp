@@ -49,12 +49,17 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& 
   bool tracer = any_tracer(inputs);
   Arrays outputs;
   outputs.reserve(results.size());
+  siblings->outputs.reserve(results.size());
   for (size_t i = 0; i < results.size(); i++) {
     auto* node = new Node(results[i].shape, results[i].dtype);
     node->tracer = tracer;
     node->stream = stream.index;
     node->op = op;
-    node->inputs = inputs;
+    if (i + 1 < results.size()) {
+      node->inputs = inputs;
+    } else {
+      node->inputs = std::move(inputs);
+    }
     node->siblings = siblings;
     node->output_index = static_cast<uint8_t>(i);
     siblings->outputs.push_back(node);

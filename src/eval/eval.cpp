@@ -33,6 +33,7 @@ struct Entry {
   int reads = 0;        // edges from there
   bool shared = false;  // others read it later
   bool wanted = false;  // by the caller of eval
+  int results = none;   // of an op with several: those alive, among results_
 };
 
 struct Group {
@@ -111,18 +112,18 @@ class Evaluation {
   void append(Node* n) {
     entries_.push_back({n});
     uint32_t mark = static_cast<uint32_t>(entries_.size());
-    if (n->siblings) {
-      for (Node* s : n->siblings->outputs) {
-        if (s) s->mark = mark;
-      }
-    }
     n->mark = mark;
     // Each sibling holds the inputs, so each counts as a user of them.
-    int holders = 0;
+    int holders = 1;
     if (n->siblings) {
-      for (Node* s : n->siblings->outputs) holders += s != nullptr && !s->inputs.empty();
-    } else {
-      holders = 1;
+      holders = 0;
+      entries_.back().results = static_cast<int>(results_.size());
+      results_.push_back(living_siblings(n));
+      for (const Array& s : results_.back()) {
+        if (!s) continue;
+        s.node()->mark = mark;
+        holders += !s.node()->inputs.empty();
+      }
     }
     for (const Array& in : n->inputs) {
       if (in.node()->mark) entries_[in.node()->mark - 1].uses += holders;
@@ -201,13 +202,11 @@ class Evaluation {
   }
 
   void unmark() {
-    for (Entry& e : entries_) {
-      if (e.node->siblings) {
-        for (Node* s : e.node->siblings->outputs) {
-          if (s) s->mark = 0;
-        }
+    for (Entry& e : entries_) e.node->mark = 0;
+    for (const Arrays& siblings : results_) {
+      for (const Array& s : siblings) {
+        if (s) s.node()->mark = 0;
       }
-      e.node->mark = 0;
     }
   }
 
@@ -313,7 +312,7 @@ class Evaluation {
     const PointwiseCode& code = function.code();
     PointwiseGroup& piece = next_piece();
     piece.clear();
-    Call call{n->inputs, results_of(n), n->tracer && in_tracing()};
+    Call call{n->inputs, take_results(e), n->tracer && in_tracing()};
     piece.shared = &code;
     for (const Array& in : call.operands) piece.operands.push_back(in.node());
     for (size_t i = piece.operands.size(); i < code.inputs.size(); i++) {
@@ -355,16 +354,17 @@ class Evaluation {
     }
   }
 
-  // The results of an op with several, and stand-ins for dead ones.
-  static Arrays results_of(Node* n) {
-    if (!n->siblings) return {Array::share(n)};
-    Arrays alive;
-    Avals avals = n->op->infer(n->inputs);
-    for (size_t k = 0; k < avals.size(); k++) {
-      Node* s = n->siblings->outputs[k];
-      alive.push_back(s ? Array::share(s) : Array::adopt(new Node(avals[k].shape, avals[k].dtype)));
+  // The results of an entry, with stand-ins for dead ones; they are held here no longer.
+  Arrays take_results(const Entry& e) {
+    if (e.results == none) return {Array::share(e.node)};
+    Arrays results = std::move(results_[static_cast<size_t>(e.results)]);
+    Avals avals;
+    for (size_t k = 0; k < results.size(); k++) {
+      if (results[k]) continue;
+      if (avals.empty()) avals = e.node->op->infer(e.node->inputs);
+      results[k] = Array::adopt(new Node(avals[k].shape, avals[k].dtype));
     }
-    return alive;
+    return results;
   }
 
   // What an op with several results works on. Each result holds the op and its inputs; so that
@@ -394,7 +394,7 @@ class Evaluation {
       n->finish();
       return;
     }
-    Call call{n->inputs, results_of(n), keeps_graph};
+    Call call{n->inputs, take_results(e), keeps_graph};
     std::vector<Node*> outputs;
     for (const Array& r : call.results) outputs.push_back(r.node());
     OpRef op = n->op;
@@ -409,6 +409,7 @@ class Evaluation {
   }
 
   std::vector<Entry> entries_;
+  std::vector<Arrays> results_;  // of ops with several; held, for other threads may drop them
   std::vector<Group> groups_;
   std::vector<std::vector<int>> members_;
   std::vector<PointwiseGroup> pieces_;  // the first `waiting_` of them wait; the rest is room

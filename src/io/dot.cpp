@@ -44,7 +44,7 @@ class Picture {
     for (const Array& a : order_) {
       const Node* n = a.node();
       if (is_source(n) || !drawn.insert(maker(n)).second) continue;
-      draw(n, drawn.size());
+      draw(a, drawn.size());
     }
     return "digraph {\n" + out_ + "}";
   }
@@ -61,14 +61,14 @@ class Picture {
     return name;
   }
 
-  void draw(const Node* n, size_t number) {
+  void draw(const Array& array, size_t number) {
+    const Node* n = array.node();
     out_ += fmt::format("{{ {} [label ={}, shape=rectangle]; }}\n", number, quoted(n->op->name()));
     for (const Array& in : n->inputs)
       out_ += fmt::format("{} -> {}\n", quoted(name(in.node())), number);
-    std::vector<const Node*> results{n};
-    if (n->siblings) results.assign(n->siblings->outputs.begin(), n->siblings->outputs.end());
-    for (const Node* r : results) {
-      if (!r) continue;  // nobody holds it any more
+    for (const Array& result : n->siblings ? living_siblings(n) : Arrays{array}) {
+      if (!result) continue;
+      const Node* r = result.node();
       const char* rank = outputs_.count(r) ? "rank=sink; " : "";
       out_ +=
           fmt::format("{{ {}{}; }}\n{} -> {}\n", rank, quoted(name(r)), number, quoted(name(r)));

@@ -82,8 +82,9 @@ const PointwiseFunction* PointwiseFunction::of(const Op& op) {
 }
 
 Avals PointwiseFunction::infer(const Arrays& inputs) const {
+  static const Shape scalar{};
   for (size_t i = 0; i < inputs.size(); i++) {
-    const Shape wanted = static_cast<int>(i) < varying_ ? inputs[0].shape() : Shape{};
+    const Shape& wanted = static_cast<int>(i) < varying_ ? inputs[0].shape() : scalar;
     if (!(inputs[i].shape() == wanted) || inputs[i].dtype() != program_.avals[i].dtype) {
       throw std::invalid_argument(fmt::format(
           "[pointwise_function] Input {} should be {} of shape {}, but is {} of shape {}.", i,
@@ -92,6 +93,7 @@ Avals PointwiseFunction::infer(const Arrays& inputs) const {
     }
   }
   Avals out;
+  out.reserve(program_.outputs.size());
   for (int slot : program_.outputs) {
     out.push_back({inputs[0].shape(), program_.avals[static_cast<size_t>(slot)].dtype});
   }

@@ -1,6 +1,9 @@
 // A pointwise function as one op: what can be captured, and what is computed.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/node.h"
@@ -155,6 +158,29 @@ TEST_CASE("functions that wait for others compute what they would alone") {
   }
   eval(many);
   for (size_t i = 0; i < many.size(); i++) CHECK(same(many[i], i % 2 ? x + y : (x + y) * x));
+}
+
+TEST_CASE("results may die on another thread while their siblings are evaluated") {
+  const OpRef op = captured(sum_and_more, 2).op;
+  const Array x = random::normal({10}), y = random::normal({10});
+  for (int i = 0; i < 300; i++) {
+    Arrays out;
+    for (int k = 0; k < 20; k++) {
+      for (Array& a : applied(op, {x, y})) out.push_back(std::move(a));
+    }
+    Arrays dropped;
+    for (size_t k = 1; k < out.size(); k += 2) dropped.push_back(std::exchange(out[k], Array()));
+    std::atomic<bool> go = false;
+    std::thread other([&] {
+      while (!go) {
+      }
+      for (Array& a : dropped) a = Array();
+    });
+    go = true;
+    eval(out);
+    other.join();
+    CHECK(same(out.front(), (x + y) * x));
+  }
 }
 
 TEST_CASE("an error leaves functions that waited as they were") {
