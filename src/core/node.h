@@ -25,6 +25,7 @@ struct Node {
   Dtype dtype = Dtype::float32;
   bool tracer = false;       // depends on the input of a running transformation
   bool placeholder = false;  // stands for an input of a trace; has no value
+  bool pointwise = false;    // made by an op of the pointwise class
   uint8_t output_index = 0;  // among siblings
   uint32_t mark = 0;         // evaluation's scratch: position in its order (guarded by its lock)
   int stream = 0;

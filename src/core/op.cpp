@@ -32,6 +32,7 @@ const std::vector<const OpInfo*>& registered_ops() { return op_table(); }
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream) {
   auto* node = new Node(std::move(result.shape), result.dtype);
   node->tracer = any_tracer(inputs);
+  node->pointwise = op->is_pointwise();
   node->stream = stream.index;
   node->op = std::move(op);
   node->inputs = std::move(inputs);

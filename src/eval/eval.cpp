@@ -138,7 +138,7 @@ class Evaluation {
     for (int i = static_cast<int>(entries_.size()) - 1; i >= 0; i--) {
       Entry& e = entries_[static_cast<size_t>(i)];
       Node* n = e.node;
-      bool pointwise = n->op->is_pointwise();
+      bool pointwise = n->pointwise;
       if (pointwise) {
         join(i);
       } else if (!n->inputs.empty() && lazily_pointwise(n->inputs[0].node()) &&
@@ -172,7 +172,7 @@ class Evaluation {
     }
   }
 
-  static bool lazily_pointwise(Node* n) { return n->mark && n->op->is_pointwise(); }
+  static bool lazily_pointwise(Node* n) { return n->mark && n->pointwise; }
 
   bool kept(const Entry& e) const {
     return e.wanted || e.shared || e.node->references.load(std::memory_order_acquire) > e.uses;

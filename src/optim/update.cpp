@@ -9,10 +9,7 @@ namespace heddle::optim {
 namespace {
 
 // To be computed with what reads it, which an op would prevent.
-bool lazily_pointwise(const Array& a) {
-  const Node& n = *a.node();
-  return !n.available() && n.op && n.op->is_pointwise();
-}
+bool lazily_pointwise(const Array& a) { return a.node()->pointwise && !a.is_available(); }
 
 }  // namespace
 
