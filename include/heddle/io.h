@@ -4,14 +4,15 @@
 // UnsafeFileError, which names file, offset and field. Files given by path are mapped: arrays take
 // memory as their values are used, and a file must not be cut short meanwhile. Streams are read to
 // the end of their arrays at once, which is also the way to be independent of a file. Throws
-// std::runtime_error if a file cannot be opened.
+// FileError if a file cannot be opened.
 //
 // Writing evaluates the arrays. A path is written atomically: a new file takes the old one's place
-// once it is complete. Throws std::runtime_error if that fails; the old file is whole then.
+// once it is complete. Throws FileError if that fails; the old file is whole then.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -22,6 +23,19 @@
 #include "heddle/device.h"
 
 namespace heddle {
+
+// What the system could not do with a file; `number` is its reason (errno).
+class FileError : public std::runtime_error {
+ public:
+  FileError(const std::string& message, std::string path, int number)
+      : std::runtime_error(message), path_(std::move(path)), number_(number) {}
+  const std::string& path() const { return path_; }
+  int number() const { return number_; }
+
+ private:
+  std::string path_;
+  int number_;
+};
 
 using NamedArrays = std::unordered_map<std::string, Array>;
 using Metadata = std::unordered_map<std::string, std::string>;
@@ -41,8 +55,7 @@ Array load(const ReadFunction& read, const std::string& label, StreamOrDevice s 
 void save(std::string path, const Array& array);  // adds the suffix .npy to a path without it
 void save(const WriteFunction& write, const Array& array);
 
-// --- npz: a zip archive of npy files
-// --------------------------------------------------------------
+// --- npz: a zip archive of npy files ------------------------------------------------------------
 
 NamedArrays load_npz(const std::string& path, StreamOrDevice s = {});
 NamedArrays load_npz(const ReadFunction& read, const std::string& label, StreamOrDevice s = {});
@@ -53,9 +66,8 @@ using ArrayList = std::vector<std::pair<std::string, Array>>;
 void savez(std::string path, const ArrayList& arrays, bool compressed = false);
 void savez(const WriteFunction& write, const ArrayList& arrays, bool compressed = false);
 
-// --- safetensors
-// ---------------------------------------------------------------------------------- Float8 tensors
-// come as uint8.
+// --- safetensors --------------------------------------------------------------------------------
+// Float8 tensors come as uint8.
 
 std::pair<NamedArrays, Metadata> load_safetensors(const std::string& path, StreamOrDevice s = {});
 std::pair<NamedArrays, Metadata> load_safetensors(const ReadFunction& read,
@@ -71,11 +83,11 @@ void save_safetensors(std::string path, const std::map<std::string, Array>& arra
 void save_safetensors(const WriteFunction& write, const std::map<std::string, Array>& arrays,
                       const Metadata& metadata = {});
 
-// --- GGUF
-// ----------------------------------------------------------------------------------------- Blocks
-// of Q4_0, Q4_1 and Q8_0 stay quantized: a tensor "x.weight" becomes the affine triple "x.weight"
-// (uint32), "x.scales" and "x.biases" (float16) of groups of 32. Other blocks become float16 when
-// they are first needed; the kinds that are not known are refused by name. Versions 2 and 3.
+// --- GGUF ---------------------------------------------------------------------------------------
+// Blocks of Q4_0, Q4_1 and Q8_0 stay quantized: a tensor "x.weight" becomes the affine triple
+// "x.weight" (uint32), "x.scales" and "x.biases" (float16) of groups of 32. Other blocks become
+// float16 when they are first needed; the kinds that are not known are refused by name. Versions 2
+// and 3.
 
 using GgufMetadata =
     std::unordered_map<std::string, std::variant<Array, std::string, std::vector<std::string>>>;

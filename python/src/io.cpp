@@ -169,7 +169,14 @@ void save_archive(nb::handle file, const nb::args& args, const nb::kwargs& kwarg
     }
     arrays.emplace_back(name, array_in("savez", value));
   }
-  with_sink("savez", file, [&](const auto& to) { savez(to, arrays, compressed); });
+  try {
+    with_sink("savez", file, [&](const auto& to) { savez(to, arrays, compressed); });
+  } catch (const FileError& error) {
+    // As from MLX, which writes these by Python's own zipfile.
+    errno = error.number();
+    PyErr_SetFromErrnoWithFilename(PyExc_OSError, error.path().c_str());
+    nb::raise_python_error();
+  }
 }
 
 std::map<std::string, Array> named_arrays(const char* op, const nb::dict& arrays) {

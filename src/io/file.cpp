@@ -19,9 +19,14 @@ namespace heddle::io {
 namespace {
 
 [[noreturn]] void fail(const char* op, const char* action, const std::string& path,
-                       const char* reason) {
-  throw std::runtime_error(
-      fmt::format("[{}] Failed to {} file {}: {}.", op, action, shown_path(path), reason));
+                       const char* reason, int number) {
+  throw FileError(
+      fmt::format("[{}] Failed to {} file {}: {}.", op, action, shown_path(path), reason), path,
+      number);
+}
+[[noreturn]] void fail(const char* op, const char* action, const std::string& path) {
+  const int number = errno;
+  fail(op, action, path, std::strerror(number), number);
 }
 
 // The system would take such a path for another, which ends there.
@@ -46,8 +51,8 @@ struct Mapping {
 
 uint64_t size_of_regular_file(const char* op, const std::string& path, int fd) {
   struct stat status;
-  if (fstat(fd, &status) != 0) fail(op, "open", path, std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) fail(op, "open", path, "it is not a regular file");
+  if (fstat(fd, &status) != 0) fail(op, "open", path);
+  if (!S_ISREG(status.st_mode)) fail(op, "open", path, "it is not a regular file", EINVAL);
   return static_cast<uint64_t>(status.st_size);
 }
 
@@ -56,7 +61,7 @@ void write_all(const char* op, const std::string& path, int fd, const void* data
   while (bytes > 0) {
     ssize_t n = write(fd, at, bytes);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(op, "write", path, std::strerror(errno));
+    if (n < 0) fail(op, "write", path);
     at += n;
     bytes -= static_cast<size_t>(n);
   }
@@ -80,11 +85,11 @@ Bytes map_file(const char* op, const std::string& path) {
   refuse_nul(op, path);
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) fail(op, "open", path, std::strerror(errno));
+  if (file.fd < 0) fail(op, "open", path);
   uint64_t bytes = size_of_regular_file(op, path, file.fd);
   if (bytes == 0) return {};  // no page can be mapped
   void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (address == MAP_FAILED) fail(op, "map", path, std::strerror(errno));
+  if (address == MAP_FAILED) fail(op, "map", path);
   auto* mapping = new Mapping{address, bytes};
   BufferRef owner = wrap_memory(
       address, bytes, false,
@@ -95,7 +100,7 @@ Bytes map_file(const char* op, const std::string& path) {
       },
       mapping);
   if (size_of_regular_file(op, path, file.fd) != bytes) {
-    fail(op, "map", path, "its size changes while it is read");
+    fail(op, "map", path, "its size changes while it is read", EIO);
   }
   return {std::move(owner), static_cast<const char*>(address), bytes};
 }
@@ -130,12 +135,12 @@ void write_atomically(const char* op, const std::string& given,
   }
   struct stat old;
   bool exists = stat(path.c_str(), &old) == 0;
-  if (exists && S_ISDIR(old.st_mode)) fail(op, "write", given, "it is a folder");
+  if (exists && S_ISDIR(old.st_mode)) fail(op, "write", given, "it is a folder", EISDIR);
   bool replaceable = !exists || S_ISREG(old.st_mode);
   std::string temporary;
   Descriptor file{replaceable ? create_beside(path, &temporary)
                               : open(path.c_str(), O_WRONLY | O_CLOEXEC)};
-  if (file.fd < 0) fail(op, "write", given, std::strerror(errno));
+  if (file.fd < 0) fail(op, "write", given);
   // Small pieces are gathered: a file of many small arrays is not as many calls of the system.
   constexpr size_t gathered_bytes = size_t{1} << 18;
   std::string gathered;
@@ -158,7 +163,7 @@ void write_atomically(const char* op, const std::string& given,
     // A file that others could read before stays readable for them.
     if ((exists && fchmod(file.fd, old.st_mode & 0777) != 0) || fsync(file.fd) != 0 ||
         rename(temporary.c_str(), path.c_str()) != 0) {
-      fail(op, "write", given, std::strerror(errno));
+      fail(op, "write", given);
     }
   } catch (...) {
     unlink(temporary.c_str());

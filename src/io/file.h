@@ -15,7 +15,7 @@ struct Bytes {
   uint64_t size = 0;
 };
 
-// The whole file mapped read-only, unmapped when the last owner dies. Throws std::runtime_error
+// The whole file mapped read-only, unmapped when the last owner dies. Throws FileError
 // "[op] Failed to open file path: reason" for what is not a readable regular file.
 Bytes map_file(const char* op, const std::string& path);
 
