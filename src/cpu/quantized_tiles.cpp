@@ -229,7 +229,7 @@ struct Place {
 // Restores the panel at a place row by row, amid the multiplication of the one before, and fetches
 // what the panel after it is made of. With 128 rows this takes one core 4.5 ms where restoring and
 // multiplying in turn took 4.6 to 4.9, and 5.4 to 6.2 instead of 7.2 right after a pause or other
-// work (a matrix that is long in the cache loses: 2.7 ms instead of 2.4 for 64 rows).
+// work (with a matrix that is in the cache already, 64 rows lose: 2.7 ms instead of 2.4).
 class Restoring {
  public:
   // As many calls of step() as `steps` says, or one of all(), restore everything.
