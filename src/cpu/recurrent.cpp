@@ -94,28 +94,32 @@ void pack_columns(const float* wh, int64_t K, int64_t columns, int64_t first, in
   }
 }
 
-// Calls apply(row, sums) for `rows` rows of a times the panel; sums are `vectors` vectors.
+// `n` rows from r on, at most `most`, of multiply_panel.
+template <int most, int vectors, class Apply>
+HWY_INLINE void multiply_rows(int64_t n, int64_t r, int64_t K, const float* a, int64_t row_stride,
+                              const float* panel, float* sums, Apply&& apply) {
+  if constexpr (most > 1) {
+    if (n < most) {
+      return multiply_rows<most - 1, vectors>(n, r, K, a, row_stride, panel, sums, apply);
+    }
+  }
+  multiply_block<most, vectors>(D(), K, a + r * row_stride, row_stride, 1, panel, sums);
+  for (int i = 0; i < most; i++) apply(r + i, sums + i * vectors * lanes());
+}
+
+// Calls apply(row, sums) for `rows` rows of a times the panel; sums are `vectors` vectors. Rows are
+// taken in equal numbers: a few left over would use the panel, which does not fit into the
+// first-level cache, for as long as the others (an LSTM of 16 rows a thread: 9.4 ms instead
+// of 8.2).
 template <int vectors, class Apply>
 HWY_INLINE void multiply_panel(int64_t rows, int64_t K, const float* a, int64_t row_stride,
                                const float* panel, Apply&& apply) {
   constexpr int block = rows_at_once<vectors>();
-  const D d;
   HWY_ALIGN float sums[block * vectors * HWY_MAX_BYTES / sizeof(float)];
-  const int64_t pitch = vectors * lanes();
-  int64_t r = 0;
-  for (; r + block <= rows; r += block) {
-    multiply_block<block, vectors>(d, K, a + r * row_stride, row_stride, 1, panel, sums);
-    for (int i = 0; i < block; i++) apply(r + i, sums + i * pitch);
-  }
-  if constexpr (block > 2) {
-    for (; r + 2 <= rows; r += 2) {
-      multiply_block<2, vectors>(d, K, a + r * row_stride, row_stride, 1, panel, sums);
-      for (int i = 0; i < 2; i++) apply(r + i, sums + i * pitch);
-    }
-  }
-  for (; r < rows; r++) {
-    multiply_block<1, vectors>(d, K, a + r * row_stride, row_stride, 1, panel, sums);
-    apply(r, sums);
+  const int64_t parts = (rows + block - 1) / block;
+  for (int64_t i = 0; i < parts; i++) {
+    const int64_t r = rows * i / parts, n = rows * (i + 1) / parts - r;
+    multiply_rows<block, vectors>(n, r, K, a, row_stride, panel, sums, apply);
   }
 }
 
