@@ -7,8 +7,8 @@
 //   array_slots().matmul = [](PyObject* a, PyObject* b) -> PyObject* { ... };
 // bind_array runs first, so the class is there for every other family.
 //
-// The GIL is always released before the engine's lock is taken: evaluate through evaluate() or
-// inside nb::gil_scoped_release, never with the GIL held.
+// The GIL is always released before the engine's lock is waited for, because evaluation may want
+// it: evaluate through evaluate() or inside ReleaseGil; GraphLock does it by itself (gil.h).
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -26,6 +26,7 @@
 #include <variant>
 #include <vector>
 
+#include "gil.h"
 #include "heddle/heddle.h"
 
 namespace heddle::python {

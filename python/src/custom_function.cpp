@@ -41,7 +41,7 @@ std::shared_ptr<Call> make_call(nb::handle fun, const nb::args& args, const nb::
                         {},
                         {}};
   return std::shared_ptr<Call>(call, [](Call* c) {
-    nb::gil_scoped_acquire lock;
+    AcquireGil lock;
     delete c;
   });
 }

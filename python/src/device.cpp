@@ -150,7 +150,7 @@ void bind_streams(nb::module_& m) {
       nb::sig("def new_thread_local_stream(device: Device | DeviceType | None = None) -> "
               "ThreadLocalStream"),
       "Makes a handle that stands for a separate stream in each thread.");
-  m.def("clear_streams", &clear_streams, nb::call_guard<nb::gil_scoped_release>(),
+  m.def("clear_streams", &clear_streams, nb::call_guard<ReleaseGil>(),
         "Ends all streams of the calling thread; its default stream is made anew.");
   m.def(
       "synchronize",
@@ -161,7 +161,7 @@ void bind_streams(nb::module_& m) {
           synchronize(to_stream(s));
         }
       },
-      nb::arg("stream") = nb::none(), nb::call_guard<nb::gil_scoped_release>(), R"(
+      nb::arg("stream") = nb::none(), nb::call_guard<ReleaseGil>(), R"(
 Waits for the work of a stream, or of the calling thread's default streams.
 
 Raises RuntimeError with the first error that the work met.)");

@@ -14,15 +14,22 @@ Arrays arrays_of(nb::handle trees) {
 
 // Ctrl-C during a long evaluation: runs Python's signal handlers, and stops if one raised.
 void check_signals() {
-  nb::gil_scoped_acquire gil;
+  AcquireGil gil;
   if (gil.is_valid() && PyErr_CheckSignals() != 0) throw nb::python_error();
+}
+
+// Evaluation, maybe on another thread, has the engine's lock and may want the GIL.
+void wait_without_gil(void (*wait)()) {
+  if (!holds_gil) return wait();
+  ReleaseGil release;
+  wait();
 }
 
 // At exit the work in flight is finished while Python still stands; a fork waits for it.
 void at_exit_and_fork() {
   auto without_gil = [](void (*f)()) {
     return nb::cpp_function([f] {
-      nb::gil_scoped_release release;
+      ReleaseGil release;
       f();
     });
   };
@@ -38,17 +45,18 @@ void at_exit_and_fork() {
 void evaluate(const Array& array) {
   if (array.is_available()) return;
   Array held = array;  // another thread may rebind the object meanwhile
-  nb::gil_scoped_release release;
+  ReleaseGil release;
   held.eval();
 }
 
 void evaluate(const Arrays& arrays) {
-  nb::gil_scoped_release release;
+  ReleaseGil release;
   eval(arrays);
 }
 
 void bind_evaluation(nb::module_& m) {
   set_interrupt_check(check_signals);
+  set_wait_hook(wait_without_gil);
   m.def(
       "eval",
       [](const nb::args& args) {
@@ -68,7 +76,7 @@ passed over. Raises RuntimeError for work of another thread's stream, ValueError
       "async_eval",
       [](const nb::args& args) {
         Arrays arrays = arrays_of(args);
-        nb::gil_scoped_release release;
+        ReleaseGil release;
         async_eval(arrays);
       },
       nb::sig("def async_eval(*args: object) -> None"), R"(

@@ -146,7 +146,7 @@ class Traced {
 
   ExportedFunction function() {
     return [this](const Arrays& args, const NamedArguments& named) {
-      nb::gil_scoped_acquire gil;
+      AcquireGil gil;
       nb::dict keywords;
       for (const auto& [name, array] : named) keywords[nb::str(name.c_str())] = wrap(array);
       nb::object result = fun_(*tuple_of(args), **keywords);
@@ -195,11 +195,11 @@ class Exporter {
   void add(const nb::args& args, const nb::kwargs& kwargs) {
     Inputs inputs = inputs_of("export_function", args, kwargs);
     Traced traced(fun_, keep_);
-    nb::gil_scoped_release release;
+    ReleaseGil release;
     exporter_.add(traced.function(), inputs.args, inputs.named, [&] { return traced.structure(); });
   }
   void close() {
-    nb::gil_scoped_release release;
+    ReleaseGil release;
     exporter_.close();
   }
   nb::handle fun() const { return fun_; }
@@ -272,10 +272,10 @@ void export_with_callback(nb::object callback, nb::object fun, const Inputs& inp
                           bool shapeless) {
   Traced traced(std::move(fun), false);
   ExportCallback call = [&](const ExportRecord& r) {
-    nb::gil_scoped_acquire gil;
+    AcquireGil gil;
     callback(to_python(r));
   };
-  nb::gil_scoped_release release;
+  ReleaseGil release;
   export_function(call, traced.function(), inputs.args, inputs.named, shapeless);
 }
 
@@ -283,7 +283,7 @@ nb::object import_from(nb::handle file, bool return_metadata) {
   std::optional<std::string> path = path_if_any(file);
   if (!path) throw nb::type_error("[import_function] The file must be a path.");
   ImportedFunction imported = [&] {
-    nb::gil_scoped_release release;
+    ReleaseGil release;
     return import_function(*path);
   }();
   auto structures = std::make_shared<std::map<std::string, nb::object>>();

@@ -54,7 +54,7 @@ std::string path_of(nb::handle file) {
 ReadFunction reader_of(nb::handle file) {
   bool into = nb::hasattr(file, "readinto");
   return [file, into](void* to, size_t bytes) {
-    nb::gil_scoped_acquire gil;
+    AcquireGil gil;
     nb::object method = file.attr(into ? "readinto" : "read");
     return bytes == 0 ? 0 : read_piece(method, into, to, std::min(bytes, piece_bytes));
   };
@@ -62,7 +62,7 @@ ReadFunction reader_of(nb::handle file) {
 
 WriteFunction writer_of(nb::handle file) {
   return [file](const void* from, size_t bytes) {
-    nb::gil_scoped_acquire gil;
+    AcquireGil gil;
     nb::object method = file.attr("write");
     char* at = const_cast<char*>(static_cast<const char*>(from));  // lent read-only
     while (bytes > 0) {

@@ -38,7 +38,7 @@ struct Foreign {
 // The buffer protocol.
 
 void release_buffer(void* context) {
-  nb::gil_scoped_acquire gil;
+  AcquireGil gil;
   if (!gil.is_valid()) return;  // the interpreter is gone, and with it the memory's owner
   auto* view = static_cast<Py_buffer*>(context);
   PyBuffer_Release(view);
@@ -111,7 +111,7 @@ constexpr int max_imported_dimensions = 64;
 
 template <class M>
 void release_managed(void* context) {
-  nb::gil_scoped_acquire gil;
+  AcquireGil gil;
   if (!gil.is_valid()) return;
   auto* managed = static_cast<M*>(context);
   if (managed->deleter) managed->deleter(managed);

@@ -53,11 +53,11 @@ template <class F>
 auto with_source(nb::handle file, F&& f) {
   if (is_path(file)) {
     std::string path = path_of(file);
-    nb::gil_scoped_release release;
+    ReleaseGil release;
     return f(path);
   }
   ReadFunction read = reader_of(file);
-  nb::gil_scoped_release release;
+  ReleaseGil release;
   return f(read, std::string("file object"));
 }
 
@@ -107,9 +107,9 @@ nb::object load(nb::handle file, std::optional<std::string> format, bool return_
   }
   if (*format == "safetensors.index.json" && is_path(file)) {
     std::string path = path_of(file);
-    nb::gil_scoped_release release;
+    ReleaseGil release;
     auto content = load_sharded_safetensors(path, s);
-    nb::gil_scoped_acquire acquire;
+    AcquireGil acquire;
     return result(std::move(content));
   }
   throw std::invalid_argument("[load] Unknown file format " + *format);
@@ -120,11 +120,11 @@ template <class F>
 void with_sink(const char* op, nb::handle file, F&& f) {
   if (is_path(file)) {
     std::string path = path_of(file);
-    nb::gil_scoped_release release;
+    ReleaseGil release;
     f(path);
   } else if (nb::hasattr(file, "write")) {
     WriteFunction write = writer_of(file);
-    nb::gil_scoped_release release;
+    ReleaseGil release;
     f(write);
   } else {
     throw std::invalid_argument(std::string("[") + op +

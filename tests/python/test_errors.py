@@ -300,6 +300,24 @@ def test_interrupt_during_eval_leaves_the_state_intact():
     assert "intact" in done.stdout, done.stderr
 
 
+def test_tracing_beside_work_in_the_background_does_not_stop_both():
+    """Evaluation looks for signals, which takes Python's lock, while tracing waits for it."""
+    done = script("""
+        a = mx.random.normal((1000, 1000))
+        for k in range(5):
+            x = a
+            for _ in range(30):
+                x = mx.tanh(x @ a)
+            mx.async_eval(x)
+            for _ in range(20):
+                mx.grad(lambda y: mx.sum(mx.sin(y) * k))(mx.ones(3))
+                mx.compile(lambda y: y * 2 + k)(mx.ones(3))
+            mx.synchronize()
+        print("finished")
+    """)
+    assert "finished" in done.stdout, done.stderr
+
+
 def test_signals_during_products_leave_the_heap_intact():
     done = script("""
         import signal
