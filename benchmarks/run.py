@@ -12,7 +12,7 @@ from pathlib import Path
 
 import works
 from harness import report
-from harness.engine import ENGINES
+from harness.engine import BEFORE, ENGINES
 from harness.session import Session
 from harness.work import Work
 
@@ -20,7 +20,14 @@ from harness.work import Work
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="names of works, or their beginnings")
-    parser.add_argument("--engines", default=",".join(ENGINES), help="which engines to run")
+    parser.add_argument(
+        "--engines",
+        default=",".join(name for name in ENGINES if name != BEFORE),
+        help="which engines to run",
+    )
+    parser.add_argument(
+        "--before", type=Path, help="also run another build of heddle, the package in this folder"
+    )
     parser.add_argument("--rounds", type=int, default=8, help="turns that each engine gets")
     parser.add_argument("--seconds", type=float, default=1.5, help="time per work and engine")
     parser.add_argument("--threads", type=int, default=2)
@@ -66,11 +73,13 @@ def main() -> None:
         print("\n".join(f"{work.name:16} {work.title}" for work in works.WORKS.values()))
         return
     engines, skipped = chosen_engines(options.engines)
+    if options.before:
+        engines.append(BEFORE)
     for name, why in skipped.items():
         print(f"skipped {name}: {why}", file=sys.stderr)
     if not engines:
         sys.exit("run.py: none of the engines asked for is installed")
-    session = Session(engines, options.threads, options.rounds, options.seconds)
+    session = Session(engines, options.threads, options.rounds, options.seconds, options.before)
     measurements = []
     for work in chosen_works(options.only):
         if not supported(work):

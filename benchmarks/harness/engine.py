@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from .work import Step, Work
 
 SEED = 20240607
+HEDDLE, BEFORE = "heddle", "before"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Engine:
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine("heddle", "heddle.core", "mlx"),
+        Engine(HEDDLE, "heddle.core", "mlx"),
+        Engine(BEFORE, "heddle.core", "mlx"),  # another build of heddle, from a folder of its own
         Engine("mlx", "mlx.core", "mlx"),
         Engine("torch", "torch", "torch"),
         Engine("jax", "jax", "jax"),
@@ -52,11 +55,13 @@ ENGINES = {
 }
 
 
-def environment(threads: int) -> dict[str, str]:
-    """The environment that holds every engine to `threads` threads (with the CPU affinity)."""
+def environment(threads: int, folder: Path | None = None) -> dict[str, str]:
+    """The environment that holds every engine to `threads` threads (with the CPU affinity), and
+    imports it from `folder` if there is one."""
     count = str(threads)
     return {
         **os.environ,
+        **({"PYTHONPATH": str(folder.resolve())} if folder else {}),
         **{name: count for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")},
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen=true intra_op_parallelism_threads={count}",
         "JAX_PLATFORMS": "cpu",

@@ -6,11 +6,9 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from .engine import ENGINES
+from .engine import BEFORE, ENGINES, HEDDLE
 from .session import Measurement
 from .work import BEST, Target
-
-HEDDLE = "heddle"
 
 
 @dataclass
@@ -26,7 +24,7 @@ class Verdict:
 def verdict(measurement: Measurement, copy_bandwidth: float | None) -> Verdict:
     work, seconds = measurement.work, measurement.seconds
     mine = seconds.get(HEDDLE)
-    peers = {name: time for name, time in seconds.items() if name != HEDDLE}
+    peers = {name: time for name, time in seconds.items() if name not in (HEDDLE, BEFORE)}
     target = work.target or Target(0.0)
     name = min(peers, key=peers.get, default=None) if target.peer == BEST else target.peer
     share = None
@@ -60,6 +58,12 @@ def rate(measurement: Measurement, seconds: float | None) -> str:
     return f"{work.bytes / seconds / 1e9:.1f} GB/s" if work.bytes else "-"
 
 
+def change(measurement: Measurement) -> str:
+    """The time of the build before over that of this one: above 1 it has become faster."""
+    now, before = (measurement.seconds.get(name) for name in (HEDDLE, BEFORE))
+    return f"{before / now:.2f}" if now and before else "-"
+
+
 def copy_bandwidth(measurements: list[Measurement]) -> float | None:
     for measurement in measurements:
         if measurement.work.target is None and measurement.seconds:
@@ -70,9 +74,9 @@ def copy_bandwidth(measurements: list[Measurement]) -> float | None:
 def rows(measurements: list[Measurement], engines: list[str]) -> list[list[str]]:
     bandwidth = copy_bandwidth(measurements)
     speaker = HEDDLE if HEDDLE in engines else None
-    table = [
-        ["work", *engines, f"rate of {speaker or 'the best'}", "copy share", "ratio", "target", ""]
-    ]
+    head = ["work", *engines, f"rate of {speaker or 'the best'}", "copy share", "ratio", "target"]
+    compared = BEFORE in engines
+    table = [[*head, "", *(["before / now"] if compared else [])]]
     for measurement in measurements:
         judged = verdict(measurement, bandwidth)
         best = min(measurement.seconds.values(), default=None)
@@ -90,6 +94,7 @@ def rows(measurements: list[Measurement], engines: list[str]) -> list[list[str]]
                 ratio,
                 str(measurement.work.target or "-"),
                 {True: "met", False: "not met", None: ""}[judged.met],
+                *([change(measurement)] if compared else []),
             ]
         )
     return table

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine import ENGINES, environment
+from .engine import BEFORE, ENGINES, HEDDLE, environment
 from .work import Work
 
 MINIMUM_RUNS = 3
@@ -30,12 +30,12 @@ class Measurement:
 
 
 class WorkerProcess:
-    def __init__(self, name: str, threads: int):
+    def __init__(self, name: str, threads: int, folder: Path | None):
         self.name = name
         self.process = subprocess.Popen(
             [sys.executable, "-m", "harness.worker", name, str(threads)],
             cwd=Path(__file__).resolve().parent.parent,
-            env=environment(threads),
+            env=environment(threads, folder),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -77,16 +77,22 @@ def differences(reference: Any, other: Any, tolerance: float) -> str | None:
 
 
 class Session:
-    """Keeps the workers; a worker that dies is started again for the next work."""
+    """Keeps the workers; a worker that dies is started again for the next work. `before` is the
+    folder of the package that the engine of that name is imported from."""
 
-    def __init__(self, engines: list[str], threads: int, rounds: int, budget: float):
+    def __init__(
+        self, engines: list[str], threads: int, rounds: int, budget: float, before: Path | None
+    ):
         self.engines, self.threads, self.rounds, self.budget = engines, threads, rounds, budget
+        self.before = before
         self.workers: dict[str, WorkerProcess] = {}
 
     def worker(self, name: str) -> WorkerProcess:
         held = self.workers.get(name)
         if held is None or held.process.poll() is not None:
-            held = self.workers[name] = WorkerProcess(name, self.threads)
+            held = self.workers[name] = WorkerProcess(
+                name, self.threads, self.before if name == BEFORE else None
+            )
         return held
 
     def measure(self, work: Work) -> Measurement:
@@ -121,7 +127,7 @@ class Session:
     ) -> None:
         """Every engine against one peer; heddle is never its own judge, and mlx, whose functions
         are the least accurate, only where there is no other."""
-        peers = [name for name in running if name != "heddle"]
+        peers = [name for name in running if name not in (HEDDLE, BEFORE)]
         if not peers:
             return
         judge = min(peers, key=lambda name: name == "mlx")
