@@ -1,8 +1,8 @@
 # Type stubs of what nanobind's generator cannot see into: operators are slots of the C API, the two exceptions belong to
 # the package.
 
-# The names that signatures use. They may follow the signature, so that whoever runs a stub, as tools/api_reference.py
-# does, must not evaluate them.
+# The names that signatures use. They may follow the signature, so whoever runs a stub
+# must not evaluate them.
 heddle\.core\.__prefix__$:
     \from __future__ import annotations
     \from collections.abc import Callable, Sequence
