@@ -57,19 +57,18 @@ def anchor(*parts: str) -> str:
 
 
 def prose(comment: list[str]) -> str:
-    """Comment lines as Markdown; lines that are indented are code."""
-    lines = [COMMENT.sub("", line).rstrip() for line in comment]
-    text, code = [], False
-    for line in lines:
-        indented = line.startswith("  ") and not line.lstrip().startswith(("-", "*"))
-        if indented != code:
-            text.append("```" + ("cpp" if indented else "") if indented else "```")
-            if not indented:
-                text.append("")
-            code = indented
-        text.append(line[2:] if code else escape(line))
-    if code:
-        text.append("```")
+    """Comment lines as Markdown; lines that are indented are code or a table."""
+    text: list[str] = []
+    code: list[str] = []
+    for line in [*(COMMENT.sub("", line).rstrip() for line in comment), None]:
+        if line is not None and re.match(r"  (?!\s*[-*] )", line):
+            code.append(line[2:])
+            continue
+        if code:
+            language = "cpp" if any(mark in "".join(code) for mark in "{;") else "text"
+            text += ["", f"```{language}", *code, "```", ""]
+            code = []
+        text += [] if line is None else [escape(line)]
     return "\n".join(text)
 
 

@@ -32,7 +32,7 @@ def markdown(text: str) -> str:
 def aligned(formula: str) -> str:
     """What reStructuredText lets be understood of several lines."""
     if "&" in formula and r"\begin" not in formula:
-        return rf"\begin{{aligned}} {formula} \end{{aligned}}"
+        return rf"\begin{{align*}} {formula} \end{{align*}}"
     return formula
 
 

@@ -25,8 +25,8 @@ def draw(name: str, markdown_before: str) -> str:
 def svg(width: float, height: float, title: str, parts: list[str]) -> str:
     """A figure in the colours of the page around it."""
     return (
-        f'<figure><svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" font-size="12"'
-        f' style="max-width:{width:.0f}px;width:100%" fill="currentColor"'
+        f'<figure style="width:100%"><svg viewBox="0 0 {width:.0f} {height:.0f}" role="img"'
+        f' font-size="12" style="max-width:{width:.0f}px;width:100%" fill="currentColor"'
         f' xmlns="http://www.w3.org/2000/svg"><title>{html.escape(title)}</title>'
         + "".join(parts)
         + "</svg></figure>"
@@ -80,7 +80,7 @@ def benchmarks(_: str) -> str:
     ]
     least = math.floor(math.log10(min(min(r.values()) for r in ratios)))
     greatest = math.ceil(math.log10(max(max(r.values()) for r in ratios)))
-    left, right, top, step = 370.0, 860.0, 60.0, 20.0
+    left, right, top, step = 370.0, 850.0, 60.0, 20.0
     bottom = top + step * len(rows)
 
     def place(ratio: float) -> float:
