@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="pages are about heddle")
 
 INCLUDE = pages.TREE / "include"
 HEADERS = sorted(INCLUDE.glob("heddle/**/*.h"))
+
+STUBS = pages.TREE / "build" / "release" / "stubs"
 
 HEADER = """
 // What the header is for. Uses a * b and `code_name`.
@@ -121,3 +125,21 @@ def test_the_picture_of_a_graph_has_its_arrays_and_operations():
     picture = pictures.draw("graph", f"```text\ndigraph {{\n{dot}}}\n```\n")
     assert [picture.count(f">{text}</text>") for text in ("A", "Exp", "B")] == [1, 1, 1]
     assert picture.count("<line") == 2 and picture.count("<rect") == 1
+
+
+@pytest.mark.skipif(not STUBS.exists(), reason="the reference of Python is made of the stubs")
+def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path]
+    check = [sys.executable, "tools/docs/check_site.py", tmp_path]
+    for command in (build, check):
+        done = subprocess.run(
+            command,
+            cwd=pages.TREE,
+            env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    index = (tmp_path / "search" / "search_index.js").read_text()
+    for name in ("heddle.core.sum", "optimizers.Adam", "cpp-heddle-ops-reduce-h"):
+        assert name in index, name

@@ -8,6 +8,7 @@ section. What only the compiler needs is left out: bodies of functions, private 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 COMMENT = re.compile(r"^\s*//+ ?")
@@ -26,17 +27,26 @@ def reference(header: Path, include: Path) -> str:
             code = code[1:]
         elif not code or code[0].startswith("}  // namespace"):
             continue
-        comment = []
-        while code and COMMENT.match(code[0]):
-            comment.append(code.pop(0))
-        if comment and re.match(r"// --- .* -+$", comment[0]):
-            lines += [f"### {comment.pop(0).strip('/- ')}", ""]
-        shown = declarations("\n".join(code)).rstrip()
-        if shown.strip():
-            lines += section(shown, prose(comment), name, namespace)
-        elif comment:
-            lines += [prose(comment), ""]
-    return "\n".join(lines) + "\n"
+        for comment, declared_code in contracts(code):
+            if comment and re.match(r"// --- .* -+$", comment[0]):
+                lines += [f"### {comment.pop(0).strip('/- ')}", ""]
+            shown = declarations("\n".join(declared_code)).rstrip()
+            if shown.strip():
+                lines += section(shown, prose(comment), name, namespace)
+            elif comment:
+                lines += [prose(comment), ""]
+    return distinct("\n".join(lines) + "\n")
+
+
+def distinct(text: str) -> str:
+    """The same with a number behind places that have the name of an earlier one."""
+    seen: Counter[str] = Counter()
+
+    def numbered(place: re.Match[str]) -> str:
+        seen[place[1]] += 1
+        return place[0] if seen[place[1]] == 1 else f"{{: #{place[1]}-{seen[place[1]]} }}"
+
+    return re.sub(r"\{: #(\S+) \}", numbered, text)
 
 
 def section(code: str, comment: str, header: str, namespace: str) -> list[str]:
@@ -44,7 +54,7 @@ def section(code: str, comment: str, header: str, namespace: str) -> list[str]:
     if all(re.fullmatch(r"(class|struct) \w+;", line) for line in code.splitlines()):
         return []  # names that another header explains
     heading = ", ".join(f"`{name}`" for name in names[:6]) + (", …" if len(names) > 6 else "")
-    lines = [f"#### {heading} {{: #{anchor(header, *names)} }}", ""] if names else []
+    lines = [f"#### {heading} {{: #{anchor(header, names[0])} }}", ""] if names else []
     if comment:
         lines += [comment, ""]
     if namespace not in ("", "heddle"):
@@ -95,6 +105,19 @@ def split_blocks(body: str) -> list[list[str]]:
         if not re.match(r"(inline )?namespace [\w:]+ \{$|\}$", code.strip()) or depth > 0:
             depth += code.count("{") - code.count("}")
     return [*blocks, current] if current else blocks
+
+
+def contracts(block: list[str]) -> list[tuple[list[str], list[str]]]:
+    """The parts of a block: a comment, and the declarations that it goes with."""
+    parts: list[tuple[list[str], list[str]]] = [([], [])]
+    for line in block:
+        if line.startswith("//"):
+            if parts[-1][1]:
+                parts.append(([], []))
+            parts[-1][0].append(line)
+        else:
+            parts[-1][1].append(line)
+    return parts
 
 
 def declarations(code: str) -> str:
