@@ -111,6 +111,20 @@ def test_every_page_is_in_the_navigation():
         assert f": {page.relative_to(pages.TREE / 'docs').as_posix()}\n" in navigation, page
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_into_the_repository_lead_somewhere(name):
+    text = (pages.TREE / name).read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert links
+    for link in links:
+        path, _, place = link.partition("#")
+        target = pages.TREE / path
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE) if place else []
+        names = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
+        assert not place or place in names, link
+
+
 def test_the_picture_of_the_benchmarks_shows_every_measured_row():
     rows = pictures.measured(pictures.BENCHMARKS.read_text())
     picture = pictures.draw("benchmarks", "")

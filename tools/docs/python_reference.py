@@ -22,6 +22,16 @@ TOPICS = {
     "Files": ["io.h"],
     "Functions as files": ["export.h"],
 }
+SPELT_OUT = {
+    "conv": "convolution",
+    "index": "indexing",
+    "norm": "norms",
+    "quantized": "quantization",
+    "reduce": "reductions",
+    "scan": "scans",
+    "shape": "shapes",
+    "sort": "sorting",
+}
 DECLARED = re.compile(r"(?:class|struct) (\w+)|\w[\w:<>, ]*[ &](\w+)\(")
 # Of Python alone: what stands beside what.
 BESIDE = {
@@ -99,7 +109,8 @@ def header_topics() -> dict[str, str]:
 
 
 def title(header: str) -> str:
-    return "Operations: " + header.removesuffix(".h")
+    stem = header.removesuffix(".h")
+    return "Operations: " + SPELT_OUT.get(stem, stem)
 
 
 def pages(sources: Path) -> dict[str, tuple[str, str]]:
