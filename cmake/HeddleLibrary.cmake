@@ -9,7 +9,12 @@ target_compile_features(heddle PUBLIC cxx_std_20)
 target_include_directories(heddle PUBLIC
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
-target_link_options(heddle PRIVATE -Wl,--no-undefined)
+# Calls inside the library stay inside it, whatever a program defines: no function of a program's, inline ones of our
+# own headers among them, takes the place of the library's. What is not heddle's (libraries linked statically, instances
+# of the standard library's templates) is not exported.
+set(heddle_exports "${PROJECT_SOURCE_DIR}/cmake/heddle-exports.map")
+target_link_options(heddle PRIVATE -Wl,--no-undefined -Wl,-Bsymbolic-functions "-Wl,--version-script=${heddle_exports}")
+set_property(TARGET heddle APPEND PROPERTY LINK_DEPENDS "${heddle_exports}")
 # oneDNN is looked for beside the library (as in a Python environment's lib/), then where the install below puts a copy;
 # OpenBLAS likewise.
 set_target_properties(heddle PROPERTIES

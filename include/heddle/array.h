@@ -6,10 +6,11 @@
 // two threads at once.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
-#include <iosfwd>
 #include <iterator>
 #include <memory>
+#include <ostream>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -25,9 +26,10 @@ struct Node;
 
 class Array {
  public:
-  Array() = default;  // no array; only assignment and operator bool are allowed
-  // Scalars: float32 from floating values, int32 from integers, bool from bool, unless a dtype is
-  // given.
+  // No array: stands for one that is not given. Any use but assignment and operator bool throws
+  // std::invalid_argument.
+  Array() = default;
+  // Scalars: of the dtype of the C++ type (float32 from double), unless one is given.
   template <class T>
     requires(std::is_arithmetic_v<T> || std::is_same_v<T, complex64_t> ||
              std::is_same_v<T, float16_t> || std::is_same_v<T, bfloat16_t>)
@@ -36,19 +38,24 @@ class Array {
     requires(std::is_arithmetic_v<T> || std::is_same_v<T, complex64_t> ||
              std::is_same_v<T, float16_t> || std::is_same_v<T, bfloat16_t>)
   Array(T value, Dtype dtype) : Array(from_memory(&value, dtype_of<Storage<T>>, Shape{}, dtype)) {}
-  // One dimension from a list of values.
+  // One dimension from a list of values, in the same way; of float32 if there are none.
+  Array(std::initializer_list<float> values)
+      : Array(values.begin(), Shape{static_cast<int64_t>(values.size())}, Dtype::float32) {}
+  Array(std::initializer_list<int> values, Dtype dtype)
+      : Array(values.begin(), Shape{static_cast<int64_t>(values.size())}, dtype) {}
   template <class T>
-  Array(std::initializer_list<T> values, Dtype dtype = dtype_of<Storage<T>>)
+  Array(std::initializer_list<T> values, Dtype dtype = scalar_dtype<T>())
       : Array(values.begin(), Shape{static_cast<int64_t>(values.size())}, dtype) {}
   // `shape` elements from a list of as many values; std::invalid_argument for another number.
   template <class T>
-  Array(std::initializer_list<T> values, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>) {
+  Array(std::initializer_list<T> values, const Shape& shape, Dtype dtype = scalar_dtype<T>()) {
     check_count(values.size(), shape);
     *this = Array(values.begin(), shape, dtype);
   }
   // `shape` elements from an iterator over T, converted to `dtype`.
   template <class It, class T = typename std::iterator_traits<It>::value_type>
-  Array(It first, const Shape& shape, Dtype dtype = dtype_of<Storage<T>>) {
+  Array(It first, const Shape& shape, Dtype dtype = scalar_dtype<T>()) {
+    check_shape("array", shape, sizeof(T));
     size_t count = static_cast<size_t>(element_count(shape));
     auto values = std::make_unique<Storage<T>[]>(count);  // not a vector: that packs bools
     for (size_t i = 0; i < count; i++) values[i] = *first++;
@@ -77,25 +84,31 @@ class Array {
   bool is_available() const;  // evaluated and not waiting for a stream
   void eval() const;          // computes this array; see heddle::eval
 
-  // Evaluated arrays only (data, strides) or evaluating on demand (item). What a caller writes
-  // through data() is seen by every array that shares the memory; that of mapped files cannot be
-  // written.
+  // Evaluated arrays only (data, raw_data, strides; others throw std::runtime_error) or evaluating
+  // on demand (item).
+  //
+  // data() hands out size() elements in row-major order, of type T whatever the dtype says. An
+  // array that lies otherwise, as results that repeat or select elements do, is first copied to
+  // memory of its own, which it then keeps; so is, where a caller may write, one whose memory
+  // cannot be written (a mapped file). Not while other threads read the same array. What is written
+  // is seen by every array that shares the memory.
   template <class T>
   const T* data() const {
-    return static_cast<const T*>(raw_data());
+    return static_cast<const T*>(dense_data(false));
   }
   template <class T>
   T* data() {
-    return static_cast<T*>(const_cast<void*>(raw_data()));
+    return static_cast<T*>(dense_data(true));
   }
+  // The first element where it lies; the others are strides() away, as long as nobody calls data().
   const void* raw_data() const;
   const Strides& strides() const;  // in elements
   int64_t strides(int axis) const;
   template <class T>
   T item() const {
-    T value;
-    item_into(&value, dtype_of<T>);
-    return value;
+    Storage<T> value;
+    item_into(&value, dtype_of<Storage<T>>);
+    return static_cast<T>(value);
   }
 
   // Replaces the contents of this handle: Python's in-place operators.
@@ -115,6 +128,10 @@ class Array {
   static Array share(Node* node);
   // Copies `shape` elements of dtype `from` at `memory` (row-major) into a new array of `dtype`.
   static Array from_memory(const void* memory, Dtype from, const Shape& shape, Dtype dtype);
+  // Uses `shape` row-major elements at `memory` without a copy, and `release` once when the last
+  // array that shares them is gone, on any thread.
+  static Array adopt_memory(void* memory, const Shape& shape, Dtype dtype,
+                            std::function<void(void*)> release);
   Node* release() { return std::exchange(node_, nullptr); }
 
  private:
@@ -124,11 +141,9 @@ class Array {
                          std::conditional_t<std::is_same_v<T, unsigned long long>, uint64_t, T>>;
   template <class T>
   static constexpr Dtype scalar_dtype() {
-    if constexpr (std::is_same_v<T, bool>) return Dtype::bool_;
-    else if constexpr (std::is_integral_v<T>) return Dtype::int32;
-    else if constexpr (std::is_same_v<T, double>) return Dtype::float32;
-    else return dtype_of<T>;
+    return std::is_same_v<T, double> ? Dtype::float32 : dtype_of<Storage<T>>;
   }
+  void* dense_data(bool writable) const;
   void item_into(void* value, Dtype dtype) const;
   // Throws std::invalid_argument if `shape` wants another number of elements.
   static void check_count(size_t given, const Shape& shape);
@@ -156,7 +171,13 @@ void async_eval(const Array& first, const More&... more) {
 
 // Text as MLX prints it: array([1, 2], dtype=int32). Evaluates.
 std::string to_string(const Array& a);
+// With the words of a language for the bools: "True" and "False" in Python.
+std::string to_string(const Array& a, const char* true_word, const char* false_word);
 std::ostream& operator<<(std::ostream& stream, const Array& a);
+template <Half T>
+std::ostream& operator<<(std::ostream& stream, T value) {
+  return stream << static_cast<float>(value);
+}
 
 struct PrintOptions {
   int precision = -1;  // digits after the point; -1: six significant digits

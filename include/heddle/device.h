@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace heddle {
 
@@ -58,11 +59,18 @@ void set_default_device(const Device& d);  // process-wide
 bool is_available(const Device& d);
 int device_count(Device::Type type);
 
+struct DeviceInfo {
+  std::string architecture;  // "x86_64"
+  std::string name;          // of the processor
+};
+DeviceInfo device_info();  // of the CPU
+
 Stream default_stream(const Device& d);            // of the calling thread
 void set_default_stream(const Stream& s);          // of the calling thread
 Stream new_stream(const Device& d);                // owned by the calling thread
 Stream new_thread_unsafe_stream(const Device& d);  // usable from any thread, one at a time
 ThreadLocalStream new_thread_local_stream(const Device& d);
+std::vector<Stream> get_streams();  // that the calling thread may use
 void clear_streams();  // ends all streams of the calling thread; its default stream is made anew
 
 // Waits for all work of the stream (of the calling thread's default streams, if none is given) and

@@ -10,15 +10,15 @@
 namespace heddle {
 
 // An axis that the array does not have. In Python both a ValueError and an IndexError.
-class AxisError : public std::invalid_argument {
+class AxisError : public std::out_of_range {
  public:
-  using std::invalid_argument::invalid_argument;
+  using std::out_of_range::out_of_range;
 };
 
 // A file that lies about itself or could do harm. In Python both a ValueError and a RuntimeError.
-class UnsafeFileError : public std::invalid_argument {
+class UnsafeFileError : public std::runtime_error {
  public:
-  using std::invalid_argument::invalid_argument;
+  using std::runtime_error::runtime_error;
 };
 
 // Returns `axis` counted from the front; throws AxisError unless -ndim <= axis < ndim.

@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -131,8 +132,10 @@ void export_function(const ExportCallback& callback, const ExportedFunction& fun
                      const Arrays& args, const NamedArguments& named = {}, bool shapeless = false);
 
 // The graph that leads to `outputs`, as far as it is not evaluated, in the language of Graphviz.
-// `names` gives arrays names of their own; the others are called A, B, ...
-std::string export_to_dot(const Arrays& outputs,
-                          const std::vector<std::pair<std::string, Array>>& names = {});
+// Arrays without a name in `names`, by their id(), are called A, B, ...
+using NodeNames = std::unordered_map<uintptr_t, std::string>;
+std::string export_to_dot(const Arrays& outputs, const NodeNames& names = {});
+// The same as text: inputs and outputs, then a line for each operation in the order of computing.
+std::string print_graph(const Arrays& outputs, const NodeNames& names = {});
 
 }  // namespace heddle

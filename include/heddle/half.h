@@ -3,6 +3,8 @@
 #pragma once
 
 #include <bit>
+#include <compare>
+#include <concepts>
 #include <cstdint>
 
 namespace heddle {
@@ -57,5 +59,38 @@ struct float16_t {
     return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(f));
   }
 };
+
+template <class T>
+concept Half = std::same_as<T, float16_t> || std::same_as<T, bfloat16_t>;
+
+// Said here because an array, too, can be made of either.
+template <Half T>
+float operator-(T a) {
+  return -static_cast<float>(a);
+}
+template <Half A, Half B>
+float operator+(A a, B b) {
+  return static_cast<float>(a) + static_cast<float>(b);
+}
+template <Half A, Half B>
+float operator-(A a, B b) {
+  return static_cast<float>(a) - static_cast<float>(b);
+}
+template <Half A, Half B>
+float operator*(A a, B b) {
+  return static_cast<float>(a) * static_cast<float>(b);
+}
+template <Half A, Half B>
+float operator/(A a, B b) {
+  return static_cast<float>(a) / static_cast<float>(b);
+}
+template <Half A, Half B>
+bool operator==(A a, B b) {
+  return static_cast<float>(a) == static_cast<float>(b);
+}
+template <Half A, Half B>
+auto operator<=>(A a, B b) {
+  return static_cast<float>(a) <=> static_cast<float>(b);
+}
 
 }  // namespace heddle

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "heddle/array.h"
+
 namespace heddle {
 
 size_t get_active_memory();  // bytes of live buffers
@@ -15,5 +17,8 @@ size_t set_memory_limit(size_t bytes);  // beyond it an allocation first empties
 size_t set_cache_limit(size_t bytes);   // 0 keeps nothing
 size_t set_wired_limit(size_t bytes);   // a CPU wires nothing: always 0
 void clear_cache();
+// Bytes of the buffers behind the arrays, each counted once. Throws std::invalid_argument for one
+// that is not evaluated.
+size_t get_array_buffer_size(const Arrays& arrays);
 
 }  // namespace heddle

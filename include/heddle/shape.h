@@ -7,11 +7,15 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
+#include <ostream>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace heddle {
+
+[[noreturn]] void throw_out_of_range(size_t index, size_t size);
 
 // A vector of trivially copyable elements with room for N of them in place.
 template <class T, int N>
@@ -20,8 +24,12 @@ class InlineVector {
 
  public:
   using value_type = T;
+  using reference = T&;
+  using const_reference = const T&;
   using iterator = T*;
   using const_iterator = const T*;
+  using size_type = size_t;
+  using difference_type = std::ptrdiff_t;
 
   InlineVector() = default;
   explicit InlineVector(size_t n, T value = T{}) { resize(n, value); }
@@ -48,6 +56,7 @@ class InlineVector {
   ~InlineVector() { release(); }
 
   size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
   bool empty() const { return size_ == 0; }
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -55,10 +64,17 @@ class InlineVector {
   T* end() { return data_ + size_; }
   const T* begin() const { return data_; }
   const T* end() const { return data_ + size_; }
+  const T* cbegin() const { return begin(); }
+  const T* cend() const { return end(); }
+  auto rbegin() { return std::make_reverse_iterator(end()); }
+  auto rend() { return std::make_reverse_iterator(begin()); }
   auto rbegin() const { return std::make_reverse_iterator(end()); }
   auto rend() const { return std::make_reverse_iterator(begin()); }
   T& operator[](size_t i) { return data_[i]; }
   const T& operator[](size_t i) const { return data_[i]; }
+  // Checked: throws std::out_of_range.
+  T& at(size_t i) { return data_[checked(i)]; }
+  const T& at(size_t i) const { return data_[checked(i)]; }
   T& back() { return data_[size_ - 1]; }
   const T& back() const { return data_[size_ - 1]; }
   T& front() { return data_[0]; }
@@ -82,18 +98,34 @@ class InlineVector {
     if (size_ == capacity_) reserve(2 * static_cast<size_t>(capacity_));
     data_[size_++] = value;
   }
-  void pop_back() { --size_; }
-  T* insert(const T* at, T value) {
-    size_t i = static_cast<size_t>(at - data_);
-    push_back(value);
-    std::memmove(static_cast<void*>(data_ + i + 1), data_ + i, (size_ - 1 - i) * sizeof(T));
-    data_[i] = value;
-    return data_ + i;
+  template <class... Args>
+  T& emplace_back(Args&&... args) {
+    push_back(T(std::forward<Args>(args)...));
+    return back();
   }
-  T* erase(const T* at) {
-    size_t i = static_cast<size_t>(at - data_);
-    std::memmove(static_cast<void*>(data_ + i), data_ + i + 1, (size_ - 1 - i) * sizeof(T));
-    --size_;
+  void pop_back() { --size_; }
+  T* insert(const T* at, T value) { return insert(at, size_t{1}, value); }
+  T* insert(const T* at, size_t n, T value) {
+    T* gap = open_gap(at, n);
+    std::fill_n(gap, n, value);
+    return gap;
+  }
+  // The range may lie in this vector.
+  template <class It, class = typename std::iterator_traits<It>::iterator_category>
+  T* insert(const T* at, It first, It last) {
+    InlineVector copied(first, last);
+    T* gap = open_gap(at, copied.size());
+    std::copy(copied.begin(), copied.end(), gap);
+    return gap;
+  }
+  T* insert(const T* at, std::initializer_list<T> values) {
+    return insert(at, values.begin(), values.end());
+  }
+  T* erase(const T* at) { return erase(at, at + 1); }
+  T* erase(const T* first, const T* last) {
+    size_t i = static_cast<size_t>(first - data_), n = static_cast<size_t>(last - first);
+    std::memmove(static_cast<void*>(data_ + i), data_ + i + n, (size_ - n - i) * sizeof(T));
+    size_ -= static_cast<uint32_t>(n);
     return data_ + i;
   }
   bool operator==(const InlineVector& o) const {
@@ -101,6 +133,17 @@ class InlineVector {
   }
 
  private:
+  size_t checked(size_t i) const {
+    if (i >= size_) throw_out_of_range(i, size_);
+    return i;
+  }
+  T* open_gap(const T* at, size_t n) {
+    size_t i = static_cast<size_t>(at - data_), old = size_;
+    if (old + n > capacity_) reserve(std::max(old + n, 2 * static_cast<size_t>(capacity_)));
+    std::memmove(static_cast<void*>(data_ + i + n), data_ + i, (old - i) * sizeof(T));
+    size_ = static_cast<uint32_t>(old + n);
+    return data_ + i;
+  }
   void assign(const T* from, size_t n) {
     size_ = 0;
     reserve(n);
@@ -133,6 +176,17 @@ class InlineVector {
   uint32_t capacity_ = N;
   alignas(T) unsigned char storage_[N * sizeof(T)];
 };
+
+// "(2,3)"
+template <class T, int N>
+std::ostream& operator<<(std::ostream& stream, const InlineVector<T, N>& values) {
+  const char* separator = "(";
+  for (const T& v : values) {
+    stream << separator << v;
+    separator = ",";
+  }
+  return stream << (values.empty() ? "()" : ")");
+}
 
 using Shape = InlineVector<int64_t, 6>;
 using Strides = InlineVector<int64_t, 6>;

@@ -1,19 +1,258 @@
-// MLX's names for heddle's types. Everything of namespace heddle is visible in mlx::core.
+// MLX's array: a handle on one of heddle's, with its shape in MLX's types.
+//
+// An array of this interface shows row-major memory, whatever the engine made of it: strides() and
+// flags() are always those of such an array, and data() makes them true, by a copy where it must.
+// So a program that reads or fills arrays through data(), with or without regard to strides, works
+// on every result, views that repeat or select elements included.
 #pragma once
 
-#include "heddle/heddle.h"
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "heddle/array.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
+#include "mlx/dtype.h"
+#include "mlx/small_vector.h"
+#include "mlx/stream.h"
 
 namespace mlx::core {
 
-using namespace heddle;  // NOLINT: giving these names is what the header is for
+class array {
+ public:
+  // One value, of the dtype of its C++ type; float32 of a double.
+  template <class T>
+    requires(!std::is_base_of_v<heddle::Array, T>)
+  explicit array(T value, Dtype dtype = TypeToDtype<T>());
+  explicit array(const std::complex<float>& value, Dtype dtype = complex64);
+  // `shape` values from an iterator, in row-major order.
+  template <class It>
+  explicit array(It data, Shape shape,
+                 Dtype dtype = TypeToDtype<typename std::iterator_traits<It>::value_type>());
+  // One dimension from a list: floats, if it mixes kinds of numbers or is empty.
+  template <class T>
+  explicit array(std::initializer_list<T> data, Dtype dtype = TypeToDtype<T>());
+  explicit array(std::initializer_list<float> data);
+  explicit array(std::initializer_list<int> data, Dtype dtype);
+  // Throws std::invalid_argument for another number of values than `shape` has.
+  template <class T>
+  explicit array(std::initializer_list<T> data, Shape shape, Dtype dtype = TypeToDtype<T>());
+  // Uses memory of the caller's without a copy. `deleter` gets it back, once, on any thread, when
+  // no array shares it any more.
+  explicit array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter);
 
-using array = Array;
-using ShapeElem = int64_t;
+  // heddle's arrays are MLX's and the other way round; a template, so that no list is taken for
+  // one.
+  template <class A>
+    requires std::is_base_of_v<heddle::Array, A> array(A value)
+        : desc_(std::make_shared<Desc>(std::move(value))) {}
+    operator const heddle::Array&() const { return desc().value; }
 
-// An MLX program says TypeToDtype<float>() where heddle says dtype_of<float>.
-template <class T>
-struct TypeToDtype {
-  operator Dtype() const { return dtype_of<T>; }
+    array(const array& other) = default;
+    array(array&& other) = default;
+    array& operator=(const array& other) & = default;
+    array& operator=(array&& other) & = default;
+    array& operator=(const array& other) && = delete;
+    array& operator=(array&& other) && = delete;
+
+    size_t itemsize() const { return size_of(dtype()); }
+    size_t size() const { return static_cast<size_t>(desc().value.size()); }
+    size_t nbytes() const { return size() * itemsize(); }
+    size_t ndim() const { return desc().shape.size(); }
+    const Shape& shape() const { return desc().shape; }
+    // Negative dimensions count from the end. Throws std::out_of_range.
+    ShapeElem shape(int dim) const { return shape().at(counted(dim)); }
+    const Strides& strides() const { return desc().strides; }
+    int64_t strides(int dim) const { return strides().at(counted(dim)); }
+    Dtype dtype() const { return desc().value.dtype(); }
+
+    void eval() { desc().value.eval(); }
+    void eval() const { desc().value.eval(); }
+    bool is_available() const { return desc().value.is_available(); }
+    // The value of an array of one element, computed if need be and converted to T. Throws
+    // std::invalid_argument for another number of elements.
+    template <class T>
+    T item() const;
+
+    // size() elements in row-major order. Throws std::runtime_error before eval().
+    template <class T>
+    T* data() {
+      return static_cast<T*>(desc().value.data<void>());
+    }
+    template <class T>
+    const T* data() const {
+      return static_cast<const T*>(std::as_const(desc().value).data<void>());
+    }
+
+    // The entries along the first axis.
+    struct ArrayIterator {
+      using iterator_category = std::random_access_iterator_tag;
+      using difference_type = size_t;
+      using value_type = const array;
+      using reference = value_type;
+
+      // Throws std::invalid_argument for an array without dimensions.
+      explicit ArrayIterator(const array& whole, int index = 0) : whole_(whole), index_(index) {
+        if (whole.ndim() == 0) {
+          throw std::invalid_argument(
+              "[array] An array without dimensions has no entries to visit.");
+        }
+      }
+      reference operator*() const { return array(heddle::take(whole_, index_, 0)); }
+      ArrayIterator& operator+(difference_type n) {
+        index_ += static_cast<int>(n);
+        return *this;
+      }
+      ArrayIterator& operator++() {
+        index_++;
+        return *this;
+      }
+      friend bool operator==(const ArrayIterator& a, const ArrayIterator& b) {
+        return a.whole_.id() == b.whole_.id() && a.index_ == b.index_;
+      }
+
+     private:
+      const array& whole_;
+      int index_;
+    };
+    ArrayIterator begin() const { return ArrayIterator(*this); }
+    ArrayIterator end() const { return ArrayIterator(*this, ndim() ? shape(0) : 0); }
+
+    std::uintptr_t id() const { return desc().value.id(); }
+
+    struct Flags {
+      bool contiguous : 1;
+      bool row_contiguous : 1;
+      bool col_contiguous : 1;  // at most one dimension is longer than one
+    };
+    const Flags& flags() const { return desc().flags; }
+    // Elements of the memory behind data().
+    size_t data_size() const { return size(); }
+    int64_t offset() const { return 0; }
+
+    void overwrite_descriptor(const array& other) { *this = other; }
+
+   private:
+    struct Desc {
+      explicit Desc(heddle::Array a)
+          : value(std::move(a)),
+            shape(value.shape().begin(), value.shape().end()),
+            strides(shape.size()) {
+        int64_t step = 1;
+        for (size_t i = shape.size(); i-- > 0;) {
+          strides[i] = step;
+          step *= shape[i];
+        }
+        auto longer = [](ShapeElem n) { return n > 1; };
+        flags = {true, true, std::count_if(shape.begin(), shape.end(), longer) <= 1};
+      }
+      heddle::Array value;
+      Shape shape;
+      Strides strides;
+      Flags flags;
+    };
+
+    Desc& desc() const {
+      if (!desc_) throw std::invalid_argument("[array] This array was moved from.");
+      return *desc_;
+    }
+    size_t counted(int dim) const {
+      return static_cast<size_t>(dim < 0 ? dim + static_cast<int>(ndim()) : dim);
+    }
+
+    std::shared_ptr<Desc> desc_;
 };
+
+// --- MLX's types as heddle's, and back ----------------------------------------------------------
+
+namespace detail {
+
+inline const heddle::Array& in(const array& a) { return a; }
+inline heddle::Arrays in(const std::vector<array>& arrays) {
+  return {arrays.begin(), arrays.end()};
+}
+inline heddle::Shape in(const Shape& shape) { return {shape.begin(), shape.end()}; }
+inline heddle::Strides in(const Strides& strides) { return {strides.begin(), strides.end()}; }
+inline heddle::Dtype in(const Dtype& dtype) { return dtype; }
+inline std::optional<heddle::Array> in(const std::optional<array>& a) {
+  return a ? std::optional<heddle::Array>(*a) : std::nullopt;
+}
+inline std::optional<heddle::Dtype> in(const std::optional<Dtype>& dtype) {
+  return dtype ? std::optional<heddle::Dtype>(*dtype) : std::nullopt;
+}
+
+inline std::vector<array> out(heddle::Arrays arrays) {
+  return {std::make_move_iterator(arrays.begin()), std::make_move_iterator(arrays.end())};
+}
+inline std::pair<array, array> out(std::pair<heddle::Array, heddle::Array> pair) {
+  return {array(std::move(pair.first)), array(std::move(pair.second))};
+}
+
+// heddle's type for what is converted element by element: the same bytes.
+template <class T>
+using Element = std::conditional_t<
+    std::is_base_of_v<std::complex<float>, T>, std::complex<float>,
+    std::conditional_t<
+        std::is_base_of_v<heddle::float16_t, T>, heddle::float16_t,
+        std::conditional_t<std::is_base_of_v<heddle::bfloat16_t, T>, heddle::bfloat16_t, T>>>;
+
+template <class It>
+heddle::Array collect(It data, const Shape& shape, Dtype dtype) {
+  using T = Element<typename std::iterator_traits<It>::value_type>;
+  constexpr heddle::Dtype memory = MemoryDtype<T>::value;
+  heddle::Shape dims = in(shape);
+  heddle::check_shape("array", dims, sizeof(T));
+  auto count = static_cast<size_t>(heddle::element_count(dims));
+  auto values = std::make_unique<T[]>(count);  // not a vector: that packs bools
+  for (size_t i = 0; i < count; i++, ++data) values[i] = *data;
+  return heddle::Array::from_memory(values.get(), memory, dims, dtype);
+}
+
+}  // namespace detail
+
+template <class T>
+  requires(!std::is_base_of_v<heddle::Array, T>)
+array::array(T value, Dtype dtype) : array(detail::collect(&value, {}, dtype)) {}
+inline array::array(const std::complex<float>& value, Dtype dtype)
+    : array(detail::collect(&value, {}, dtype)) {}
+template <class It>
+array::array(It data, Shape shape, Dtype dtype) : array(detail::collect(data, shape, dtype)) {}
+template <class T>
+array::array(std::initializer_list<T> data, Dtype dtype)
+    : array(data.begin(), Shape{static_cast<ShapeElem>(data.size())}, dtype) {}
+inline array::array(std::initializer_list<float> data)
+    : array(data.begin(), Shape{static_cast<ShapeElem>(data.size())}, float32) {}
+inline array::array(std::initializer_list<int> data, Dtype dtype)
+    : array(data.begin(), Shape{static_cast<ShapeElem>(data.size())}, dtype) {}
+template <class T>
+array::array(std::initializer_list<T> data, Shape shape, Dtype dtype)
+    : array(data.begin(), Shape{static_cast<ShapeElem>(data.size())}, dtype) {
+  *this = array(heddle::reshape(*this, detail::in(shape)));
+}
+inline array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter)
+    : array(heddle::Array::adopt_memory(data, detail::in(shape), dtype, deleter)) {}
+
+template <class T>
+T array::item() const {
+  if constexpr (std::is_same_v<T, complex128_t>) return item<complex64_t>();
+  else return static_cast<T>(desc().value.item<detail::Element<T>>());
+}
+
+// --- templates over arrays ----------------------------------------------------------------------
+
+template <class T>
+inline constexpr bool is_array_v = std::is_same_v<std::remove_cvref_t<T>, array>;
+template <class... T>
+inline constexpr bool is_arrays_v = (is_array_v<T> && ...);
+template <class... T>
+using enable_for_arrays_t = std::enable_if_t<is_arrays_v<T...>>;
 
 }  // namespace mlx::core

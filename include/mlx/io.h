@@ -1,92 +1,108 @@
 // Files in MLX's forms: unordered maps, and streams that are classes.
 #pragma once
 
-#include <cstddef>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <variant>
+#include <vector>
 
+#include "heddle/io.h"
 #include "mlx/array.h"
+#include "mlx/io/load.h"
 
-namespace heddle {
+namespace mlx::core {
 
-namespace io {
+using GGUFMetaData = std::variant<std::monostate, array, std::string, std::vector<std::string>>;
+using GGUFLoad = std::pair<std::unordered_map<std::string, array>,
+                           std::unordered_map<std::string, GGUFMetaData>>;
+using SafetensorsLoad =
+    std::pair<std::unordered_map<std::string, array>, std::unordered_map<std::string, std::string>>;
 
-// What a program derives from to read from, or write to, a place of its own.
-class Reader {
- public:
-  virtual ~Reader() = default;
-  virtual bool is_open() const = 0;
-  virtual bool good() const = 0;
-  virtual size_t tell() = 0;
-  virtual void seek(int64_t offset, std::ios_base::seekdir way = std::ios_base::beg) = 0;
-  virtual void read(char* data, size_t bytes) = 0;
-  virtual void read(char* data, size_t bytes, size_t offset) = 0;
-  virtual std::string label() const = 0;
-};
-class Writer {
- public:
-  virtual ~Writer() = default;
-  virtual bool is_open() const = 0;
-  virtual bool good() const = 0;
-  virtual size_t tell() = 0;
-  virtual void seek(int64_t offset, std::ios_base::seekdir way = std::ios_base::beg) = 0;
-  virtual void write(const char* data, size_t bytes) = 0;
-  virtual std::string label() const = 0;
-};
+namespace detail {
 
+inline std::unordered_map<std::string, array> out(const heddle::NamedArrays& arrays) {
+  return {arrays.begin(), arrays.end()};
+}
+inline std::map<std::string, heddle::Array> sorted(
+    const std::unordered_map<std::string, array>& arrays) {
+  return {arrays.begin(), arrays.end()};
+}
 // A Reader throws at the end; heddle's readers ask for no more than a file says it has.
-inline ReadFunction bytes_of(std::shared_ptr<Reader> from) {
-  return [from = std::move(from)](void* to, size_t bytes) {
+inline heddle::ReadFunction bytes_of(const std::shared_ptr<io::Reader>& from, const char* op) {
+  if (!from->good() || !from->is_open()) {
+    throw std::runtime_error(std::string("[") + op + "] Failed to open " + from->label() + ".");
+  }
+  return [from](void* to, size_t bytes) {
     from->read(static_cast<char*>(to), bytes);
     return bytes;
   };
 }
-inline WriteFunction bytes_to(std::shared_ptr<Writer> to) {
-  return [to = std::move(to)](const void* from, size_t bytes) {
-    to->write(static_cast<const char*>(from), bytes);
-  };
+inline heddle::WriteFunction bytes_to(const std::shared_ptr<io::Writer>& to, const char* op) {
+  to->open();
+  if (!to->good() || !to->is_open()) {
+    throw std::runtime_error(std::string("[") + op + "] Failed to open " + to->label() + ".");
+  }
+  return [to](const void* from, size_t bytes) { to->write(static_cast<const char*>(from), bytes); };
 }
 
-}  // namespace io
+}  // namespace detail
 
-using GGUFMetaData = std::variant<std::monostate, Array, std::string, std::vector<std::string>>;
-using GGUFLoad = std::pair<NamedArrays, std::unordered_map<std::string, GGUFMetaData>>;
-using SafetensorsLoad = std::pair<NamedArrays, Metadata>;
+inline void save(std::shared_ptr<io::Writer> out_stream, array a) {
+  a.eval();
+  heddle::save(detail::bytes_to(out_stream, "save"), a);
+}
+inline void save(std::string file, array a) { heddle::save(std::move(file), a); }
+inline array load(std::shared_ptr<io::Reader> in_stream, StreamOrDevice s = {}) {
+  return heddle::load(detail::bytes_of(in_stream, "load"), in_stream->label(), detail::in(s));
+}
+inline array load(std::string file, StreamOrDevice s = {}) {
+  return heddle::load(file, detail::in(s));
+}
 
-inline Array load(std::shared_ptr<io::Reader> from, StreamOrDevice s = {}) {
-  std::string label = from->label();
-  return load(io::bytes_of(std::move(from)), label, s);
+inline SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream,
+                                        StreamOrDevice s = {}) {
+  auto [arrays, metadata] = heddle::load_safetensors(
+      detail::bytes_of(in_stream, "load_safetensors"), in_stream->label(), detail::in(s));
+  return {detail::out(arrays), std::move(metadata)};
 }
-inline void save(std::shared_ptr<io::Writer> to, const Array& a) {
-  save(io::bytes_to(std::move(to)), a);
+inline SafetensorsLoad load_safetensors(const std::string& file, StreamOrDevice s = {}) {
+  auto [arrays, metadata] = heddle::load_safetensors(file, detail::in(s));
+  return {detail::out(arrays), std::move(metadata)};
 }
-inline SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> from, StreamOrDevice s = {}) {
-  std::string label = from->label();
-  return load_safetensors(io::bytes_of(std::move(from)), label, s);
+inline void save_safetensors(std::shared_ptr<io::Writer> out_stream,
+                             std::unordered_map<std::string, array> arrays,
+                             std::unordered_map<std::string, std::string> metadata = {}) {
+  for (auto& [name, a] : arrays) a.eval();
+  heddle::save_safetensors(detail::bytes_to(out_stream, "save_safetensors"), detail::sorted(arrays),
+                           metadata);
 }
-inline void save_safetensors(std::string path, const NamedArrays& arrays,
-                             const Metadata& metadata = {}) {
-  save_safetensors(std::move(path), std::map<std::string, Array>(arrays.begin(), arrays.end()),
-                   metadata);
+inline void save_safetensors(std::string file, std::unordered_map<std::string, array> arrays,
+                             std::unordered_map<std::string, std::string> metadata = {}) {
+  heddle::save_safetensors(std::move(file), detail::sorted(arrays), metadata);
 }
-inline void save_safetensors(std::shared_ptr<io::Writer> to, const NamedArrays& arrays,
-                             const Metadata& metadata = {}) {
-  save_safetensors(io::bytes_to(std::move(to)),
-                   std::map<std::string, Array>(arrays.begin(), arrays.end()), metadata);
+
+inline GGUFLoad load_gguf(const std::string& file, StreamOrDevice s = {}) {
+  auto [arrays, metadata] = heddle::load_gguf(file, detail::in(s));
+  GGUFLoad loaded{detail::out(arrays), {}};
+  for (auto& [name, value] : metadata) {
+    std::visit([&, &name = name](auto& v) { loaded.second.emplace(name, std::move(v)); }, value);
+  }
+  return loaded;
 }
 // std::monostate stands for metadata without a value, which a file does not hold.
-inline void save_gguf(std::string path, const NamedArrays& arrays,
-                      const std::unordered_map<std::string, GGUFMetaData>& metadata = {}) {
-  GgufMetadata kept;
-  for (const auto& [name, value] : metadata) {
-    if (auto* array = std::get_if<Array>(&value)) kept.emplace(name, *array);
+inline void save_gguf(std::string file, std::unordered_map<std::string, array> array_map,
+                      std::unordered_map<std::string, GGUFMetaData> meta_data = {}) {
+  heddle::GgufMetadata kept;
+  for (const auto& [name, value] : meta_data) {
+    if (auto* a = std::get_if<array>(&value)) kept.emplace(name, detail::in(*a));
     if (auto* text = std::get_if<std::string>(&value)) kept.emplace(name, *text);
     if (auto* list = std::get_if<std::vector<std::string>>(&value)) kept.emplace(name, *list);
   }
-  save_gguf(std::move(path), std::map<std::string, Array>(arrays.begin(), arrays.end()), kept);
+  heddle::save_gguf(std::move(file), detail::sorted(array_map), kept);
 }
 
-}  // namespace heddle
+}  // namespace mlx::core

@@ -1,19 +1,28 @@
-// For C++ programs written for MLX: heddle's types and functions under MLX's names,
-// `mlx::core::...`. Optional; nothing in heddle includes it. A program changes nothing but what it
-// links:
+// For C++ programs written for MLX: MLX's C++ interface, `mlx::core::...`, computed by heddle.
+// Optional; nothing in heddle includes it. A program changes nothing but what it links:
 //   find_package(heddle), target_link_libraries(... heddle::heddle)
 //
-// Every header of MLX that a program includes is here. Not there, because heddle's engine has
-// no such thing: primitives of the caller's own (derive from heddle::Op), streams of a GPU,
-// distributed groups, the settings of MLX's environment (`env`), classes inside Dtype (a Dtype is
-// an enumeration; categories are `floating`, `inexact`, ...), and the callback form of export with
-// MLX's dictionary (heddle's callback takes an ExportRecord).
+// Types and overloads are MLX's own, so that calls resolve as they do there; arrays convert to
+// heddle::Array and back where both interfaces meet.
 #pragma once
 
 #include "mlx/array.h"
+#include "mlx/backend/cuda/cuda.h"
+#include "mlx/backend/gpu/device_info.h"
+#include "mlx/backend/metal/metal.h"
+#include "mlx/compile.h"
+#include "mlx/device.h"
+#include "mlx/einsum.h"
 #include "mlx/export.h"
 #include "mlx/fast.h"
+#include "mlx/fft.h"
+#include "mlx/graph_utils.h"
 #include "mlx/io.h"
+#include "mlx/linalg.h"
+#include "mlx/memory.h"
 #include "mlx/ops.h"
+#include "mlx/random.h"
+#include "mlx/stream.h"
 #include "mlx/transforms.h"
 #include "mlx/utils.h"
+#include "mlx/version.h"

@@ -56,7 +56,8 @@ nb::object nested_list(const T* data, const Shape& shape, const Strides& strides
 nb::object to_list(const Array& a) {
   evaluate(a);
   return visit_dtype(a.dtype(), [&](auto tag) {
-    return nested_list(a.data<typename decltype(tag)::type>(), a.shape(), a.strides(), 0);
+    using T = typename decltype(tag)::type;
+    return nested_list(static_cast<const T*>(a.raw_data()), a.shape(), a.strides(), 0);
   });
 }
 

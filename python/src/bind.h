@@ -27,7 +27,16 @@
 #include <vector>
 
 #include "gil.h"
-#include "heddle/heddle.h"
+#include "heddle/array.h"
+#include "heddle/device.h"
+#include "heddle/errors.h"
+#include "heddle/export.h"
+#include "heddle/io.h"
+#include "heddle/memory.h"
+#include "heddle/ops.h"
+#include "heddle/transforms.h"
+#include "heddle/type_info.h"
+#include "heddle/version.h"
 
 namespace heddle::python {
 

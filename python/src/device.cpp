@@ -1,8 +1,6 @@
 // Devices, streams and the context manager that makes one the default.
 #include <nanobind/stl/unique_ptr.h>
-#include <sys/utsname.h>
 
-#include <fstream>
 #include <map>
 #include <memory>
 
@@ -30,23 +28,12 @@ class PythonStreamContext {
   std::vector<std::unique_ptr<StreamContext>> entered_;  // one object may be entered again
 };
 
-std::string processor_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0) {
-      size_t colon = line.find(':');
-      if (colon != std::string::npos) return line.substr(std::min(colon + 2, line.size()));
-    }
-  }
-  return "CPU";
-}
-
 nb::dict device_info(const StreamOrDevice& d) {
   nb::dict info;
   if (d.device.type != Device::Type::cpu) return info;
-  utsname machine;
-  info["architecture"] = uname(&machine) == 0 ? machine.machine : "unknown";
-  info["device_name"] = processor_name();
+  DeviceInfo known = heddle::device_info();
+  info["architecture"] = known.architecture;
+  info["device_name"] = known.name;
   return info;
 }
 

@@ -311,12 +311,12 @@ void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) 
     throw std::invalid_argument(
         "[export_to_dot] Accepts file-like objects or strings to be used as filenames.");
   }
-  std::vector<std::pair<std::string, Array>> names;
+  NodeNames names;
   for (auto [name, value] : kwargs) {
     if (!is_array(value)) {
       throw std::invalid_argument("[tree_flatten] The argument should contain only arrays");
     }
-    names.emplace_back(nb::cast<std::string>(name), array_of(value));
+    names[array_of(value).id()] = nb::cast<std::string>(name);
   }
   std::string text = export_to_dot(arrays_of_tree(args, true), names);
   nb::str content(text.data(), text.size());

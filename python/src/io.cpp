@@ -66,6 +66,8 @@ template <class F>
 auto as_value_error(F&& f) {
   try {
     return f();
+  } catch (const UnsafeFileError&) {
+    throw;
   } catch (const std::runtime_error& e) {
     throw std::invalid_argument(e.what());
   }

@@ -1,25 +1,15 @@
 // Memory statistics and limits, and the modules `metal` and `cuda`, which exist on every platform.
 #include <cstdio>
-#include <unordered_set>
 
 #include "bind.h"
-#include "core/node.h"
 
 namespace heddle::python {
 namespace {
 
 size_t array_buffer_size(const nb::args& trees) {
-  std::unordered_set<const Buffer*> seen;
-  size_t bytes = 0;
-  visit_arrays(trees, [&](const Array& a) {
-    if (!a.is_available()) {
-      throw std::invalid_argument(
-          "[get_array_buffer_size] Arrays must be evaluated before querying buffer size.");
-    }
-    const Buffer* b = a.node()->buffer.get();
-    if (b && seen.insert(b).second) bytes += b->bytes;
-  });
-  return bytes;
+  Arrays arrays;
+  visit_arrays(trees, [&](const Array& a) { arrays.push_back(a); });
+  return get_array_buffer_size(arrays);
 }
 
 // MLX keeps its former names in `metal`, each with a note on stderr.

@@ -1,6 +1,5 @@
 // repr of arrays and the print options.
 #include "bind.h"
-#include "core/print.h"
 
 namespace heddle::python {
 namespace {

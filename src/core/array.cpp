@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <memory>
+#include <unordered_set>
 
 #include "core/convert.h"
 #include "core/node.h"
+#include "heddle/memory.h"
 
 namespace heddle {
 
@@ -42,6 +45,41 @@ Array Array::from_memory(const void* memory, Dtype from, const Shape& shape, Dty
   }
   node->finish();
   return out;
+}
+
+Array Array::adopt_memory(void* memory, const Shape& shape, Dtype dtype,
+                          std::function<void(void*)> release) {
+  check_shape("array", shape, size_of(dtype));
+  auto* node = new Node(shape, dtype);
+  Array out = Array::adopt(node);
+  struct Owner {
+    void* memory;
+    std::function<void(void*)> release;
+  };
+  auto* owner = new Owner{memory, std::move(release)};
+  node->set_data(wrap_memory(
+      memory, node->nbytes(), true,
+      [](void* context) {
+        std::unique_ptr<Owner> ended(static_cast<Owner*>(context));
+        if (ended->release) ended->release(ended->memory);
+      },
+      owner));
+  node->finish();
+  return out;
+}
+
+size_t get_array_buffer_size(const Arrays& arrays) {
+  std::unordered_set<const Buffer*> seen;
+  size_t bytes = 0;
+  for (const Array& a : arrays) {
+    if (!a.is_available()) {
+      throw std::invalid_argument(
+          "[get_array_buffer_size] Arrays must be evaluated before querying buffer size.");
+    }
+    const Buffer* b = a.node()->buffer.get();
+    if (b && seen.insert(b).second) bytes += b->bytes;
+  }
+  return bytes;
 }
 
 void Array::item_into(void* value, Dtype dtype) const {

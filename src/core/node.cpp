@@ -1,5 +1,7 @@
 #include "core/node.h"
 
+#include <fmt/format.h>
+
 #include <mutex>
 
 namespace heddle {
@@ -153,16 +155,38 @@ Array Array::share(Node* node) {
   node->references.fetch_add(1, std::memory_order_relaxed);
   return adopt(node);
 }
-const Shape& Array::shape() const { return node_->shape; }
+
+namespace {
+
+Node& existing(Node* node) {
+  if (!node) [[unlikely]] {
+    throw std::invalid_argument(
+        "[array] No array is here: it was never given a value, or was moved from.");
+  }
+  return *node;
+}
+
+Node& evaluated(Node* node, const char* what) {
+  if (!existing(node).data && !node->available()) [[unlikely]] {
+    throw std::runtime_error(
+        fmt::format("[{}] The array of shape {} has not been evaluated: call eval() on it first.",
+                    what, to_string(node->shape)));
+  }
+  return *node;
+}
+
+}  // namespace
+
+const Shape& Array::shape() const { return existing(node_).shape; }
 int64_t Array::shape(int axis) const {
-  return node_->shape[static_cast<size_t>(normalize_axis("shape", axis, ndim()))];
+  return shape()[static_cast<size_t>(normalize_axis("shape", axis, ndim()))];
 }
 int64_t Array::strides(int axis) const {
   return strides()[static_cast<size_t>(normalize_axis("strides", axis, ndim()))];
 }
-Dtype Array::dtype() const { return node_->dtype; }
-bool Array::is_available() const { return node_->available(); }
-const void* Array::raw_data() const { return node_->data; }
-const Strides& Array::strides() const { return node_->strides; }
+Dtype Array::dtype() const { return existing(node_).dtype; }
+bool Array::is_available() const { return existing(node_).available(); }
+const void* Array::raw_data() const { return evaluated(node_, "raw_data").data; }
+const Strides& Array::strides() const { return evaluated(node_, "strides").strides; }
 
 }  // namespace heddle

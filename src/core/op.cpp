@@ -14,6 +14,8 @@ std::vector<const OpInfo*>& op_table() {
 
 bool any_tracer(const Arrays& inputs) {
   for (const Array& a : inputs) {
+    if (!a)
+      throw std::invalid_argument("[array] An operand is no array: it was never given a value.");
     if (a.node()->tracer) return true;
   }
   return false;

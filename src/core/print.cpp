@@ -1,5 +1,3 @@
-#include "core/print.h"
-
 #include <fmt/format.h>
 
 #include <atomic>
@@ -7,6 +5,7 @@
 #include <ostream>
 
 #include "core/node.h"
+#include "heddle/array.h"
 
 namespace heddle {
 namespace {

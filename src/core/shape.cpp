@@ -7,6 +7,11 @@
 
 namespace heddle {
 
+void throw_out_of_range(size_t index, size_t size) {
+  throw std::out_of_range(
+      fmt::format("[at] Index {} is out of range for {} entries.", index, size));
+}
+
 std::string to_string(const Shape& shape) { return fmt::format("({})", fmt::join(shape, ",")); }
 
 void check_shape(const char* op, const Shape& shape, size_t itemsize) {

@@ -1,8 +1,11 @@
 #include "core/stream.h"
 
 #include <fmt/format.h>
+#include <sys/utsname.h>
 
+#include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <ostream>
@@ -136,6 +139,21 @@ void set_default_device(const Device& d) {
 bool is_available(const Device& d) { return d.type == Device::Type::cpu; }
 int device_count(Device::Type type) { return type == Device::Type::cpu ? 1 : 0; }
 
+DeviceInfo device_info() {
+  DeviceInfo info{"unknown", "CPU"};
+  utsname machine;
+  if (uname(&machine) == 0) info.architecture = machine.machine;
+  std::ifstream processors("/proc/cpuinfo");
+  for (std::string line; std::getline(processors, line);) {
+    size_t colon = line.find(':');
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
+      info.name = line.substr(std::min(colon + 2, line.size()));
+      break;
+    }
+  }
+  return info;
+}
+
 Stream default_stream(const Device& d) {
   require_cpu("default_stream", "get gpu stream", d);
   return Stream{this_thread().current(), d};
@@ -163,6 +181,20 @@ ThreadLocalStream new_thread_local_stream(const Device& d) {
   Registry& r = registry();
   std::lock_guard<std::mutex> lock(r.mutex);
   return ThreadLocalStream{r.thread_local_handles++, d};
+}
+
+std::vector<Stream> get_streams() {
+  Thread& t = this_thread();
+  t.current();
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  std::vector<Stream> streams;
+  for (size_t i = 0; i < r.owners.size(); i++) {
+    if (r.owners[i] == anyone || r.owners[i] == t.number) {
+      streams.push_back(Stream{static_cast<int>(i), Device{}});
+    }
+  }
+  return streams;
 }
 
 void clear_streams() { this_thread().clear(); }

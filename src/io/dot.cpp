@@ -1,4 +1,4 @@
-// Graphs as pictures: the language of Graphviz, in MLX's words.
+// Graphs as pictures, in the language of Graphviz, and as lists of operations.
 #include <fmt/format.h>
 
 #include <set>
@@ -27,13 +27,30 @@ const void* maker(const Node* n) {
 
 class Picture {
  public:
-  Picture(const Arrays& outputs, const std::vector<std::pair<std::string, Array>>& names) {
-    for (const auto& [name, array] : names) names_[array.node()] = name;
+  Picture(const Arrays& outputs, const NodeNames& names) : names_(names), letters_(names.size()) {
     for (const Array& a : outputs) outputs_.insert(a.node());
     for (const Array& a : outputs) order(a);
   }
 
-  std::string text() {
+  std::string lines(const Arrays& outputs) {
+    Arrays sources;
+    for (const Array& a : order_) {
+      if (is_source(a.node())) sources.push_back(a);
+    }
+    out_ = "Inputs: " + listed(sources) + "\n";
+    out_ += "Outputs: " + listed(outputs) + "\n";
+    std::set<const void*> told;
+    for (const Array& a : order_) {
+      const Node* n = a.node();
+      if (is_source(n) || !told.insert(maker(n)).second) continue;
+      Arrays results = n->siblings ? living_siblings(n) : Arrays{a};
+      std::erase_if(results, [](const Array& r) { return !r; });
+      out_ += fmt::format("{} {} -> {}\n", n->op->name(), listed(n->inputs), listed(results));
+    }
+    return out_;
+  }
+
+  std::string dot() {
     // Sources get their letters first, as they are drawn first.
     for (const Array& a : order_) {
       if (is_source(a.node())) {
@@ -53,12 +70,21 @@ class Picture {
   static bool is_source(const Node* n) { return n->available() || !n->op; }
 
   const std::string& name(const Node* n) {
-    std::string& name = names_[n];
+    std::string& name = names_[reinterpret_cast<uintptr_t>(n)];
     if (!name.empty()) return name;
     size_t k = ++letters_;
     for (; k > 0; k = (k - 1) / 26)
       name.insert(name.begin(), static_cast<char>('A' + (k - 1) % 26));
     return name;
+  }
+
+  std::string listed(const Arrays& arrays) {
+    std::string text;
+    for (const Array& a : arrays) {
+      text += fmt::format("{}{} [{}, {}]", text.empty() ? "" : ", ", name(a.node()),
+                          to_string(a.shape()), name_of(a.dtype()));
+    }
+    return text;
   }
 
   void draw(const Array& array, size_t number) {
@@ -96,19 +122,23 @@ class Picture {
     }
   }
 
-  std::unordered_map<const Node*, std::string> names_;
+  NodeNames names_;
   std::set<const Node*> outputs_, seen_;
   Arrays order_;
   std::string out_;
-  size_t letters_ = 0;
+  size_t letters_;
 };
 
 }  // namespace
 
-std::string export_to_dot(const Arrays& outputs,
-                          const std::vector<std::pair<std::string, Array>>& names) {
+std::string export_to_dot(const Arrays& outputs, const NodeNames& names) {
   GraphLock lock;
-  return Picture(outputs, names).text();
+  return Picture(outputs, names).dot();
+}
+
+std::string print_graph(const Arrays& outputs, const NodeNames& names) {
+  GraphLock lock;
+  return Picture(outputs, names).lines(outputs);
 }
 
 }  // namespace heddle

@@ -143,6 +143,7 @@ Avals Convolution::infer(const Arrays& in) const {
     out.push_back((padded - kernel) / params.strides[d] + 1);
   }
   out.push_back(in[1].shape(0));
+  check_shape("conv", out, in[0].itemsize());
   return {{out, in[0].dtype()}};
 }
 
@@ -277,11 +278,18 @@ Array conv_transpose(int dims, const Array& input, const Array& weight, std::vec
   check_inputs(input, weight, groups);
   Shape pad = spread("padding", padding, dims), dil = spread("dilation", dilation, dims);
   Shape extra = spread("output padding", output_padding, dims);
+  auto narrow = [](int64_t size) {
+    if (size == static_cast<int>(size)) return static_cast<int>(size);
+    throw std::overflow_error(
+        fmt::format("[conv] A transposed convolution pads its input by {}, which is beyond 32 "
+                    "bits: dilation * (kernel - 1) - padding + output padding.",
+                    size));
+  };
   std::vector<int> low, high;
   for (size_t d = 0; d < static_cast<size_t>(dims); d++) {
     int64_t reach = dil[d] * (weight.shape()[d + 1] - 1);
-    low.push_back(static_cast<int>(reach - pad[d]));
-    high.push_back(static_cast<int>(reach - pad[d] + extra[d]));
+    low.push_back(narrow(reach - pad[d]));
+    high.push_back(narrow(reach - pad[d] + extra[d]));
   }
   return conv_general(input, weight, {1}, low, high, std::move(dilation), std::move(stride), groups,
                       true, s);

@@ -252,7 +252,12 @@ Array vecdot(const Array& a, const Array& b, int axis, StreamOrDevice s) {
   int smaller = std::min(a.ndim(), b.ndim());
   if (axis >= 0 || axis < -smaller) {
     bool same = a.ndim() == b.ndim() && axis >= 0 && axis < a.ndim();
-    if (!same) throw std::invalid_argument("[vecdot] axis is out of bounds.");
+    if (!same) {
+      throw AxisError(
+          fmt::format("[vecdot] Axis {} is out of bounds for arrays with {} and {} dimensions: a "
+                      "negative one counts from the end of both.",
+                      axis, a.ndim(), b.ndim()));
+    }
   }
   if (a.shape(axis) != b.shape(axis)) {
     throw std::invalid_argument(

@@ -89,7 +89,7 @@ std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotange
       bool complex = is_complex(outputs[0].dtype());
       g = partials_[static_cast<size_t>(i)](inputs, outputs[0],
                                             complex ? conjugate(cotangents[0]) : cotangents[0]);
-      if (g && complex) g = conjugate(g);
+      if (complex && g.node()) g = conjugate(g);
     }
     if (!g) {
       result.push_back(zeros_like(x, s));

@@ -159,6 +159,11 @@ std::function<std::pair<Arrays, Arrays>(const Arrays&)> value_and_grad(Function 
       Arrays all = inputs;
       for (size_t k = 0; k < argnums.size(); k++) all[static_cast<size_t>(argnums[k])] = some[k];
       Arrays out = fun(all);
+      if (out.empty()) {
+        throw std::invalid_argument(
+            "[grad] The function returned no array: its first result must be the scalar to "
+            "differentiate.");
+      }
       rest.assign(out.begin() + 1, out.end());
       return Arrays{out[0]};
     };

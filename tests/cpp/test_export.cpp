@@ -133,7 +133,7 @@ TEST_CASE("every prefix of a file is refused") {
 
 TEST_CASE("graphs as pictures") {
   Array a = add(Array({1.0f, 2.0f}), Array(1.0f));
-  std::string text = export_to_dot({exp(a)}, {{"a", a}});
+  std::string text = export_to_dot({exp(a)}, {{a.id(), "a"}});
   CHECK(text.find("label =\"Exp\"") != std::string::npos);
   CHECK(text.find("\"a\" -> ") != std::string::npos);
 }

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -24,3 +25,18 @@ def end_what_hangs():
     signal.alarm(SECONDS_PER_TEST)
     yield
     signal.alarm(0)
+
+
+@pytest.fixture(scope="session")
+def installed_library(tmp_path_factory):
+    """The folder that the C++ library is installed into, and the library in it."""
+    build = Path(__file__).resolve().parents[2] / "build" / "release"
+    prefix = tmp_path_factory.mktemp("installed")
+    if not list(build.glob("libheddle.so*")):
+        pytest.fail(f"{build} has no libheddle.so: cmake --build build/release --target heddle")
+    subprocess.run(
+        ["cmake", "--install", build, "--component", "cpp", "--prefix", prefix],
+        check=True,
+        capture_output=True,
+    )
+    return prefix, next(prefix.glob("lib*/**/libheddle.so"))

@@ -54,26 +54,12 @@ def commands(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory) -> Path:
-    """The folder that the C++ library is installed into."""
-    build, prefix = pages.TREE / "build" / "release", tmp_path_factory.mktemp("installed")
-    if not list(build.glob("libheddle.so*")):
-        pytest.fail(f"{build} has no libheddle.so: cmake --build build/release --target heddle")
-    subprocess.run(
-        ["cmake", "--install", build, "--component", "cpp", "--prefix", prefix],
-        check=True,
-        capture_output=True,
-    )
-    return prefix
-
-
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_page_prints_what_it_says(name, tmp_path, commands, request):
     told = [b for b in blocks(PAGES[name]) if b.is_file or (b.runs and b.language != "cpp")]
     environment = {**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"}
     if any("cmake" in b.code for b in told if b.language == "shell"):
-        environment["CMAKE_PREFIX_PATH"] = str(request.getfixturevalue("installed"))
+        environment["CMAKE_PREFIX_PATH"] = str(request.getfixturevalue("installed_library")[0])
     session = {
         "name": name,
         "blocks": [
@@ -119,11 +105,11 @@ def build_and_run(name: str, block: Block, folder: Path, compiler: list[str]) ->
     return difference(name, block, ran.stdout + ran.stderr + ending)
 
 
-def test_programs_in_cpp_print_what_their_pages_say(tmp_path, installed):
+def test_programs_in_cpp_print_what_their_pages_say(tmp_path, installed_library):
     """All of them at once, so that the library is installed once and the cores are shared."""
     assert PROGRAMS
-    library = next(installed.glob("lib*/**/libheddle.so"))
-    compiler = ["g++", "-std=c++20", "-I", str(installed / "include")]
+    prefix, library = installed_library
+    compiler = ["g++", "-std=c++20", "-I", str(prefix / "include")]
     compiler += [f"-Wl,-rpath,{library.parent}", str(library)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         wrong = pool.map(

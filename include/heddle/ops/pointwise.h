@@ -103,12 +103,24 @@ inline Array operator-(const Array& a, const Array& b) { return subtract(a, b); 
 inline Array operator*(const Array& a, const Array& b) { return multiply(a, b); }
 inline Array operator/(const Array& a, const Array& b) { return divide(a, b); }
 inline Array operator%(const Array& a, const Array& b) { return remainder(a, b); }
-inline Array operator<(const Array& a, const Array& b) { return less(a, b); }
-inline Array operator<=(const Array& a, const Array& b) { return less_equal(a, b); }
-inline Array operator>(const Array& a, const Array& b) { return greater(a, b); }
-inline Array operator>=(const Array& a, const Array& b) { return greater_equal(a, b); }
-inline Array operator==(const Array& a, const Array& b) { return equal(a, b); }
-inline Array operator!=(const Array& a, const Array& b) { return not_equal(a, b); }
+
+// What comparisons give: an array of bools, one for each element. `if (a == b)` does not compile;
+// `if (all(a == b).item<bool>())` asks the elements.
+class Truths : public Array {
+ public:
+  Truths(Array a) : Array(std::move(a)) {}
+  explicit operator bool() const = delete;
+};
+inline Truths operator<(const Array& a, const Array& b) { return less(a, b); }
+inline Truths operator<=(const Array& a, const Array& b) { return less_equal(a, b); }
+inline Truths operator>(const Array& a, const Array& b) { return greater(a, b); }
+inline Truths operator>=(const Array& a, const Array& b) { return greater_equal(a, b); }
+inline Truths operator==(const Array& a, const Array& b) { return equal(a, b); }
+inline Truths operator!=(const Array& a, const Array& b) { return not_equal(a, b); }
+// Element by element, both sides computed.
+inline Truths operator&&(const Array& a, const Array& b) { return logical_and(a, b); }
+inline Truths operator||(const Array& a, const Array& b) { return logical_or(a, b); }
+
 inline Array operator&(const Array& a, const Array& b) { return bitwise_and(a, b); }
 inline Array operator|(const Array& a, const Array& b) { return bitwise_or(a, b); }
 inline Array operator^(const Array& a, const Array& b) { return bitwise_xor(a, b); }
