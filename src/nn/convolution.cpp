@@ -6,6 +6,7 @@
 
 #include "heddle/nn/init.h"
 #include "heddle/ops.h"
+#include "nn/features.h"
 
 namespace heddle::nn {
 namespace {
@@ -54,6 +55,7 @@ Conv<dims>::Conv(int64_t input_channels, int64_t output_channels, Sizes<dims> ke
 
 template <int dims>
 Array Conv<dims>::operator()(const Array& x) {
+  check_features("Conv", x, weight.shape(-1) * options_.groups);
   Array y = conv(dims, x, weight, ints(options_.stride), ints(options_.padding),
                  ints(options_.dilation), options_.groups);
   return bias ? y + *bias : y;
@@ -68,6 +70,7 @@ ConvTranspose<dims>::ConvTranspose(int64_t input_channels, int64_t output_channe
 
 template <int dims>
 Array ConvTranspose<dims>::operator()(const Array& x) {
+  check_features("ConvTranspose", x, weight.shape(-1));
   Array y = conv_transpose(dims, x, weight, ints(options_.stride), ints(options_.padding),
                            ints(options_.dilation), ints(options_.output_padding));
   return bias ? y + *bias : y;

@@ -9,6 +9,7 @@
 
 #include "heddle/nn/init.h"
 #include "heddle/ops.h"
+#include "nn/features.h"
 #include "nn/scalar.h"
 
 namespace heddle::nn {
@@ -28,6 +29,7 @@ Linear::Linear(int64_t input_dims, int64_t output_dims, bool with_bias)
           init::uniform({output_dims, input_dims}, -bound_for(input_dims), bound_for(input_dims))),
       bias(bias_within(with_bias, bound_for(input_dims), output_dims)) {}
 Array Linear::operator()(const Array& x) {
+  check_features("Linear", x, columns());
   if (!bias) return times_weight(x);
   return quantized() ? times_weight(x) + *bias : addmm(*bias, x, transpose(weight));
 }
@@ -38,6 +40,8 @@ Bilinear::Bilinear(int64_t input1_dims, int64_t input2_dims, int64_t output_dims
   bias = bias_within(with_bias, bound, output_dims);
 }
 Array Bilinear::operator()(const Array& x1, const Array& x2) {
+  check_features("Bilinear", x1, weight.shape(-1), "its first input");
+  check_features("Bilinear", x2, weight.shape(-2), "its second input");
   Array y = einsum("...i,oji,...j->...o", {x1, weight, x2});
   return bias ? y + *bias : y;
 }
@@ -45,7 +49,10 @@ Array Bilinear::operator()(const Array& x1, const Array& x2) {
 Embedding::Embedding(int64_t count, int64_t dims)
     : QuantizableLayer(init::normal({count, dims}, 0, bound_for(dims))) {}
 Array Embedding::operator()(const Array& x) { return rows_of_weight(x); }
-Array Embedding::as_linear(const Array& x) const { return times_weight(x); }
+Array Embedding::as_linear(const Array& x) const {
+  check_features("Embedding.as_linear", x, columns());
+  return times_weight(x);
+}
 
 Dropout::Dropout(double p, int spatial_dims) : keep_(1 - p), spatial_dims_(spatial_dims) {
   if (p < 0 || p >= 1) {

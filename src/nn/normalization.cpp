@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "nn/features.h"
 #include "nn/scalar.h"
 
 namespace heddle::nn {
@@ -39,11 +40,13 @@ Array scale_and_shift(const Array& x, const std::optional<Array>& weight,
 LayerNorm::LayerNorm(int64_t dims, double eps, bool affine, bool with_bias)
     : weight(ones_if(affine, dims)), bias(zeros_if(affine && with_bias, dims)), eps_(eps) {}
 Array LayerNorm::operator()(const Array& x) {
+  if (weight) check_features("LayerNorm", x, weight->size());
   return fast::layer_norm(x, weight, bias, static_cast<float>(eps_));
 }
 
 RMSNorm::RMSNorm(int64_t dims, double eps) : weight(ones({dims})), eps_(eps) {}
 Array RMSNorm::operator()(const Array& x) {
+  check_features("RMSNorm", x, weight.size());
   return fast::rms_norm(x, weight, static_cast<float>(eps_));
 }
 
@@ -56,6 +59,7 @@ Array InstanceNorm::operator()(const Array& x) {
                     "input has {} dimensions.",
                     x.ndim()));
   }
+  if (weight) check_features("InstanceNorm", x, weight->size());
   std::vector<int> axes = axes_between(1, x.ndim() - 1);
   return scale_and_shift(normalized(x, mean(x, axes, true), var(x, axes, true), eps_), weight,
                          bias);
@@ -79,6 +83,7 @@ GroupNorm::GroupNorm(int64_t groups, int64_t dims, double eps, bool affine, bool
   }
 }
 Array GroupNorm::operator()(const Array& x) {
+  if (weight) check_features("GroupNorm", x, weight->size());
   Array y;
   if (pytorch_compatible_) {
     // Each group becomes one row for a layer norm.
@@ -130,6 +135,8 @@ Array BatchNorm::operator()(const Array& x) {
     throw std::invalid_argument(
         fmt::format("Expected input tensor to have 2, 3 or 4 dimensions, but got {}", x.ndim()));
   }
+  if (weight) check_features("BatchNorm", x, weight->size());
+  if (running_mean) check_features("BatchNorm", x, running_mean->size());
   auto [m, v] = statistics(x);
   return scale_and_shift(normalized(x, m, v, eps_), weight, bias);
 }

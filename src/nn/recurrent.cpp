@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "heddle/nn/init.h"
+#include "nn/features.h"
 
 namespace heddle::nn {
 namespace {
@@ -34,6 +35,7 @@ RNN::RNN(int64_t input_size, int64_t hidden_size, bool with_bias,
   bias = drawn.bias(with_bias, hidden_size);
 }
 Array RNN::operator()(const Array& x, const std::optional<Array>& hidden) {
+  check_features("RNN", x, wx.shape(-1));
   return fast::rnn(x, wx, wh, bias, hidden, activation_);
 }
 
@@ -45,6 +47,7 @@ GRU::GRU(int64_t input_size, int64_t hidden_size, bool with_bias) {
   bias_hn = drawn.bias(with_bias, hidden_size);
 }
 Array GRU::operator()(const Array& x, const std::optional<Array>& hidden) {
+  check_features("GRU", x, wx.shape(-1));
   return fast::gru(x, wx, wh, bias, bias_hn, hidden);
 }
 
@@ -56,6 +59,7 @@ LSTM::LSTM(int64_t input_size, int64_t hidden_size, bool with_bias) {
 }
 std::pair<Array, Array> LSTM::operator()(const Array& x, const std::optional<Array>& hidden,
                                          const std::optional<Array>& cell) {
+  check_features("LSTM", x, wx.shape(-1));
   return fast::lstm(x, wx, wh, bias, hidden, cell);
 }
 

@@ -4,6 +4,10 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "heddle/distributed.h"
 #include "heddle/heddle.h"
@@ -25,6 +29,55 @@ Array restored(const nn::QuantizableLayer& layer) {
 }
 
 }  // namespace
+
+TEST_CASE("layers say in their own words which features they take") {
+  const Array x = ones({2, 5, 3}), image = ones({1, 4, 4, 3});
+  nn::Linear linear(4, 2), bare(4, 2, false), packed(64, 2);
+  packed.quantize({});
+  nn::Bilinear bilinear(3, 4, 2);
+  nn::Embedding embedding(10, 4);
+  nn::LayerNorm layer_norm(4);
+  nn::RMSNorm rms_norm(4);
+  nn::InstanceNorm instance_norm(1, 1e-5, true);
+  nn::GroupNorm group_norm(1, 1);
+  nn::BatchNorm batch_norm(1), plain_norm(1, 1e-5, 0.1, false);
+  nn::RNN rnn(1, 2);
+  nn::GRU gru(4, 2);
+  nn::LSTM lstm(4, 2);
+  nn::Conv2d conv(4, 2, 2);
+  nn::ConvTranspose2d transposed(4, 2, 2);
+  nn::MultiHeadAttention attention(4, 2);
+  const std::vector<std::pair<std::string, std::function<void()>>> calls = {
+      {"[Linear]", [&] { linear(x); }},
+      {"[Linear]", [&] { bare(x); }},
+      {"[Linear]", [&] { packed(x); }},
+      {"[Linear]", [&] { linear(Array(1.0f)); }},
+      {"[Bilinear]", [&] { bilinear(x, x); }},
+      {"[Embedding.as_linear]", [&] { embedding.as_linear(x); }},
+      {"[LayerNorm]", [&] { layer_norm(x); }},
+      {"[RMSNorm]", [&] { rms_norm(x); }},
+      {"[InstanceNorm]", [&] { instance_norm(x); }},
+      {"[GroupNorm]", [&] { group_norm(x); }},
+      {"[BatchNorm]", [&] { batch_norm(x); }},
+      {"[BatchNorm]", [&] { plain_norm(x); }},
+      {"[RNN]", [&] { rnn(x); }},
+      {"[GRU]", [&] { gru(x); }},
+      {"[LSTM]", [&] { lstm(x); }},
+      {"[Conv]", [&] { conv(image); }},
+      {"[ConvTranspose]", [&] { transposed(image); }},
+      {"[Linear]", [&] { attention(x, x, x); }},
+  };
+  for (size_t i = 0; i < calls.size(); i++) {
+    CAPTURE(i);
+    std::string said;
+    try {
+      calls[i].second();
+    } catch (const std::invalid_argument& error) {
+      said = error.what();
+    }
+    CHECK(said.rfind(calls[i].first, 0) == 0);
+  }
+}
 
 TEST_CASE("quantized layers multiply by what their weights restore to") {
   Array x = random::normal({3, 64});
