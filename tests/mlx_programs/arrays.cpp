@@ -4,6 +4,9 @@
 #include <sstream>
 #include <type_traits>
 
+#include "mlx/dtype_utils.h"
+#include "mlx/threadpool.h"
+#include "mlx/types/limits.h"
 #include "show.h"
 
 using namespace mlx::core;
@@ -153,6 +156,23 @@ void types() {
     }
     tell("val", static_cast<int>(t.val()));
   }
+  for (Dtype t : {bool_, int16, uint64, bfloat16, float32, complex64}) {
+    size_t bytes = 0;
+    dispatch_all_types(t, [&](auto tag) { bytes = sizeof(MLX_GET_TYPE(tag)); });
+    tell("type of it", bytes);
+    refused("int", [&] { dispatch_int_types(t, "[op]", [](auto) {}); });
+    refused("float", [&] { dispatch_float_types(t, "[op]", [](auto) {}); });
+    refused("inexact", [&] { dispatch_inexact_types(t, "[op]", [](auto) {}); });
+    refused("int or float", [&] { dispatch_int_float_types(t, "[op]", [](auto) {}); });
+    refused("real", [&] { dispatch_real_types(t, "[op]", [](auto) {}); });
+  }
+  tell("largest half", numeric_limits<float16_t>::max());
+  tell("lowest brain", numeric_limits<bfloat16_t>::lowest());
+  tell("infinite", numeric_limits<float>::infinity());
+  ThreadPool pool(2);
+  tell("by a thread", pool.enqueue([](int x) { return x + 1; }, 6).get());
+  pool.resize(1);
+  tell("by another", pool.enqueue([] { return 8; }).get());
   tell("categories", issubdtype(floating, inexact) && !issubdtype(inexact, floating));
   Dtype of_float = TypeToDtype<float>();
   tell("TypeToDtype", of_float);
