@@ -186,7 +186,7 @@ int64_t Array::strides(int axis) const {
 }
 Dtype Array::dtype() const { return existing(node_).dtype; }
 bool Array::is_available() const { return existing(node_).available(); }
-const void* Array::raw_data() const { return evaluated(node_, "raw_data").data; }
+const void* Array::raw_data() const { return evaluated(node_, "data").data; }
 const Strides& Array::strides() const { return evaluated(node_, "strides").strides; }
 
 }  // namespace heddle
