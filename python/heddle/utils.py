@@ -38,7 +38,13 @@ def _rebuild(tree: Any, children: list) -> Any:
     if isinstance(tree, dict):
         return dict(zip(tree, children, strict=True))
     kind = type(tree)
-    return kind(*children) if hasattr(kind, "_fields") else kind(children)
+    if isinstance(tree, list):
+        return kind(children)
+    try:
+        # Not through the constructor of the class, which may take other arguments (named tuples).
+        return tuple.__new__(kind, children)
+    except TypeError:  # a class written in C
+        return kind(children)
 
 
 def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None) -> Any:
@@ -136,8 +142,8 @@ def tree_flatten(
 def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
     """Rebuild a tree from what :func:`tree_flatten` makes of it.
 
-    Where all keys are numbers a list is built, with an empty dictionary in the place of every item
-    that is missing; otherwise a dictionary.
+    Where all keys are indices as Python writes them (``2``, not ``02``) a list is built, with an
+    empty dictionary in the place of every item that is missing; otherwise a dictionary.
 
     >>> tree_unflatten([("a.0", 1), ("a.1.b", 2)])
     {'a': [1, {'b': 2}]}
@@ -160,9 +166,12 @@ def _unflatten(entries: list[tuple[list[str], Any]]) -> Any:
         if sum(not keys for keys, _ in group) > 1:
             raise ValueError(f"[tree_unflatten] The key '{key}' is given more than once.")
     children = {key: _unflatten(group) for key, group in groups.items()}
-    if not all(key.isdecimal() for key in children):
-        return children
-    return _as_list(children)
+    return _as_list(children) if all(map(_is_index, children)) else children
+
+
+def _is_index(key: str) -> bool:
+    """Whether a key is a number as tree_flatten writes it: no two keys stand for one index."""
+    return key.isascii() and key.isdecimal() and (key == "0" or key[0] != "0")
 
 
 def _as_list(children: dict[str, Any]) -> list:
@@ -197,17 +206,27 @@ def _is_empty(tree: Any) -> bool:
     return tree is None or (isinstance(tree, (dict, list, tuple)) and not tree)
 
 
+def _alike(tree_a: Any, tree_b: Any) -> bool:
+    """Whether two containers are of one kind."""
+    return any(isinstance(tree_a, k) and isinstance(tree_b, k) for k in (dict, list, tuple))
+
+
 def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable | None = None) -> Any:
     """Merge two trees into one that holds what either of them holds.
 
     None and empty containers count as absent. Where both trees have a value at the same place,
-    ``merge_fn(a, b)`` decides; without it this is an error.
+    ``merge_fn(a, b)`` decides; without it this is a ValueError, as two empty containers of unlike
+    kinds are.
 
     >>> tree_merge({"a": {"x": 1}}, {"a": {"y": 2}, "b": 3})
     {'a': {'x': 1, 'y': 2}, 'b': 3}
     """
     if _is_empty(tree_a):
-        return tree_a if tree_b is None else tree_b
+        if tree_b is None:
+            return tree_a
+        if tree_a is not None and _is_empty(tree_b) and not _alike(tree_a, tree_b):
+            raise ValueError(f"Cannot merge {type(tree_a).__name__} with {type(tree_b).__name__}")
+        return tree_b
     if _is_empty(tree_b):
         return tree_a
     if isinstance(tree_a, dict) and isinstance(tree_b, dict):

@@ -45,6 +45,10 @@ utils.tree_map_with_path(f, {1: 2})
 """.strip().splitlines()
 
 FLATTENINGS = """
+utils.tree_unflatten([('a.02', 1), ('a.2', 2)])
+utils.tree_unflatten([('0', 1), ('-0', 2)])
+utils.tree_unflatten([('a.²', 1)])
+utils.tree_unflatten([('1', 1), ('0', 2)])
 utils.tree_flatten({'a': [1, P(2, 3)], 'b': {}, 'c': [], 'd': None})
 utils.tree_flatten(3)
 utils.tree_flatten(3, prefix='.a')
@@ -110,6 +114,10 @@ utils.tree_flatten({'a': [1]}, destination=3)
 utils.tree_reduce(add, [None, None], 0)
 utils.tree_merge({'a': 1}, {'a': 2})
 utils.tree_merge([1], {'a': 2})
+utils.tree_merge({'w': ()}, {'w': {}})
+utils.tree_merge((), [])
+utils.tree_merge([], {}, f)
+utils.tree_merge({}, [])
 """.strip().splitlines()
 
 
@@ -121,6 +129,22 @@ def test_trees(expression):
 def test_flattening_and_back_is_the_identity():
     tree = {"a": [1, {"b": [2, 3]}], "c": {"d": None}}
     assert utils.tree_unflatten(utils.tree_flatten(tree)) == tree
+
+
+@pytest.mark.parametrize("key", ["02", "+1", "1_0", " 1", "-1", "٣", "1.", "00", "1e3", "0x1"])
+def test_keys_that_are_no_indices_are_kept(key):
+    """Also where it is the only one, for which MLX makes a list."""
+    tree = {key.replace(".", "-"): 1}
+    assert utils.tree_unflatten(utils.tree_flatten(tree)) == tree
+
+
+def test_tuples_with_constructors_of_their_own():
+    class Two(tuple):
+        def __new__(cls, first, second):
+            return super().__new__(cls, (first, second))
+
+    doubled = utils.tree_map(lambda x: 2 * x, Two(1, 2))
+    assert type(doubled) is Two and doubled == (2, 4)
 
 
 def test_a_path_given_twice_is_an_error():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable, Iterator
+from reprlib import recursive_repr
 from typing import Any
 
 import heddle.core as mx
@@ -72,6 +73,7 @@ class Module(dict):
         """What the repr shows between the parentheses, before the children."""
         return ""
 
+    @recursive_repr()
     def __repr__(self) -> str:
         text = f"{type(self).__name__}({self._extra_repr()}"
         children = tree_flatten(self.children(), is_leaf=self.is_module)
@@ -132,16 +134,27 @@ class Module(dict):
             map_fn: Turns each leaf that is kept into what is returned for it.
             is_leaf_fn: Tells which values are leaves. By default all that are neither modules nor
                 lists nor dictionaries.
+
+        Raises:
+            RecursionError: a module, list or dictionary contains itself.
         """
         map_fn = map_fn or (lambda value: value)
+        holders: list[Module] = []
         is_leaf_fn = is_leaf_fn or (lambda module, key, value: not _is_container(value))
 
         def contents(module: Module) -> dict:
-            return {
+            if any(module is holder for holder in holders):
+                raise RecursionError(
+                    f"A {type(module).__name__} contains itself: there is no tree of its contents."
+                )
+            holders.append(module)
+            tree = {
                 key: member(module, key, value)
                 for key, value in module.items()
                 if filter_fn(module, key, value)
             }
+            holders.pop()
+            return tree
 
         def nested(module: Module, key: str, value: Any) -> Any:
             return member(module, key, value) if filter_fn(module, key, value) else {}
@@ -186,18 +199,22 @@ class Module(dict):
     def _walk(self) -> Iterator[tuple[str, Module]]:
         """This module and all inside it with their paths, every one before its own children.
 
-        A module may be changed while it is visited: its children are looked up afterwards.
+        A module may be changed while it is visited: its children are looked up afterwards. One that
+        occurs at several places is visited at each, but not inside itself.
         """
-        ahead = [("", self)]
+        ahead = [("", self, None)]
+        seen = {id(self)}
         while ahead:
-            path, module = ahead.pop()
+            path, module, holder = ahead.pop()
             yield path, module
-            tree_flatten(
-                module.children(),
-                prefix=f".{path}" if path else "",
-                is_leaf=self.is_module,
-                destination=ahead,
+            here = (module, holder)
+            children = tree_flatten(
+                module.children(), prefix=f".{path}" if path else "", is_leaf=self.is_module
             )
+            for child_path, child in children:
+                if id(child) not in seen or not _is_among(child, here):
+                    ahead.append((child_path, child, here))
+                seen.add(id(child))
 
     def modules(self) -> list[Module]:
         """This module and all modules inside it."""
@@ -385,6 +402,15 @@ class Module(dict):
     def eval(self) -> Module:
         """Leave training mode, see :meth:`train`; returns the module."""
         return self.train(False)
+
+
+def _is_among(module: Module, holders: tuple | None) -> bool:
+    """Whether a module is one of a chain of (module, those that hold it)."""
+    while holders is not None:
+        if holders[0] is module:
+            return True
+        holders = holders[1]
+    return False
 
 
 def _is_container(value: Any) -> bool:
