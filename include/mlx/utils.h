@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "heddle/errors.h"
+#include "heddle/ops/pointwise.h"
 #include "heddle/ops/shape.h"
 #include "heddle/type_info.h"
 #include "mlx/array.h"
@@ -141,6 +142,13 @@ inline int normalize_axis_index(int axis, int ndim, const std::string& prefix = 
 }
 
 namespace detail {
+
+// `result` in memory of its own where it has as many elements as `operand`, whose memory heddle
+// would hand on: what a program writes into one through data() is not to reach the other.
+inline array apart(heddle::Array result, const array& operand, const StreamOrDevice& s) {
+  if (result.size() != static_cast<int64_t>(operand.size())) return result;
+  return heddle::where(heddle::Array(true), result, result, in(s));
+}
 
 // Calls of which MLX says std::invalid_argument for an axis that is not there, too.
 template <class F>

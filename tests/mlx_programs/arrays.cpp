@@ -120,6 +120,16 @@ void members() {
   eval(sums);
   const float* p = sums.data<float>();
   tell("read", p[0] + p[11]);
+  // What is written into one array does not reach the one that it was made of.
+  array source({1.0f, 2.0f}), one_more(1.0f);
+  for (array made : {full({2}, source), full_like(source, source), full({1}, one_more),
+                     full({}, one_more), pad(source, 0), abs(source), concatenate({source, source}),
+                     broadcast_to(one_more, {3}) + 0}) {
+    eval(made, source, one_more);
+    made.data<float>()[0] = 77;
+  }
+  show("source", source);
+  show("one more", one_more);
   tell("contiguous", filled.flags().contiguous);
   tell("row_contiguous", filled.flags().row_contiguous);
   tell("col_contiguous", filled.flags().col_contiguous);

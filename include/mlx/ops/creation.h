@@ -65,16 +65,16 @@ inline array ones_like(const array& a, Dtype dtype, StreamOrDevice s = {}) {
   return heddle::full_like(a, heddle::Array(1), dtype, detail::in(s));
 }
 inline array full(Shape shape, array vals, Dtype dtype, StreamOrDevice s = {}) {
-  return heddle::full(detail::in(shape), vals, dtype, detail::in(s));
+  return detail::apart(heddle::full(detail::in(shape), vals, dtype, detail::in(s)), vals, s);
 }
 inline array full(Shape shape, array vals, StreamOrDevice s = {}) {
-  return heddle::full(detail::in(shape), vals, detail::in(s));
+  return detail::apart(heddle::full(detail::in(shape), vals, detail::in(s)), vals, s);
 }
 inline array full_like(const array& a, array vals, Dtype dtype, StreamOrDevice s = {}) {
-  return heddle::full_like(a, vals, dtype, detail::in(s));
+  return detail::apart(heddle::full_like(a, vals, dtype, detail::in(s)), vals, s);
 }
 inline array full_like(const array& a, array vals, StreamOrDevice s = {}) {
-  return heddle::full_like(a, vals, detail::in(s));
+  return detail::apart(heddle::full_like(a, vals, detail::in(s)), vals, s);
 }
 inline array eye(int n, int m, int k, Dtype dtype, StreamOrDevice s = {}) {
   return heddle::eye(n, m, k, dtype, detail::in(s));

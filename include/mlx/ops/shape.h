@@ -127,8 +127,8 @@ inline array pad(const array& a, const std::vector<std::pair<int, int>>& pad_wid
                                 std::to_string(a.ndim()) + " dimensions, got " +
                                 std::to_string(pad_width.size()) + ".");
   }
-  return heddle::pad(a, heddle::PadWidths(pad_width.begin(), pad_width.end()), pad_value, mode,
-                     detail::in(s));
+  heddle::PadWidths widths(pad_width.begin(), pad_width.end());
+  return detail::apart(heddle::pad(a, widths, pad_value, mode, detail::in(s)), a, s);
 }
 inline array pad(const array& a, const std::vector<int>& axes, const Shape& low_pad_size,
                  const Shape& high_pad_size, const array& pad_value = array(0),
