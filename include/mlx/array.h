@@ -207,6 +207,8 @@ using Element = std::conditional_t<
 template <class It>
 heddle::Array collect(It data, const Shape& shape, Dtype dtype) {
   using T = Element<typename std::iterator_traits<It>::value_type>;
+  static_assert(MemoryDtype<T>::known,
+                "arrays hold no elements of this type: convert them to a number");
   constexpr heddle::Dtype memory = MemoryDtype<T>::value;
   heddle::Shape dims = in(shape);
   heddle::check_shape("array", dims, sizeof(T));

@@ -17,7 +17,7 @@ struct Device {
   static constexpr DeviceType cpu = DeviceType::cpu;
   static constexpr DeviceType gpu = DeviceType::gpu;
 
-  Device(DeviceType type, int index = 0) : type(type), index(index) {}
+  Device(DeviceType kind, int number = 0) : type(kind), index(number) {}
   Device(const heddle::Device& d)
       : type(d.type == heddle::Device::cpu ? cpu : gpu), index(d.index) {}
   operator heddle::Device() const {

@@ -1,8 +1,10 @@
 // Element types, as a class of MLX's form around heddle's enumeration.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <ostream>
+#include <type_traits>
 
 #include "heddle/dtype.h"
 #include "mlx/api.h"
@@ -98,41 +100,43 @@ inline Dtype::Kind kindof(const Dtype& t) {
 
 namespace detail {
 
-// heddle's dtype of what lies in memory as a T.
+// heddle's dtype of what lies in memory as a T; `known` if arrays hold such elements.
 template <class T>
 struct MemoryDtype {
-  static_assert(sizeof(T) == 0, "arrays hold no elements of this type: convert them to a number");
+  static constexpr bool known = false;
+  static constexpr heddle::Dtype value = heddle::Dtype::float32;
 };
 template <class T>
-  requires std::is_arithmetic_v<T>
+  requires(std::is_arithmetic_v<T> && !std::is_same_v<T, long double>)
 struct MemoryDtype<T> {
-  static_assert(!std::is_same_v<T, long double>, "arrays hold no long double: convert it to float");
+  static constexpr bool known = true;
   static constexpr heddle::Dtype of() {
-    if constexpr (std::is_same_v<T, bool>) return heddle::Dtype::bool_;
-    else if constexpr (std::is_floating_point_v<T>) return heddle::dtype_of<T>;
-    else if constexpr (std::is_signed_v<T>)
-      return sizeof(T) == 1   ? heddle::Dtype::int8
-             : sizeof(T) == 2 ? heddle::Dtype::int16
-             : sizeof(T) == 4 ? heddle::Dtype::int32
-                              : heddle::Dtype::int64;
-    else
-      return sizeof(T) == 1   ? heddle::Dtype::uint8
-             : sizeof(T) == 2 ? heddle::Dtype::uint16
-             : sizeof(T) == 4 ? heddle::Dtype::uint32
-                              : heddle::Dtype::uint64;
+    constexpr int width = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
+    constexpr heddle::Dtype with_sign[] = {heddle::int8, heddle::int16, heddle::int32,
+                                           heddle::int64};
+    constexpr heddle::Dtype without[] = {heddle::uint8, heddle::uint16, heddle::uint32,
+                                         heddle::uint64};
+    if constexpr (std::is_same_v<T, bool> || std::is_floating_point_v<T>) {
+      return heddle::dtype_of<T>;
+    } else {
+      return std::is_signed_v<T> ? with_sign[width] : without[width];
+    }
   }
   static constexpr heddle::Dtype value = of();
 };
 template <std::derived_from<heddle::float16_t> T>
 struct MemoryDtype<T> {
+  static constexpr bool known = true;
   static constexpr heddle::Dtype value = heddle::Dtype::float16;
 };
 template <std::derived_from<heddle::bfloat16_t> T>
 struct MemoryDtype<T> {
+  static constexpr bool known = true;
   static constexpr heddle::Dtype value = heddle::Dtype::bfloat16;
 };
 template <std::derived_from<std::complex<float>> T>
 struct MemoryDtype<T> {
+  static constexpr bool known = true;
   static constexpr heddle::Dtype value = heddle::Dtype::complex64;
 };
 
@@ -141,7 +145,7 @@ struct MemoryDtype<T> {
 // The dtype that values of a C++ type get: doubles that of float.
 template <class T>
 struct TypeToDtype {
-  constexpr operator Dtype() const {
+  operator Dtype() const {
     return std::is_same_v<T, double> ? float32 : Dtype(detail::MemoryDtype<T>::value);
   }
 };

@@ -15,7 +15,7 @@ struct Stream {
   int index;
   Device device;
 
-  explicit Stream(int index, Device device) : index(index), device(device) {}
+  explicit Stream(int number, Device where) : index(number), device(where) {}
   Stream(const heddle::Stream& s) : index(s.index), device(s.device) {}
   operator heddle::Stream() const { return {index, device}; }
 
