@@ -86,7 +86,13 @@ inline void save_safetensors(std::string file, std::unordered_map<std::string, a
 }
 
 inline GGUFLoad load_gguf(const std::string& file, StreamOrDevice s = {}) {
-  auto [arrays, metadata] = heddle::load_gguf(file, detail::in(s));
+  auto [arrays, metadata] = [&] {
+    try {
+      return heddle::load_gguf(file, detail::in(s));
+    } catch (const heddle::FileError& error) {  // of MLX's class
+      throw std::invalid_argument(error.what());
+    }
+  }();
   GGUFLoad loaded{detail::out(arrays), {}};
   for (auto& [name, value] : metadata) {
     std::visit([&, &name = name](auto& v) { loaded.second.emplace(name, std::move(v)); }, value);

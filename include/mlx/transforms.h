@@ -59,9 +59,18 @@ inline heddle::Function batched(heddle::Function fun, std::vector<int> in_axes,
                                 std::vector<int> out_axes) {
   std::replace(in_axes.begin(), in_axes.end(), -1, heddle::no_batch_axis);
   std::replace(out_axes.begin(), out_axes.end(), -1, heddle::no_batch_axis);
+  auto check_count = [](const char* what, size_t axes, size_t arrays) {
+    if (axes == 0 || axes == arrays) return;
+    throw std::invalid_argument("[vmap] " + std::to_string(axes) + " axes were given for " +
+                                std::to_string(arrays) + " " + what + ".");
+  };
+  const size_t ins = in_axes.size(), outs = out_axes.size();
   auto inner = heddle::vmap(std::move(fun), std::move(in_axes), std::move(out_axes));
-  return [inner = std::move(inner)](const heddle::Arrays& x) {
-    return as_invalid_argument([&] { return inner(x); });
+  return [=, inner = std::move(inner)](const heddle::Arrays& x) {
+    check_count("inputs", ins, x.size());
+    heddle::Arrays results = as_invalid_argument([&] { return inner(x); });
+    check_count("outputs", outs, results.size());
+    return results;
   };
 }
 

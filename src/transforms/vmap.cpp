@@ -16,6 +16,10 @@ struct Batch {
 };
 
 Batch batch_of(const Arrays& inputs, std::vector<int> in_axes) {
+  if (in_axes.size() > inputs.size()) {
+    throw std::invalid_argument(
+        fmt::format("[vmap] {} axes were given for {} inputs.", in_axes.size(), inputs.size()));
+  }
   in_axes.resize(inputs.size(), 0);
   Batch batch{in_axes, -1};
   for (size_t i = 0; i < inputs.size(); i++) {
@@ -107,6 +111,10 @@ Function vmap(Function fun, std::vector<int> in_axes,
     }
     Arrays outputs = fun(examples);
     std::vector<int> out_axes = axes_of_outputs();
+    if (out_axes.size() > outputs.size()) {
+      throw std::invalid_argument(fmt::format("[vmap] {} axes were given for {} outputs.",
+                                              out_axes.size(), outputs.size()));
+    }
     Program program = capture(traced, outputs);
     Batched slots = run_batched(program, whole, axes);
 

@@ -226,6 +226,12 @@ TEST_CASE("errors by class") {
   CHECK_THROWS_AS(grad([](const Arrays&) { return Arrays{}; })({a}), std::invalid_argument);
 }
 
+TEST_CASE("vmap refuses more axes than there are arrays") {
+  auto same = [](const Arrays& x) { return x; };
+  CHECK_THROWS_AS(vmap(same, {0, 0})({ones({2})}), std::invalid_argument);
+  CHECK_THROWS_AS(vmap(same, {0}, {0, 0})({ones({2})}), std::invalid_argument);
+}
+
 TEST_CASE("sizes near the largest int are refused, not wrapped") {
   Array x = ones({1, 4, 1}), w = ones({1, 3, 1});
   CHECK_THROWS_AS(conv1d(x, w, 1, INT_MAX), std::overflow_error);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <exception>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <new>
@@ -99,8 +100,7 @@ void tell(const std::string& name, const T& value) {
 }
 
 // The class of the exception that f throws, as a program catches it.
-template <class F>
-void refused(const std::string& name, F f) {
+inline void refused(const std::string& name, const std::function<void()>& f) {
   const char* what = "nothing";
   try {
     f();

@@ -1,5 +1,5 @@
 // Derivatives, batching, compilation, own rules; files, functions as files; devices, streams,
-// memory, printing; what each call refuses.
+// memory, printing.
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -367,162 +367,6 @@ void system() {
   tell("version", MLX_VERSION_NUMERIC > 0 && std::strlen(version()) > 0);
 }
 
-void refusals() {
-  array a = reshape(arange(6.0, float32), {2, 3}), v({1.0f, 2.0f, 3.0f});
-  refused("shape", [&] { a.shape(5); });
-  refused("strides", [&] { a.strides(5); });
-  refused("item", [&] { array(a).item<float>(); });
-  refused("count", [&] { array({1, 2, 3}, {2, 2}); });
-  refused("negative size", [&] { zeros({-1}); });
-  refused("iteration", [&] {
-    for (auto x : array(1)) show("x", x);
-  });
-  refused("reshape", [&] { reshape(a, {4}); });
-  refused("reshape two", [&] { reshape(a, {-1, -1}); });
-  refused("broadcast", [&] { a + array({1, 2}); });
-  refused("broadcast_to", [&] { broadcast_to(a, {4}); });
-  refused("broadcast_shapes", [&] { broadcast_shapes({2}, {3}); });
-  refused("sum", [&] { sum(a, 5); });
-  refused("sum list", [&] { sum(a, {0, 5}); });
-  refused("sum twice", [&] { sum(a, {0, 0}); });
-  refused("prod", [&] { prod(a, 5); });
-  refused("max", [&] { max(a, 5); });
-  refused("min", [&] { min(a, 5); });
-  refused("minmax", [&] { minmax(a, 5); });
-  refused("all", [&] { all(a, 5); });
-  refused("any", [&] { any(a, 5); });
-  refused("mean", [&] { mean(a, 5); });
-  refused("var", [&] { var(a, 5); });
-  refused("std", [&] { mlx::core::std(a, 5); });
-  refused("median", [&] { median(a, 5); });
-  refused("count_nonzero", [&] { count_nonzero(a, 5); });
-  refused("argmax", [&] { argmax(a, 5); });
-  refused("argmin", [&] { argmin(a, -5); });
-  refused("argmax empty", [&] { argmax(array({})); });
-  refused("max empty", [&] { max(array({})); });
-  refused("softmax", [&] { softmax(a, 5); });
-  refused("softmax list", [&] { softmax(a, {5}); });
-  refused("logsumexp", [&] { logsumexp(a, 5); });
-  refused("sort", [&] { sort(a, 5); });
-  refused("argsort", [&] { argsort(a, 5); });
-  refused("partition", [&] { partition(a, 0, 5); });
-  refused("partition kth", [&] { partition(a, 7, 1); });
-  refused("argpartition", [&] { argpartition(a, 0, 5); });
-  refused("topk", [&] { topk(a, 1, 5); });
-  refused("topk k", [&] { topk(a, 7, 1); });
-  refused("searchsorted", [&] { searchsorted(v, v, "middle"); });
-  refused("cumsum", [&] { cumsum(a, 5); });
-  refused("cumprod", [&] { cumprod(a, 5); });
-  refused("cummax", [&] { cummax(a, 5); });
-  refused("cummin", [&] { cummin(a, 5); });
-  refused("logcumsumexp", [&] { logcumsumexp(a, 5); });
-  refused("diff", [&] { diff(a, 1, 5); });
-  refused("diff n", [&] { diff(a, -1); });
-  refused("squeeze", [&] { squeeze(a, 5); });
-  refused("squeeze list", [&] { squeeze(a, {5}); });
-  refused("squeeze size", [&] { squeeze(a, 0); });
-  refused("expand_dims", [&] { expand_dims(a, 7); });
-  refused("expand_dims list", [&] { expand_dims(a, {7}); });
-  refused("flip", [&] { flip(a, 5); });
-  refused("split", [&] { split(a, 2, 5); });
-  refused("split uneven", [&] { split(a, 2, 1); });
-  refused("split at", [&] { split(a, Shape{1}, 5); });
-  refused("unstack", [&] { unstack(a, 5); });
-  refused("concatenate", [&] { concatenate({a, a}, 5); });
-  refused("concatenate none", [&] { concatenate({}, 0); });
-  refused("concatenate shapes", [&] { concatenate({a, v}, 0); });
-  refused("stack", [&] { stack({a, a}, 5); });
-  refused("stack shapes", [&] { stack({a, v}); });
-  refused("repeat", [&] { repeat(a, 2, 5); });
-  refused("repeat negative", [&] { repeat(a, -2, 0); });
-  refused("transpose", [&] { transpose(a, {0, 5}); });
-  refused("transpose twice", [&] { transpose(a, {0, 0}); });
-  refused("transpose few", [&] { transpose(a, {0}); });
-  refused("matrix_transpose", [&] { matrix_transpose(v); });
-  refused("swapaxes", [&] { swapaxes(a, 0, 5); });
-  refused("moveaxis", [&] { moveaxis(a, 0, 5); });
-  refused("moveaxis from", [&] { moveaxis(a, 5, 0); });
-  refused("unflatten", [&] { unflatten(a, 5, {1}); });
-  refused("unflatten size", [&] { unflatten(a, 1, {2, 2}); });
-  refused("pad", [&] { pad(a, {{1, 1}}); });
-  refused("pad negative", [&] { pad(a, -1); });
-  refused("pad mode", [&] { pad(a, 1, array(0), "mirror"); });
-  refused("roll", [&] { roll(a, 1, 5); });
-  refused("diagonal", [&] { diagonal(a, 0, 0, 5); });
-  refused("diagonal 1", [&] { diagonal(v); });
-  refused("diag", [&] { diag(reshape(a, {1, 2, 3})); });
-  refused("trace", [&] { trace(v); });
-  refused("view", [&] { view(array({1.0f}), complex64); });
-  refused("take", [&] { take(a, array({0}), 5); });
-  refused("take one", [&] { take(a, 0, 5); });
-  refused("take_along_axis", [&] { take_along_axis(a, array({0}, {1, 1}), 5); });
-  refused("take_along_axis ndim", [&] { take_along_axis(a, array({0}), 0); });
-  refused("put_along_axis", [&] { put_along_axis(a, array({0}, {1, 1}), array(1), 5); });
-  refused("scatter_add_axis", [&] { scatter_add_axis(a, array({0}, {1, 1}), array(1), 5); });
-  refused("gather", [&] { gather(a, array({0}), 5, {1, 1}); });
-  refused("scatter", [&] { scatter(a, array({0}), zeros({1, 1, 3}), 5); });
-  refused("slice", [&] { slice(a, {0}, {1}); });
-  refused("slice_update", [&] { slice_update(a, zeros({7}), Shape{0, 0}, Shape{2, 2}); });
-  refused("matmul", [&] { matmul(a, a); });
-  refused("matmul scalar", [&] { matmul(a, array(1.0f)); });
-  refused("matmul ints", [&] { matmul(array({1}), array({1})); });
-  refused("addmm", [&] { addmm(a, a, a); });
-  refused("tensordot", [&] { tensordot(a, a, {0}, {1}); });
-  refused("tensordot axis", [&] { tensordot(a, a, {5}, {1}); });
-  refused("inner", [&] { inner(a, array({1.0f})); });
-  refused("vecdot", [&] { vecdot(a, a, 5); });
-  refused("einsum", [&] { einsum("ij,jk->ik", {a}); });
-  refused("conv1d", [&] { conv1d(a, a); });
-  refused("conv2d groups", [&] { conv2d(ones({1, 4, 4, 3}), ones({2, 2, 2, 2})); });
-  refused("negative bool", [&] { -array(true); });
-  refused("bitwise float", [&] { v& v; });
-  refused("arange", [&] { arange(0.0, 1.0, 0.0); });
-  refused("linspace", [&] { linspace(0, 1, -1); });
-  refused("eye", [&] { eye(-1); });
-  refused("tri", [&] { tri(2, 2, 0, float32); });
-  refused("finfo", [&] { finfo t(int32); });
-  refused("iinfo", [&] { iinfo t(float32); });
-  refused("quantize", [&] { quantize(a); });
-  refused("quantize mode", [&] { quantize(ones({1, 64}), 64, 4, "other"); });
-  refused("inv", [&] { linalg::inv(a, Device::cpu); });
-  refused("qr", [&] { linalg::qr(v, Device::cpu); });
-  refused("svd ints", [&] { linalg::svd(array({1, 2}, {1, 2}), Device::cpu); });
-  refused("norm axis", [&] { linalg::norm(a, 1.0, 5); });
-  refused("norm axes", [&] { linalg::norm(a, std::vector<int>{0, 5}); });
-  refused("norm ord", [&] { linalg::norm(a, "other"); });
-  refused("cross", [&] { linalg::cross(a, v, 5); });
-  refused("cross size", [&] { linalg::cross(zeros({4}), zeros({4})); });
-  refused("eigh UPLO", [&] { linalg::eigvalsh(a, "X", Device::cpu); });
-  refused("fft", [&] { fft::fft(a, 5); });
-  refused("fft n", [&] { fft::fft(a, 0, 0); });
-  refused("fftn", [&] { fft::fftn(a, {0, 0}); });
-  refused("rms_norm", [&] { fast::rms_norm(a, ones({2}), 1e-5f); });
-  refused("rope", [&] { fast::rope(v, 8, false, 1.0f, 1.0f, 0); });
-  refused("attention", [&] { fast::scaled_dot_product_attention(a, a, a, 1.0f); });
-  refused("random bits", [&] { random::bits({2}, 3); });
-  refused("random key", [&] { random::uniform({2}, array({1, 2, 3})); });
-  refused("random split", [&] { random::split(array({1.0f}), 2); });
-  refused("uniform ints", [&] { random::uniform({2}, int32); });
-  refused("categorical", [&] { random::categorical(a, 5); });
-  refused("permutation", [&] { random::permutation(a, 5); });
-  refused("bernoulli", [&] { random::bernoulli(v, {2}); });
-  refused("randint", [&] { random::randint(0, 1, {2}, float32); });
-  refused("grad of a vector", [&] { grad([](const array& x) { return x; })(v); });
-  refused("grad argnum",
-          [&] { grad([](const std::vector<array>& x) { return sum(x[0]); }, 3)({v}); });
-  refused("vjp counts", [&] { vjp([](const std::vector<array>& x) { return x; }, {v}, {}); });
-  refused("vjp shapes", [&] { vjp([](const array& x) { return x; }, v, a); });
-  refused("jvp counts", [&] { jvp([](const std::vector<array>& x) { return x; }, {v}, {}); });
-  refused("eval in compile", [&] {
-    compile([](const std::vector<array>& x) {
-      eval(x[0]);
-      return x;
-    })({v + 1});
-  });
-  refused("gpu stream", [] { new_stream(Device::gpu); });
-  refused("gpu op", [&] { exp(v, Device::gpu).item<float>(); });
-}
-
 }  // namespace
 
 int main(int, char** arguments) {
@@ -534,5 +378,4 @@ int main(int, char** arguments) {
   files(folder);
   functions_as_files(folder);
   system();
-  refusals();
 }
