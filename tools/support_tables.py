@@ -202,6 +202,12 @@ def compatibility_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def given(difference) -> str:
+    if isinstance(difference.gives, str):
+        return f"raises {difference.gives}"
+    return f"gives `{difference.gives[0]}` ({difference.gives[1]})"
+
+
 def differences_section() -> list[str]:
     """What a program may notice, from the list that test_differences.py holds true."""
     return [
@@ -209,7 +215,7 @@ def differences_section() -> list[str]:
         "",
         "Programs of the tests whose results differ, each run under both:",
         "",
-        *(f"- `{d.code}` gives `{d.gives[0]}` ({d.gives[1]}): {d.reason}" for d in DIFFERENCES),
+        *(f"- `{d.code}` {given(d)}: {d.reason}" for d in DIFFERENCES),
     ]
 
 

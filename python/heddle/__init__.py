@@ -6,10 +6,12 @@ from . import _reprlib_fix as _reprlib_fix
 
 if TYPE_CHECKING:
     from .core import AxisError as AxisError
+    from .core import FileError as FileError
+    from .core import MissingFileError as MissingFileError
     from .core import UnsafeFileError as UnsafeFileError
     from .core import __version__ as __version__
 
-_FROM_CORE = ("AxisError", "UnsafeFileError", "__version__")
+_FROM_CORE = ("AxisError", "FileError", "MissingFileError", "UnsafeFileError", "__version__")
 
 
 def __getattr__(name: str):

@@ -31,8 +31,10 @@ PyObject* python_value(T v) {
 
 nb::object item(const Array& a) {
   if (a.size() != 1) {
-    throw std::invalid_argument(
-        "[convert] Only length-1 arrays can be converted to Python scalars.");
+    throw std::invalid_argument(fmt::format(
+        "[convert] Only length-1 arrays can be converted to Python scalars, this one has "
+        "shape {}. Use tolist() for all elements.",
+        to_string(a.shape())));
   }
   evaluate(a);
   return visit_dtype(a.dtype(), [&](auto tag) {
@@ -89,7 +91,8 @@ Makes an array of a number, nested lists or tuples, a buffer, a DLPack tensor or
 
 The elements are copied. Without `dtype`: floats give float32, ints int32 (int64 if one needs it), NumPy
 float64 gives float32 and complex128 complex64; a mix gives what holds all.
-Raises ValueError for ragged lists and for types that are no array, OverflowError for ints beyond 64 bits.)");
+Raises ValueError for ragged lists, for types that are no array and for numbers that do not fit an integer
+`dtype`, OverflowError for ints beyond 64 bits.)");
   c.def_prop_ro("size", &Array::size, "The number of elements.")
       .def_prop_ro("ndim", &Array::ndim, "The number of dimensions.")
       .def_prop_ro("itemsize", &Array::itemsize, "Bytes of one element.")
@@ -197,7 +200,16 @@ Py_ssize_t length(PyObject* self) {
 }
 
 int truth(PyObject* self) {
-  nb::object o = nb::steal(guarded([&] { return item(self_of(self)); }));
+  nb::object o = nb::steal(guarded([&] {
+    const Array& a = self_of(self);
+    if (a.size() != 1) {
+      throw std::invalid_argument(
+          fmt::format("[convert] Only length-1 arrays have a truth value, this one has shape {}. "
+                      "Use any() or all(), or array_equal(a, b) to compare arrays.",
+                      to_string(a.shape())));
+    }
+    return item(a);
+  }));
   return o.is_valid() ? PyObject_IsTrue(o.ptr()) : -1;
 }
 
@@ -212,7 +224,11 @@ PyObject* to_index(PyObject* self) {
   return guarded([&] {
     const Array& a = self_of(self);
     if (a.ndim() != 0 || !is_integer(a.dtype())) {
-      throw nb::type_error("Only 0-dimensional integer arrays can be converted to an index.");
+      throw nb::type_error(
+          fmt::format("[convert] Only 0-dimensional integer arrays can be converted to an index, "
+                      "this one has shape {} and dtype {}.",
+                      to_string(a.shape()), name_of(a.dtype()))
+              .c_str());
     }
     return item(a);
   });
@@ -294,8 +310,12 @@ ArraySlots& array_slots() {
 }
 
 void bind_array(nb::module_& m) {
-  nb::class_<Array> c(m, "array", nb::type_slots(slots().data()), nb::is_weak_referenceable(),
-                      "An array of any number of dimensions, computed when it is needed.");
+  nb::class_<Array> c(
+      m, "array", nb::type_slots(slots().data()), nb::is_weak_referenceable(),
+      "An array of any number of dimensions, computed when it is needed.\n\n"
+      "Reads by an index array are clamped: an index beyond the axis reads its last "
+      "or first element, as in JAX, and raises nothing. An int beyond it raises "
+      "IndexError, a slice is cut, as everywhere in Python.");
   array_type = reinterpret_cast<PyTypeObject*>(c.ptr());
   bind_members(c);
   bind_operator_names(c);

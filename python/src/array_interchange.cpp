@@ -62,6 +62,23 @@ struct Export {
   std::vector<Py_ssize_t> shape, strides;
 };
 
+bool column_contiguous(const Node& n) {
+  Shape shape(n.shape.rbegin(), n.shape.rend());
+  return is_row_contiguous(shape, Strides(n.strides.rbegin(), n.strides.rend()));
+}
+
+// The order of elements that a request of the buffer protocol insists on and the array has not;
+// null if it has. A consumer may go by it without looking at strides.
+const char* missing_order(const Node& n, int flags) {
+  auto wants = [&](int request) { return (flags & request) == request; };
+  const bool rows = n.row_contiguous();
+  if (!wants(PyBUF_STRIDES)) return rows ? nullptr : "contiguous";
+  if (wants(PyBUF_C_CONTIGUOUS)) return rows ? nullptr : "contiguous";
+  if (wants(PyBUF_F_CONTIGUOUS)) return column_contiguous(n) ? nullptr : "column-contiguous";
+  if (wants(PyBUF_ANY_CONTIGUOUS)) return rows || column_contiguous(n) ? nullptr : "contiguous";
+  return nullptr;
+}
+
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   try {
     if (!view) throw nb::buffer_error("A view is wanted.");
@@ -75,8 +92,10 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
       PyErr_SetString(PyExc_BufferError, "The memory behind this array is read-only.");
       return -1;
     }
-    if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !n.row_contiguous()) {
-      PyErr_SetString(PyExc_BufferError, "The array is not contiguous.");
+    if (const char* wanted = missing_order(n, flags)) {
+      PyErr_Format(PyExc_BufferError,
+                   "The array is not %s in memory; ask for strides, or export contiguous(a).",
+                   wanted);
       return -1;
     }
     Py_ssize_t itemsize = static_cast<Py_ssize_t>(a.itemsize());
@@ -140,16 +159,39 @@ nb::object make_capsule(const Array& a, uint64_t flags) {
   return nb::steal(capsule);
 }
 
-nb::object to_dlpack(Array& self, nb::handle /*stream*/, nb::handle max_version,
+// Consumers may not know what to do with steps backwards: torch ends the process.
+bool steps_back(const Node& n) {
+  for (size_t i = 0; i < n.shape.size(); i++) {
+    if (n.shape[i] > 1 && n.strides[i] < 0) return true;
+  }
+  return false;
+}
+
+nb::object to_dlpack(Array& self, nb::handle stream, nb::handle max_version,
                      std::optional<std::pair<int, int>> device, std::optional<bool> copy) {
+  // -1: the consumer wants no synchronization. The memory of the CPU has no streams.
+  if (!stream.is_none() && !stream.equal(nb::int_(-1))) {
+    throw nb::buffer_error("[__dlpack__] On the CPU, stream has to be None.");
+  }
   if (device && device->first != dlpack::cpu) {
     throw nb::buffer_error("Arrays can only be exported to the memory of the CPU: (1, 0).");
   }
   settle(self);
   Array a = self;
-  bool versioned = !max_version.is_none() && nb::cast<int>(max_version[0]) >= 1;
+  int version = 0;
+  if (!max_version.is_none() && !nb::try_cast(max_version[0], version)) {
+    throw nb::type_error("[__dlpack__] max_version has to be a tuple of two ints or None.");
+  }
+  bool versioned = version >= 1;
   bool read_only = !a.node()->buffer->writable;
   bool must_copy = copy.value_or(false);
+  if (steps_back(*a.node()) && !must_copy) {
+    if (copy) {
+      throw nb::buffer_error(
+          "[__dlpack__] An array with negative strides cannot be exported without a copy.");
+    }
+    must_copy = true;
+  }
   if (read_only && !versioned && !must_copy) {
     // The old capsule cannot say read-only.
     if (copy) throw nb::buffer_error("A read-only array needs max_version=(1, 0) or a copy.");
@@ -340,11 +382,11 @@ void bind_interchange(nb::module_& m) {
                    "max_version: tuple[int, int] | None = None, "
                    "dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> object"),
            R"(
-A DLPack capsule on the array's memory, or on a copy if `copy` is true.
+A DLPack capsule on the array's memory, or on a copy if `copy` is true or a stride is negative.
 
 A consumer that knows version 1 gets a versioned capsule, with the read-only flag where it applies.
-Raises BufferError for a device other than the CPU, and for read-only memory that a consumer before
-version 1 wants without a copy.)")
+Raises BufferError for a device other than the CPU, for a stream, which the CPU has not, and where a copy
+is needed and `copy` is false: for negative strides, and for read-only memory and a consumer before version 1.)")
       .def(
           "__dlpack_device__", [](const Array&) { return nb::make_tuple(dlpack::cpu, 0); },
           nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))

@@ -3,6 +3,7 @@
 
 #include "array_type.h"
 #include "bind.h"
+#include "foreign.h"
 
 namespace heddle::python {
 namespace {
@@ -30,9 +31,11 @@ constexpr Verb shift_left{left_shift, "left shift", true};
 constexpr Verb shift_right{right_shift, "right shift", true};
 
 [[noreturn]] void refuse_operand(const char* prefix, const char* name, nb::handle other) {
-  throw std::invalid_argument(fmt::format("Cannot perform {}{} on an mlx.core.array and {}", prefix,
-                                          name,
-                                          nb::cast<std::string>(other.type().attr("__name__"))));
+  const bool list = PyList_Check(other.ptr()) || PyTuple_Check(other.ptr());
+  throw std::invalid_argument(fmt::format(
+      "[array] Cannot perform {}{} on an mlx.core.array and {}: an array or a number is wanted{}.",
+      prefix, name, nb::cast<std::string>(other.type().attr("__name__")),
+      list ? " (write mx.array(...))" : ""));
 }
 
 // The other operand; nothing for None, which no operator takes.
@@ -116,8 +119,8 @@ PyObject* raise_in_place(PyObject* a, PyObject* b, PyObject*) { return in_place<
 // Both operands of @ are arrays or convertible to one; numbers are not.
 PyObject* matrix_product(PyObject* a, PyObject* b) {
   auto fits = [](PyObject* o) {
-    return is_array(o) ||
-           (is_operand(o) && !PyFloat_Check(o) && !PyLong_Check(o) && !PyComplex_Check(o));
+    return is_array(o) || PyObject_HasAttrString(o, "__mlx_array__") ||
+           (is_foreign(o) && !PyFloat_Check(o) && !PyComplex_Check(o));
   };
   if (!array_slots().matmul || !fits(a) || !fits(b)) return not_implemented();
   return array_slots().matmul(a, b);

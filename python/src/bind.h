@@ -58,6 +58,11 @@ std::pair<Array, Array> to_operands(nb::handle a, nb::handle b);
 // True for what to_operand takes.
 bool is_operand(nb::handle value);
 
+// A number of another class (fractions.Fraction, decimal.Decimal, NumPy scalars, user-made ones) as
+// one of Python's own, by the first protocol that it has: __index__, __float__, __complex__. Null
+// for what is no number.
+nb::object as_number(nb::handle value);
+
 // True for a heddle array; then `array_of` gives it without a conversion.
 bool is_array(nb::handle value);
 Array& array_of(nb::handle value);
@@ -178,6 +183,9 @@ void bind_attention(nb::module_& fast);
 void bind_io(nb::module_& m);
 void bind_export(nb::module_& m);
 void bind_introspection(nb::module_& m);
+// Last, when all functions are there: a call that none of their signatures takes is answered by one
+// line instead of a page (call_errors.cpp).
+void explain_calls(nb::module_& m);
 
 }  // namespace heddle::python
 

@@ -1,61 +1,76 @@
 // Functions that make new arrays.
-#include <cmath>
+#include "ops/creation.h"
+
+#include <fmt/format.h>
 
 #include "signature.h"
 
 namespace heddle::python {
 namespace {
 
-// A number of arange: Python's own and numpy's.
-struct Number {
-  double value;
-  bool floating;
+// A bound given from Python: integers of 64 bits exactly, else a double.
+struct Bound {
+  double value = 0;
+  WideInteger integer = 0;
+  bool floating = false;
 };
 
-Number number_of(nb::handle value) {
+Bound bound_of(const char* op, nb::handle value) {
   PyObject* o = value.ptr();
-  if (PyBool_Check(o)) throw std::invalid_argument("bool not supported for arange.");
-  if (PyFloat_Check(o)) return {PyFloat_AsDouble(o), true};
-  if (is_array(value) || !PyIndex_Check(o)) throw nb::next_overload();
-  nb::object index = nb::steal(PyNumber_Index(o));
-  if (!index.is_valid()) throw nb::python_error();
+  if (is_array(value) || PyComplex_Check(o)) throw nb::next_overload();
+  nb::object number = PyFloat_Check(o) || PyLong_Check(o) ? nb::borrow(o) : as_number(value);
+  if (!number.is_valid() || PyComplex_Check(number.ptr())) throw nb::next_overload();
+  if (PyFloat_Check(number.ptr())) return {PyFloat_AsDouble(number.ptr()), 0, true};
   int overflow = 0;
-  long long i = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-  if (overflow != 0) throw nb::next_overload();
-  return {static_cast<double>(i), false};
+  long long i = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+  WideInteger wide = i;
+  if (overflow != 0) {
+    unsigned long long u = overflow > 0 ? PyLong_AsUnsignedLongLong(number.ptr()) : ~0ULL;
+    if (u == ~0ULL && (overflow < 0 || PyErr_Occurred())) {
+      PyErr_Clear();
+      throw std::overflow_error(
+          fmt::format("[{}] The number {} takes more than 64 bits.", op, nb::str(number).c_str()));
+    }
+    wide = u;
+  }
+  return {static_cast<double>(wide), wide, false};
+}
+
+Bound range_bound(nb::handle value) {
+  if (PyBool_Check(value.ptr())) {
+    throw std::invalid_argument("[arange] bool not supported for arange.");
+  }
+  return bound_of("arange", value);
+}
+
+// int32 where it holds all, as in MLX, else int64 or uint64.
+Dtype dtype_of(std::initializer_list<Bound> bounds) {
+  bool narrow = true, wide = true;
+  for (const Bound& b : bounds) {
+    if (b.floating) return float32;
+    narrow &= b.integer >= INT32_MIN && b.integer <= INT32_MAX;
+    wide &= b.integer <= INT64_MAX;
+  }
+  return narrow ? int32 : wide ? int64 : uint64;
 }
 
 Array make_range(nb::handle start, nb::handle stop, nb::handle step, std::optional<Dtype> dtype,
                  const StreamOrDevice& s) {
-  Number first = start.is_none() ? Number{0, false} : number_of(start);
-  Number last = number_of(stop);
-  Number by = step.is_none() ? Number{1, false} : number_of(step);
-  if (!dtype) {
-    bool narrow = true;
-    for (const Number& n : {first, last, by})
-      narrow &= n.value >= INT32_MIN && n.value <= INT32_MAX;
-    dtype = first.floating || last.floating || by.floating ? float32 : narrow ? int32 : int64;
+  const Bound first = start.is_none() ? Bound{} : range_bound(start);
+  const Bound last = range_bound(stop);
+  const Bound by = step.is_none() ? Bound{1, 1} : range_bound(step);
+  const Dtype t = dtype.value_or(dtype_of({first, last, by}));
+  if (first.floating || last.floating || by.floating) {
+    return arange(first.value, last.value, by.value, t, s);
   }
-  return arange(first.value, last.value, by.value, *dtype, s);
+  return integer_range(first.integer, last.integer, by.integer, t, s);
 }
 
 // full()'s value. As in MLX the dtype is that of a number if it can be; an array keeps its own.
 Array fill_value(nb::handle value, std::optional<Dtype> dtype) {
-  if (!dtype) {
-    Array v = to_operand(value);
-    return is_array(value) ? v : to_array(value);
-  }
+  if (!dtype) return to_operand(value);
   Array v = to_operand(value, *dtype);
   return PyBool_Check(value.ptr()) ? astype(v, *dtype) : v;
-}
-
-double real_number(nb::handle value) {
-  double d = PyFloat_AsDouble(value.ptr());
-  if (PyErr_Occurred()) {
-    PyErr_Clear();
-    throw nb::next_overload();
-  }
-  return d;
 }
 
 void bind_constant(nb::module_& m, const char* name, const char* like, float value, const char* doc,
@@ -172,9 +187,10 @@ Ones at and below the k-th diagonal of `n` rows and `m` (else `n`) columns, zero
       R"(
 The numbers `start` (0 if only a stop is given), start + d, ... before `stop`.
 
-d is ``dtype(start + step) - dtype(start)``, as in NumPy. Without a dtype: float32 if one of the numbers is a
-float, else int32, or int64 where one of them needs it. Raises ValueError for a step of 0, bounds that are not
-finite, more than 2**31 - 1 numbers, and bool.)");
+Integers are exact. In a floating dtype that does not hold start and step, d is
+``dtype(start + step) - dtype(start)``, as in NumPy. Without a dtype: float32 if one of the numbers is a
+float, else int32, or int64 or uint64 where one of them needs it. Raises ValueError for a step of 0, bounds that
+are not finite, more than 2**31 - 1 numbers, numbers that do not fit the dtype, and bool.)");
   m.def(
       "arange",
       [](nb::handle stop, nb::handle step, std::optional<Dtype> dtype, const StreamOrDevice& s) {
@@ -188,8 +204,12 @@ finite, more than 2**31 - 1 numbers, and bool.)");
       "linspace",
       [](nb::handle start, nb::handle stop, int num, bool endpoint, std::optional<Dtype> dtype,
          const StreamOrDevice& s) {
-        return linspace(real_number(start), real_number(stop), num, dtype.value_or(float32),
-                        endpoint, s);
+        const Bound first = bound_of("linspace", start), last = bound_of("linspace", stop);
+        const Dtype t = dtype.value_or(float32);
+        if (is_integer(t) && !first.floating && !last.floating) {
+          return integer_linspace(first.integer, last.integer, num, t, endpoint, s);
+        }
+        return linspace(first.value, last.value, num, t, endpoint, s);
       },
       "start"_a, "stop"_a, "num"_a = 50, "endpoint"_a = true, nb::arg("dtype").none() = float32,
       "stream"_a = nb::none(),
@@ -200,7 +220,9 @@ finite, more than 2**31 - 1 numbers, and bool.)");
           "array", ", "),
       R"(
 `num` evenly spaced numbers from `start` to `stop`; without `endpoint` up to one step before it.
-Raises ValueError for a negative number.)");
+
+In an integer dtype they are exact but for their fractions, which are dropped.
+Raises ValueError for a negative number and for bounds that do not fit the dtype.)");
   bind_window(m, "bartlett", bartlett, R"(
 The Bartlett window of `M` points: a triangle.)");
   bind_window(m, "hanning", hanning, R"(

@@ -79,6 +79,13 @@ void bind_classes(nb::module_& m) {
       .def_ro("type", &Device::type, "The :class:`DeviceType`.")
       .def_ro("index", &Device::index, "The number of the device among those of its type.");
   bind_identity<Device>(device, [](const Device& d) { return d; });
+  // A device never changes: a copy is the same object.
+  device.def("__copy__", [](nb::handle self) { return nb::borrow(self); })
+      .def(
+          "__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); }, "memo"_a)
+      .def("__reduce__", [](nb::handle self) {
+        return nb::make_tuple(self.type(), nb::make_tuple(self.attr("type"), self.attr("index")));
+      });
   nb::class_<Stream> stream(m, "Stream", R"(
 An ordered queue of work on a device. It belongs to the thread that made it.)");
   stream.def_ro("device", &Stream::device, "The :class:`Device`.")

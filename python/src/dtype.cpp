@@ -95,10 +95,8 @@ There is one object for each type; compare with ``==`` or ``is``.)");
       .def("__copy__", [](nb::handle self) { return nb::borrow(self); })
       .def(
           "__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); }, "memo"_a)
-      // As in MLX; the type's name is what to store.
-      .def("__reduce__", [](const DtypeBox&) -> nb::object {
-        throw nb::type_error("A Dtype cannot be pickled.");
-      });
+      // Pickled by name: what is read is the one object of the type again.
+      .def("__reduce__", [](const DtypeBox& t) { return attribute_name(t.value); });
   for (int i = 0; i < dtype_count; i++) {
     Dtype t = static_cast<Dtype>(i);
     nb::object o = nb::inst_alloc(c);

@@ -1,4 +1,7 @@
 // The errors of the engine as Python exceptions.
+#include <cerrno>
+#include <typeinfo>
+
 #include "bind.h"
 
 namespace heddle::python {
@@ -6,6 +9,22 @@ namespace {
 
 PyObject* axis_error = nullptr;
 PyObject* unsafe_file_error = nullptr;
+PyObject* file_error = nullptr;
+PyObject* missing_file_error = nullptr;
+
+// errno is an attribute; the text is the message alone, which names the file.
+void set_file_error(const FileError& e) noexcept {
+  PyObject* type = e.number() == ENOENT ? missing_file_error : file_error;
+  try {
+    nb::object error = nb::borrow(type)(e.what());
+    error.attr("errno") = e.number();
+    error.attr("filename") =
+        nb::module_::import_("os").attr("fsdecode")(nb::bytes(e.path().data(), e.path().size()));
+    PyErr_SetObject(type, error.ptr());
+  } catch (...) {
+    PyErr_SetString(type, e.what());
+  }
+}
 
 PyObject* new_error(nb::module_& m, const char* name, const char* doc, nb::tuple bases) {
   std::string full_name = std::string("heddle.") + name;
@@ -15,7 +34,13 @@ PyObject* new_error(nb::module_& m, const char* name, const char* doc, nb::tuple
   return type;  // kept for the life of the process
 }
 
-// nanobind's own translator knows the standard exceptions; these two come before it.
+// A Python value that could not be converted on the way.
+void refuse_cast() noexcept {
+  PyErr_SetString(PyExc_TypeError,
+                  "[convert] An argument has a type or a size that this function does not take.");
+}
+
+// nanobind's own translator knows the standard exceptions; these come before it.
 void translate(const std::exception_ptr& error, void*) {
   try {
     std::rethrow_exception(error);
@@ -23,6 +48,10 @@ void translate(const std::exception_ptr& error, void*) {
     PyErr_SetString(axis_error, e.what());
   } catch (const UnsafeFileError& e) {
     PyErr_SetString(unsafe_file_error, e.what());
+  } catch (const FileError& e) {
+    set_file_error(e);
+  } catch (const std::bad_cast&) {
+    refuse_cast();
   }
 }
 
@@ -42,6 +71,8 @@ void set_python_error() noexcept {
     PyErr_SetString(axis_error, e.what());
   } catch (const UnsafeFileError& e) {
     PyErr_SetString(unsafe_file_error, e.what());
+  } catch (const FileError& e) {
+    set_file_error(e);
   } catch (const std::invalid_argument& e) {
     PyErr_SetString(PyExc_ValueError, e.what());
   } catch (const std::out_of_range& e) {
@@ -50,6 +81,8 @@ void set_python_error() noexcept {
     PyErr_SetString(PyExc_OverflowError, e.what());
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
+  } catch (const std::bad_cast&) {
+    refuse_cast();
   } catch (const std::exception& e) {
     PyErr_SetString(PyExc_RuntimeError, e.what());
   } catch (...) {
@@ -66,6 +99,18 @@ void bind_errors(nb::module_& m) {
                                 "A file that lies about itself or could do harm. Both a ValueError "
                                 "and a RuntimeError, which MLX raises for some.",
                                 nb::make_tuple(value_error, nb::handle(PyExc_RuntimeError)));
+  nb::handle runtime_error(PyExc_RuntimeError);
+  file_error =
+      new_error(m, "FileError",
+                "What the system could not do with a file: errno and filename say what. An "
+                "OSError, and a RuntimeError and a ValueError, which MLX raises for some.",
+                nb::make_tuple(nb::handle(PyExc_OSError), runtime_error, value_error));
+  // OSError's own would show the attributes instead.
+  nb::handle(file_error).attr("__str__") =
+      nb::module_::import_("builtins").attr("eval")("lambda self: self.args[0]");
+  missing_file_error =
+      new_error(m, "MissingFileError", "A file that does not exist: a FileNotFoundError, too.",
+                nb::make_tuple(nb::handle(file_error), nb::handle(PyExc_FileNotFoundError)));
   nb::register_exception_translator(translate);
 }
 

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <complex>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "core/node.h"
 #include "dlpack.h"
+#include "heddle/type_info.h"
 
 namespace heddle::python {
 namespace {
@@ -29,8 +32,28 @@ struct Foreign {
   std::unique_ptr<void, void (*)(void*)> lease{nullptr, nullptr};
 };
 
+// Strides of dimensions without a second element mean nothing, and those of no elements neither.
+// What is left has to lie in the address space: a tensor that does not is refused unseen.
+void check_extent(Foreign& f) {
+  check_shape("convert", f.shape, static_cast<size_t>(f.element.size()));
+  const bool empty = std::find(f.shape.begin(), f.shape.end(), 0) != f.shape.end();
+  const auto address = static_cast<__int128>(reinterpret_cast<uintptr_t>(f.data));
+  __int128 first = address, last = address + f.element.size();
+  for (size_t i = 0; i < f.shape.size(); i++) {
+    if (empty || f.shape[i] == 1) f.strides[i] = 0;
+    // Below 2^31 steps of at most 2^63 bytes, in at most 64 dimensions.
+    const __int128 reach = static_cast<__int128>(f.shape[i] - 1) * f.strides[i];
+    if (!empty) (reach < 0 ? first : last) += reach;
+  }
+  if (empty) return;
+  if (!f.data) throw std::invalid_argument("[convert] The tensor has elements, but no memory.");
+  if (first < 0 || last > static_cast<__int128>(UINTPTR_MAX)) {
+    throw std::invalid_argument("[convert] The tensor leaves the address space.");
+  }
+}
+
 [[noreturn]] void refuse_format(const std::string& format) {
-  throw std::runtime_error(
+  throw std::invalid_argument(
       fmt::format("[convert] No dtype stands for elements of the format {}.", format));
 }
 
@@ -52,7 +75,8 @@ Element element_of(const Py_buffer& view) {
   size_t at = 0;
   if (std::strchr("@=<>!", format[0])) {
     if ((format[0] == '>' || format[0] == '!') && view.itemsize > 1) {
-      throw std::runtime_error("[convert] The elements are not in the byte order of this machine.");
+      throw std::invalid_argument(
+          "[convert] The elements are not in the byte order of this machine; convert them first.");
     }
     at = 1;
   }
@@ -83,10 +107,16 @@ std::optional<Foreign> lease_buffer(nb::handle value) {
   Py_buffer* v = view.release();
   f.lease = {v, release_buffer};
   f.element = element_of(*v);
+  if (v->itemsize != f.element.size()) {
+    throw std::invalid_argument(
+        fmt::format("[convert] The buffer has elements of {} bytes, its format says {}.",
+                    v->itemsize, f.element.size()));
+  }
   f.data = static_cast<char*>(v->buf);
   f.shape = Shape(v->shape, v->shape + v->ndim);
   f.strides = Strides(v->strides, v->strides + v->ndim);
   f.writable = !v->readonly;
+  check_extent(f);
   return f;
 }
 
@@ -123,7 +153,14 @@ Foreign take_managed(PyObject* capsule, const char* name, const char* used_name)
   if (!managed || PyCapsule_SetName(capsule, used_name) != 0) nb::raise_python_error();
   Foreign f;
   f.lease = {managed, release_managed<M>};
+  if constexpr (std::is_same_v<M, dlpack::ManagedVersioned>) {
+    if (managed->major > 1) {
+      throw std::invalid_argument(
+          fmt::format("[convert] DLPack of version {} is not known.", managed->major));
+    }
+  }
   const dlpack::Tensor& t = managed->tensor;
+  uintptr_t address = 0;
   if (t.ndim < 0 || t.ndim > max_imported_dimensions || (t.ndim > 0 && !t.shape)) {
     throw std::invalid_argument(
         fmt::format("[convert] A tensor of {} dimensions cannot be imported.", t.ndim));
@@ -138,15 +175,22 @@ Foreign take_managed(PyObject* capsule, const char* name, const char* used_name)
   } else {
     refuse_format(fmt::format("DLPack {} with {} bits", t.dtype.code, t.dtype.bits));
   }
-  f.data = static_cast<char*>(t.data) + t.byte_offset;
+  if (__builtin_add_overflow(reinterpret_cast<uintptr_t>(t.data), t.byte_offset, &address)) {
+    throw std::invalid_argument("[convert] The byte_offset leaves the address space.");
+  }
+  f.data = t.data ? reinterpret_cast<char*>(address) : nullptr;
   f.shape = Shape(t.shape, t.shape + t.ndim);
+  check_shape("convert", f.shape, static_cast<size_t>(f.element.size()));
   f.strides = t.strides ? Strides(t.strides, t.strides + t.ndim) : row_major_strides(f.shape);
-  for (auto& s : f.strides) s *= f.element.size();
-  if constexpr (std::is_same_v<M, dlpack::ManagedVersioned>) {
-    if (managed->major > 1) {
-      throw std::invalid_argument(
-          fmt::format("[convert] DLPack of version {} is not known.", managed->major));
+  const bool any = std::find(f.shape.begin(), f.shape.end(), 0) == f.shape.end();
+  for (size_t i = 0; i < f.shape.size(); i++) {
+    if (any && f.shape[i] > 1 &&
+        __builtin_mul_overflow(f.strides[i], f.element.size(), &f.strides[i])) {
+      throw std::invalid_argument("[convert] The tensor leaves the address space.");
     }
+  }
+  check_extent(f);
+  if constexpr (std::is_same_v<M, dlpack::ManagedVersioned>) {
     f.writable = !(managed->flags & dlpack::read_only);
   } else {
     f.writable = true;
@@ -237,10 +281,11 @@ const char* obstacle(const Foreign& f, Dtype dtype) {
   auto size = static_cast<uintptr_t>(f.element.size());
   if (reinterpret_cast<uintptr_t>(f.data) % size)
     return "the memory is not aligned to its elements";
-  for (size_t i = 0; i < f.shape.size(); i++) {
-    if (f.shape[i] > 1 && f.strides[i] % static_cast<int64_t>(size)) {
+  for (int64_t stride : f.strides) {
+    if (stride % static_cast<int64_t>(size)) {
       return "the strides are not multiples of the element size";
     }
+    if (stride < 0) return "a stride is negative";
   }
   return nullptr;
 }
@@ -249,8 +294,8 @@ Array share(Foreign f) {
   size_t bytes = static_cast<size_t>(f.element.size());
   for (size_t i = 0; i < f.shape.size(); i++) {
     if (f.shape[i] == 0) bytes = 0;
-    if (bytes && f.shape[i] > 1) bytes += static_cast<size_t>((f.shape[i] - 1) * f.strides[i]);
-    f.strides[i] = f.shape[i] > 1 ? f.strides[i] / f.element.size() : 0;
+    if (bytes) bytes += static_cast<size_t>((f.shape[i] - 1) * f.strides[i]);
+    f.strides[i] /= f.element.size();
   }
   auto* node = new Node(f.shape, f.element.dtype);
   Array a = Array::adopt(node);
@@ -260,14 +305,20 @@ Array share(Foreign f) {
   return a;
 }
 
-Array import(Foreign f, std::optional<Dtype> wanted, Copy copy) {
-  check_shape("array", f.shape, static_cast<size_t>(f.element.size()));
-  for (int64_t s : f.strides) {
-    if (s < 0) {
-      throw std::invalid_argument(
-          "[convert] Cannot convert arrays with negative strides; copy them first.");
+// The lease on what another library holds.
+Foreign lease(nb::handle value) {
+  if (PyObject_CheckBuffer(value.ptr())) {
+    if (auto f = lease_buffer(value)) return std::move(*f);
+    if (auto f = lease_numpy_bfloat16(value)) return std::move(*f);
+    nb::object type = nb::getattr(value, "dtype", nb::none());
+    if (!PyObject_HasAttrString(value.ptr(), "__dlpack__") || nb::hasattr(type, "str")) {
+      refuse_format(nb::str(type).c_str());
     }
   }
+  return lease_dlpack(value);
+}
+
+Array import(Foreign f, std::optional<Dtype> wanted, Copy copy) {
   // MLX makes float32 of float64 unless it is asked for; a shared array keeps what is there.
   Dtype natural = f.element.dtype == float64 && copy != Copy::never ? float32 : f.element.dtype;
   Dtype dtype = wanted.value_or(natural);
@@ -282,6 +333,24 @@ Array import(Foreign f, std::optional<Dtype> wanted, Copy copy) {
   return copy_of(f, dtype);
 }
 
+// Throws ValueError unless all elements of an evaluated array of integers fit an integer dtype.
+void check_range(const Array& a, Dtype t) {
+  const iinfo limits(t);
+  visit_dtype(a.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      const T* values = a.data<T>();
+      for (int64_t i = 0; i < a.size(); i++) {
+        if (std::cmp_less(values[i], limits.min) || std::cmp_greater(values[i], limits.max)) {
+          throw std::invalid_argument(fmt::format(
+              "[convert] Converting {} to {} would result in overflow: it holds {} to {}.",
+              values[i], name_of(t), limits.min, limits.max));
+        }
+      }
+    }
+  });
+}
+
 }  // namespace
 
 bool is_foreign(nb::handle value) {
@@ -293,15 +362,21 @@ Array from_dlpack(nb::handle value, std::optional<Dtype> dtype, Copy copy) {
 }
 
 Array from_foreign(nb::handle value, std::optional<Dtype> dtype, Copy copy) {
-  if (PyObject_CheckBuffer(value.ptr())) {
-    if (auto f = lease_buffer(value)) return import(std::move(*f), dtype, copy);
-    if (auto f = lease_numpy_bfloat16(value)) return import(std::move(*f), dtype, copy);
-    nb::object type = nb::getattr(value, "dtype", nb::none());
-    if (!PyObject_HasAttrString(value.ptr(), "__dlpack__") || nb::hasattr(type, "str")) {
-      refuse_format(nb::str(type).c_str());
-    }
-  }
-  return from_dlpack(value, dtype, copy);
+  return import(lease(value), dtype, copy);
+}
+
+Array from_foreign_beside(nb::handle value, std::optional<Dtype> beside) {
+  Foreign f = lease(value);
+  if (!beside) return import(std::move(f), beside, Copy::always);
+  const Dtype own = f.element.dtype;
+  const bool narrows = is_complex(own)    ? !is_complex(*beside)
+                       : is_floating(own) ? !is_inexact(*beside)
+                                          : is_bool(*beside);
+  if (narrows) return import(std::move(f), std::nullopt, Copy::always);
+  if (!is_integer(own) || !is_integer(*beside)) return import(std::move(f), beside, Copy::always);
+  Array a = import(std::move(f), std::nullopt, Copy::always);
+  if (promote_types(own, *beside) != *beside) check_range(a, *beside);
+  return astype(a, *beside);
 }
 
 }  // namespace heddle::python

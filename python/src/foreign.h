@@ -17,9 +17,13 @@ bool is_foreign(nb::handle value);
 
 // An array from such an object, in `dtype` if one is given. float64 becomes float32 and complex128
 // becomes complex64 otherwise. Shared memory lives until the last array on it has died; it is never
-// donated, so the engine does not write to it. Throws RuntimeError for formats without a dtype, as
-// MLX does, and ValueError for negative strides.
+// donated, so the engine does not write to it. Throws ValueError for formats without a dtype and
+// for tensors that lie about their memory.
 Array from_foreign(nb::handle value, std::optional<Dtype> dtype, Copy copy);
+
+// As an operand beside an array of dtype `beside`: in that dtype where it holds the elements, else
+// in their own, so that both are promoted. Throws ValueError for integers that do not fit.
+Array from_foreign_beside(nb::handle value, std::optional<Dtype> beside);
 
 // Through __dlpack__ alone.
 Array from_dlpack(nb::handle value, std::optional<Dtype> dtype, Copy copy);

@@ -1,25 +1,60 @@
 // The parser of index expressions, and the functions and methods of indexing.
 #include "index.h"
 
+#include <fmt/format.h>
+
 #include "signature.h"
 
 namespace heddle::python {
 namespace {
 
-[[noreturn]] void refuse() {
-  throw std::invalid_argument("Cannot index mlx array using the given type.");
+// What to do instead of reading by a mask: how many elements it selects depends on its values, and
+// shapes do not.
+constexpr const char* no_mask =
+    "[index] boolean indices are not yet supported where elements are read: the size of the result "
+    "would depend on values. Use where(mask, a, b), or positions, as in a[positions] with "
+    "positions = array([i for i, m in enumerate(mask.tolist()) if m]).";
+
+bool is_numpy(nb::handle value);
+
+[[noreturn]] void refuse(nb::handle value) {
+  const std::string type = nb::cast<std::string>(value.type().attr("__name__"));
+  if (PyBool_Check(value.ptr()) ||
+      (is_numpy(value) && nb::hasattr(value, "dtype") &&
+       nb::cast<std::string>(value.attr("dtype").attr("kind")) == "b")) {
+    throw std::invalid_argument(no_mask);
+  }
+  throw std::invalid_argument(
+      fmt::format("[index] Cannot index mlx array using the given type, {}: an int, a slice, None, "
+                  "..., an array "
+                  "or a list of integers is wanted{}.",
+                  type, nb::hasattr(value, "__array__") ? " (write a[mx.array(index)])" : ""));
 }
 
-// An integer of Python or numpy, as a 32-bit index.
-int64_t to_index(nb::handle value) {
+// An integer of Python or numpy. Out of 32 bits, the nearest that is not: as a bound or a step of a
+// slice it means the same, because no axis is longer.
+struct Index {
+  int64_t value;
+  bool cut;
+};
+Index to_index(nb::handle value) {
   nb::object number = nb::steal(PyNumber_Index(value.ptr()));
   if (!number.is_valid()) throw nb::python_error();
   int overflow = 0;
   long long i = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
-  if (overflow != 0 || i < INT32_MIN || i > INT32_MAX) {
-    throw std::invalid_argument("Slice indices must be 32-bit integers.");
+  if (overflow > 0 || i > INT32_MAX) return {INT32_MAX, true};
+  if (overflow < 0 || i < INT32_MIN) return {INT32_MIN, true};
+  return {i, false};
+}
+
+int64_t position(nb::handle value) {
+  const Index i = to_index(value);
+  if (i.cut) {
+    throw std::invalid_argument(
+        fmt::format("[index] Index {} is out of range: no axis is longer than 2147483647.",
+                    nb::str(value).c_str()));
   }
-  return i;
+  return i.value;
 }
 
 bool is_numpy(nb::handle value) {
@@ -44,9 +79,11 @@ bool is_truth_value(nb::handle value) {
 int64_t bound(nb::handle value, int64_t missing) {
   if (value.is_none()) return missing;
   if (!is_integer_like(value)) {
-    throw std::invalid_argument("Slice indices must be integers or None.");
+    throw std::invalid_argument(
+        fmt::format("[index] Slice indices must be integers or None, got {}.",
+                    nb::cast<std::string>(value.type().attr("__name__"))));
   }
-  return to_index(value);
+  return to_index(value).value;
 }
 
 IndexItem parse_slice(nb::handle value) {
@@ -55,7 +92,7 @@ IndexItem parse_slice(nb::handle value) {
              step = nb::getattr(s, "step");
   IndexItem item =
       IndexItem::slice(bound(start, slice_end), bound(stop, slice_end), bound(step, 1));
-  if (item.step == 0) throw std::invalid_argument("Slice step cannot be zero.");
+  if (item.step == 0) throw std::invalid_argument("[index] Slice step cannot be zero.");
   return item;
 }
 
@@ -64,10 +101,10 @@ IndexItem parse_item(nb::handle value, bool assigned) {
   if (value.ptr() == Py_Ellipsis) return IndexItem::ellipsis();
   if (is_array(value)) return IndexItem::of(array_of(value));
   if (PySlice_Check(value.ptr())) return parse_slice(value);
-  if (is_integer_like(value)) return IndexItem::integer(to_index(value));
+  if (is_integer_like(value)) return IndexItem::integer(position(value));
   if (PyList_Check(value.ptr())) return IndexItem::of(to_array(value));
   if (assigned && is_truth_value(value)) return IndexItem::of(to_array(value, Dtype::bool_));
-  refuse();
+  refuse(value);
 }
 
 template <Combine combine>
@@ -92,7 +129,8 @@ IndexItems parse_index(nb::handle index, bool assigned) {
     }
     if (mask && items.size() > 1) {
       throw std::invalid_argument(
-          "boolean indices are not yet supported together with other indices");
+          "[index] boolean indices are not yet supported together with other indices. Use "
+          "where(mask, a, b), or positions instead of the mask.");
     }
   } else {
     items.push_back(parse_item(index, assigned));
@@ -103,8 +141,14 @@ IndexItems parse_index(nb::handle index, bool assigned) {
 Array get_item(const Array& a, nb::handle index) { return get_items(a, parse_index(index, false)); }
 
 void set_item(Array& a, nb::handle index, nb::handle value) {
-  Array v = to_operand(value, a.dtype());
-  a = set_items(a, parse_index(index, true), v);
+  if (!is_operand(value)) {
+    throw std::invalid_argument(fmt::format(
+        "[setitem] A {} cannot be assigned to a part of an array: an array or a number is "
+        "wanted{}.",
+        nb::cast<std::string>(value.type().attr("__name__")),
+        PyList_Check(value.ptr()) || PyTuple_Check(value.ptr()) ? " (write mx.array(...))" : ""));
+  }
+  a = set_items(a, parse_index(index, true), to_operand(value, a.dtype()));
 }
 
 namespace {

@@ -68,6 +68,8 @@ auto as_value_error(F&& f) {
     return f();
   } catch (const UnsafeFileError&) {
     throw;
+  } catch (const FileError&) {
+    throw;  // in Python a ValueError, too
   } catch (const std::runtime_error& e) {
     throw std::invalid_argument(e.what());
   }

@@ -49,4 +49,5 @@ NB_MODULE(core, m) {
   bind_nn(m);
   bind_optim(m);
   bind_introspection(m);
+  explain_calls(m);
 }

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "bind.h"
+#include "foreign.h"
+#include "heddle/type_info.h"
 
 namespace heddle::python {
 namespace {
@@ -23,8 +25,27 @@ Dtype dtype_or(std::optional<Dtype> dtype, Dtype otherwise) { return dtype.value
 std::optional<Array> parameter(nb::handle value, std::optional<Dtype> dtype) {
   if (value.is_none()) return std::nullopt;
   Dtype t = dtype_or(dtype, float32);
-  bool real_number = PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr());
-  return real_number && is_inexact(t) ? to_array(value, t) : to_operand(value);
+  const bool plain = PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr());
+  nb::object number =
+      plain || is_foreign(value) || is_array(value) ? nb::borrow(value) : as_number(value);
+  bool real_number =
+      number.is_valid() && (plain || PyFloat_Check(number.ptr()) || PyLong_Check(number.ptr()));
+  return real_number && is_inexact(t) ? to_array(number, t) : to_operand(value);
+}
+
+// Bounds given as Python ints: what may be drawn has to fit the dtype.
+void require_drawable(nb::handle low, nb::handle high, Dtype t) {
+  if (!is_integer(t)) return;
+  const iinfo limits(t);
+  const nb::int_ least(limits.min), largest(limits.max);
+  const bool too_low = PyLong_Check(low.ptr()) && nb::cast<bool>(low.attr("__lt__")(least));
+  const bool too_high = PyLong_Check(high.ptr()) &&
+                        nb::cast<bool>(high.attr("__sub__")(nb::int_(1)).attr("__gt__")(largest));
+  if (too_low || too_high) {
+    throw std::invalid_argument(fmt::format(
+        "[randint] Integers from {} to below {} do not fit {}, which holds {} to {}.",
+        nb::str(low).c_str(), nb::str(high).c_str(), name_of(t), limits.min, limits.max));
+  }
 }
 
 constexpr const char* scalar = "bool | int | float | array";
@@ -199,8 +220,9 @@ void bind_discrete(nb::module_& m) {
       "randint",
       [](nb::handle low, nb::handle high, const Numbers& shape, std::optional<Dtype> dtype,
          const random::Key& key, const StreamOrDevice& s) {
-        return random::randint(to_operand(low), to_operand(high), Shape(shape),
-                               dtype_or(dtype, int32), key, s);
+        Dtype t = dtype_or(dtype, int32);
+        require_drawable(low, high, t);
+        return random::randint(to_operand(low), to_operand(high), Shape(shape), t, key, s);
       },
       "low"_a, "high"_a, "shape"_a = Numbers{}, "dtype"_a.none() = int32, "key"_a = nb::none(),
       "stream"_a = nb::none(),
@@ -208,7 +230,10 @@ void bind_discrete(nb::module_& m) {
           signature("randint", fmt::format("low: {0}, high: {0}, shape: Sequence[int] = [], dtype: "
                                            "Dtype | None = int32, ",
                                            scalar))),
-      documentation(R"(Integers in [low, high), drawn as float32: beyond 2**24 not every one is met.
+      documentation(R"(Integers in [low, high), all equally likely; `low` where there is none.
+
+Up to 2**24 they are MLX's for equal keys, which are drawn from float32 numbers; beyond, where those miss
+integers, they are drawn from 96 bits each.
 
 Args:
   low: lower bounds, which broadcast to `shape`.
@@ -263,7 +288,13 @@ Args:
         if (!PyLong_Check(x.ptr())) {
           throw nb::type_error("permutation(): x must be an int or an array.");
         }
-        return random::permutation(nb::cast<int>(x), key, s);
+        int n = 0;
+        if (!nb::try_cast(x, n)) {
+          throw std::overflow_error(
+              fmt::format("[permutation] {} integers are more than an axis can have, 2147483647.",
+                          nb::str(x).c_str()));
+        }
+        return random::permutation(n, key, s);
       },
       "x"_a, "axis"_a = 0, "key"_a = nb::none(), "stream"_a = nb::none(),
       nb::sig(signature("permutation", "x: int | array, axis: int = 0, ")),

@@ -68,5 +68,13 @@ heddle\.core\.(AxisError)$:
         \doc
 
 heddle\.core\.(UnsafeFileError)$:
-    class \1(ValueError):
+    class \1(ValueError, RuntimeError):
+        \doc
+
+heddle\.core\.(FileError)$:
+    class \1(OSError, RuntimeError, ValueError):
+        \doc
+
+heddle\.core\.(MissingFileError)$:
+    class \1(FileError, FileNotFoundError):
         \doc

@@ -84,8 +84,9 @@ size_t get_array_buffer_size(const Arrays& arrays) {
 
 void Array::item_into(void* value, Dtype dtype) const {
   if (size() != 1) {
-    throw std::invalid_argument(
-        "[convert] Only length-1 arrays can be converted to Python scalars.");
+    throw std::invalid_argument(fmt::format(
+        "[convert] Only length-1 arrays can be converted to scalars, this one has shape {}.",
+        to_string(shape())));
   }
   eval();
   visit_dtype(node_->dtype, [&](auto source) {

@@ -4,10 +4,38 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "heddle/dtype.h"
 
 namespace heddle {
+
+// A float that rounds to a half as the number itself does: what a float cannot hold is rounded to
+// the neighbour with an odd last bit, which no half and no tie between halves has.
+inline float to_odd_float(double x) {
+  const float near = static_cast<float>(x);
+  uint32_t bits;
+  std::memcpy(&bits, &near, sizeof bits);
+  const double back = near;
+  const bool inexact = back != x && x == x, further = std::abs(back) > std::abs(x);
+  bits = inexact ? (bits - (further ? 1 : 0)) | 1 : bits;
+  float odd;
+  std::memcpy(&odd, &bits, sizeof odd);
+  return odd;
+}
+template <class T>
+  requires(std::is_integral_v<T>)
+float to_odd_float(T x) {
+  if constexpr (sizeof(T) == 8) {
+    // Of 64 bits to the 53 of a double in the same way.
+    constexpr T low = 0x7ff, bit = 0x800;
+    const bool large = x > (T{1} << 53) || (std::is_signed_v<T> && x < -(T{1} << 53));
+    if (large) x = static_cast<T>((x & ~low) | ((x & low) != 0 ? bit : 0));
+  }
+  return to_odd_float(static_cast<double>(x));
+}
 
 template <class To, class From>
 To convert_value(From v) {
@@ -28,7 +56,8 @@ To convert_value(From v) {
     if (v >= 9223372036854775808.0) return static_cast<To>(static_cast<uint64_t>(v));
     return static_cast<To>(static_cast<int64_t>(v));
   } else if constexpr (std::is_same_v<To, float16_t> || std::is_same_v<To, bfloat16_t>) {
-    return To(static_cast<float>(v));
+    if constexpr (sizeof(From) >= 4 && !std::is_same_v<From, float>) return To(to_odd_float(v));
+    else return To(static_cast<float>(v));
   } else {
     return static_cast<To>(v);
   }

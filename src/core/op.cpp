@@ -12,6 +12,30 @@ std::vector<const OpInfo*>& op_table() {
   return *table;
 }
 
+// "BroadcastTo" -> "broadcast_to"
+std::string function_name(const std::string& op) {
+  std::string out;
+  for (char c : op) {
+    const bool upper = c >= 'A' && c <= 'Z';
+    if (upper && !out.empty()) out.push_back('_');
+    out.push_back(upper ? static_cast<char>(c - 'A' + 'a') : c);
+  }
+  return out;
+}
+
+// No op gives more than a dimension or memory can count, whatever it computed the sizes from.
+void check_result(const Op& op, const Aval& result) {
+  int64_t bytes = static_cast<int64_t>(size_of(result.dtype));
+  bool suspect = false;
+  for (int64_t d : result.shape) {
+    suspect |= static_cast<uint64_t>(d) > static_cast<uint64_t>(max_dimension);
+    suspect |= __builtin_mul_overflow(bytes, d, &bytes);
+  }
+  if (suspect) [[unlikely]] {
+    check_shape(function_name(op.info().name).c_str(), result.shape, size_of(result.dtype));
+  }
+}
+
 bool any_tracer(const Arrays& inputs) {
   for (const Array& a : inputs) {
     if (!a)
@@ -32,6 +56,7 @@ const OpInfo& register_op(std::string name) {
 const std::vector<const OpInfo*>& registered_ops() { return op_table(); }
 
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream) {
+  check_result(*op, result);
   auto* node = new Node(std::move(result.shape), result.dtype);
   node->tracer = any_tracer(inputs);
   node->pointwise = op->is_pointwise();
@@ -47,6 +72,7 @@ Array apply(OpRef op, Arrays inputs, const Stream& stream) {
 }
 
 Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& stream) {
+  for (const Aval& result : results) check_result(*op, result);
   auto* siblings = new Siblings;
   siblings->references = static_cast<int>(results.size());
   bool tracer = any_tracer(inputs);

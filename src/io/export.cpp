@@ -116,10 +116,12 @@ FunctionExporter::FunctionExporter(std::string path, ExportedFunction fun, Expor
   state_->file.metadata = std::move(options.metadata);
   size_t slash = state_->path.rfind('/');
   std::string folder = slash == std::string::npos ? "." : state_->path.substr(0, slash + 1);
+  errno = EINVAL;
   if (state_->path.empty() || state_->path.back() == '/' ||
       access(folder.c_str(), W_OK | X_OK) != 0) {
-    throw std::runtime_error(
-        fmt::format("[{}] Failed to open {}", op, io::shown_path(state_->path)));
+    const int number = errno;
+    throw FileError(fmt::format("[{}] Failed to open {}", op, io::shown_path(state_->path)),
+                    state_->path, number);
   }
 }
 FunctionExporter::FunctionExporter(FunctionExporter&&) noexcept = default;

@@ -71,7 +71,8 @@ Value value_of(io::Reader& r, const std::string& field) {
 
 Tensor tensor_of(io::Reader& r, uint64_t alignment) {
   Tensor t;
-  t.name = text(r, "tensor name", io::gguf_max_name);
+  // Longer than what is written: MLX writes such names.
+  t.name = text(r, "tensor name", max_key_bytes);
   auto field = [&](const char* of) { return fmt::format("tensor '{}', {}", t.name, of); };
   uint32_t rank = r.number<uint32_t>(field("dimensions"));
   if (rank > io::gguf_max_rank) {

@@ -1,9 +1,12 @@
 #include "ops/creation.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "core/convert.h"
 #include "heddle/ops.h"
+#include "heddle/type_info.h"
 #include "ops/following.h"
 
 namespace heddle {
@@ -52,22 +55,39 @@ Array identity(int n, Dtype dtype, StreamOrDevice s) { return eye(n, n, 0, dtype
 // ---------------------------------------------------------------------------------------------
 // Ranges
 
-Array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice s) {
+namespace {
+
+constexpr WideInteger exact_in_double = WideInteger{1} << 53;
+
+void require_fit(const char* op, WideInteger value, Dtype dtype) {
+  const iinfo limits(dtype);
+  if (value >= limits.min && value <= static_cast<WideInteger>(limits.max)) return;
+  throw std::invalid_argument(fmt::format(
+      "[{}] A number of the range does not fit {}, which holds {} to {}; give a wider dtype.", op,
+      name_of(dtype), limits.min, limits.max));
+}
+
+void check_range(Dtype dtype, bool step_is_zero) {
   if (is_bool(dtype)) throw std::invalid_argument("[arange] bool not supported for arange.");
-  if (std::isnan(start) || std::isnan(stop) || std::isnan(step)) {
-    throw std::invalid_argument("[arange] Cannot compute length.");
-  }
-  if (step == 0.0) throw std::invalid_argument("[arange] step must be nonzero.");
-  if (std::isinf(start) || std::isinf(stop)) {
-    throw std::invalid_argument("[arange] Cannot compute length.");
-  }
-  double count = std::isinf(step) ? ((step > 0) == (start < stop) && start != stop ? 1 : 0)
-                                  : std::ceil((stop - start) / step);
-  if (count > static_cast<double>(max_dimension)) {
-    throw std::invalid_argument("[arange] Maximum size exceeded.");
-  }
-  int64_t size = std::max<int64_t>(static_cast<int64_t>(count), 0);
-  // The increment is that of the dtype, as numpy has it.
+  if (step_is_zero) throw std::invalid_argument("[arange] step must be nonzero.");
+}
+
+[[noreturn]] void refuse_length(const std::string& count) {
+  throw std::invalid_argument(
+      fmt::format("[arange] Maximum size exceeded: {} numbers are more than an axis can have, {}.",
+                  count, max_dimension));
+}
+
+// The increment of a floating range is that of the dtype, as numpy has it, unless the dtype holds
+// start and step: then nothing is lost.
+template <class T>
+double increment_in(double start, double step) {
+  auto rounded = [](double x) { return static_cast<double>(convert_value<T>(x)); };
+  if (rounded(start) == start && rounded(step) == step) return step;
+  return rounded(start + step) - rounded(start);
+}
+
+Array counted_range(double start, double step, int64_t size, Dtype dtype, StreamOrDevice s) {
   double first = start, increment = step;
   if (!std::isinf(step)) {
     visit_dtype(dtype, [&](auto tag) {
@@ -77,14 +97,60 @@ Array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice
         increment = std::trunc(start + step) - first;
       } else if constexpr (std::is_same_v<T, complex64_t>) {
         first = static_cast<float>(start);
-        increment = static_cast<double>(static_cast<float>(start + step)) - first;
+        increment = increment_in<float>(start, step);
       } else {
         first = static_cast<double>(convert_value<T>(start));
-        increment = static_cast<double>(convert_value<T>(start + step)) - first;
+        increment = increment_in<T>(start, step);
       }
     });
+  } else {
+    increment = 0;
+  }
+  if (is_integer(dtype) && size > 0) {
+    for (double x : {first, first + static_cast<double>(size - 1) * increment}) {
+      require_fit("arange",
+                  std::abs(x) < 0x1p65 ? static_cast<WideInteger>(x) : WideInteger{1} << 65, dtype);
+    }
   }
   return apply(make_op<Arange>(first, increment, size, dtype), {}, to_stream(s));
+}
+
+}  // namespace
+
+Array integer_range(WideInteger start, WideInteger stop, WideInteger step, Dtype dtype,
+                    StreamOrDevice s) {
+  check_range(dtype, step == 0);
+  const WideInteger span = step > 0 ? stop - start : start - stop, size = step > 0 ? step : -step;
+  const WideInteger wanted = span <= 0 ? 0 : (span + size - 1) / size;
+  if (wanted > max_dimension) {
+    // More than 64 bits only if the bounds have opposite signs and the step is small.
+    refuse_length(wanted > INT64_MAX ? "more than 2^63"
+                                     : std::to_string(static_cast<int64_t>(wanted)));
+  }
+  const auto count = static_cast<int64_t>(wanted);
+  auto small = [](WideInteger x) { return x >= -exact_in_double && x <= exact_in_double; };
+  if (!is_integer(dtype) || count == 0 ||
+      (small(start) && small(start + count * step) && small(step))) {
+    return counted_range(static_cast<double>(start), static_cast<double>(step), count, dtype, s);
+  }
+  require_fit("arange", start, dtype);
+  require_fit("arange", start + (count - 1) * step, dtype);
+  // Modulo 2^64 is exact, because the results fit.
+  Array numbers = apply(make_op<Arange>(0.0, 1.0, count, dtype), {}, to_stream(s));
+  Array by(static_cast<uint64_t>(count > 1 ? step : 0), dtype);
+  return add(multiply(numbers, by, s), Array(static_cast<uint64_t>(start), dtype), s);
+}
+
+Array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice s) {
+  check_range(dtype, step == 0.0);
+  if (!std::isfinite(start) || !std::isfinite(stop) || std::isnan(step)) {
+    throw std::invalid_argument("[arange] Cannot compute length.");
+  }
+  double count = std::isinf(step) ? ((step > 0) == (start < stop) && start != stop ? 1 : 0)
+                                  : std::ceil((stop - start) / step);
+  if (count > static_cast<double>(max_dimension)) refuse_length(fmt::format("{}", count));
+  int64_t size = std::max<int64_t>(static_cast<int64_t>(count), 0);
+  return counted_range(start, step, size, dtype, s);
 }
 Array arange(double start, double stop, double step, StreamOrDevice s) {
   return arange(start, stop, step, float32, s);
@@ -94,13 +160,65 @@ Array arange(int start, int stop, int step, StreamOrDevice s) {
 }
 Array arange(int stop, StreamOrDevice s) { return arange(0, stop, 1, int32, s); }
 
-Array linspace(double start, double stop, int num, Dtype dtype, bool endpoint, StreamOrDevice s) {
+namespace {
+
+void check_count(int num) {
   if (num < 0) {
     throw std::invalid_argument(
         fmt::format("[linspace] number of samples, {}, must be non-negative.", num));
   }
+}
+
+}  // namespace
+
+// start + i * (stop - start) / parts without its fraction: the whole and the broken part of the
+// step are multiplied apart, so that all of it stays within 64 bits. Sums wrap around and come
+// back.
+Array integer_linspace(WideInteger start, WideInteger stop, int num, Dtype dtype, bool endpoint,
+                       StreamOrDevice s) {
+  check_count(num);
+  require_fit("linspace", start, dtype);
+  if (num > 1) require_fit("linspace", stop, dtype);
+  const auto word = [](WideInteger x) { return Array(static_cast<uint64_t>(x), uint64); };
+  if (num <= 1) return full({num}, astype(word(start), dtype, s), s);
+  const int parts = endpoint ? num - 1 : num;
+  const bool up = stop >= start;
+  const WideInteger span = up ? stop - start : start - stop;
+  Array i = arange(0, num, 1, uint64, s);
+  Array broken = multiply(i, word(span % parts), s);
+  Array moved = add(multiply(i, word(span / parts), s), floor_divide(broken, word(parts), s), s);
+  Array inexact = not_equal(remainder(broken, word(parts), s), word(0), s);
+  Array x = up ? add(word(start), moved, s) : subtract(word(start), moved, s);
+  // So far towards `start`; towards 0 is one further on one side of it.
+  if (is_signed(dtype)) {
+    x = astype(x, int64, s);
+    inexact = logical_and(inexact, up ? less(x, Array(0), s) : greater(x, Array(0), s), s);
+  }
+  if (!up || is_signed(dtype)) {
+    Array one = astype(inexact, x.dtype(), s);
+    x = up ? add(x, one, s) : subtract(x, one, s);
+  }
+  return astype(x, dtype, s);
+}
+
+Array linspace(double start, double stop, int num, Dtype dtype, bool endpoint, StreamOrDevice s) {
+  check_count(num);
+  if (is_integer(dtype)) {
+    auto whole = [](double x) { return x == std::trunc(x) && std::abs(x) < 0x1p64; };
+    if (whole(start) && whole(stop)) {
+      return integer_linspace(static_cast<WideInteger>(start), static_cast<WideInteger>(stop), num,
+                              dtype, endpoint, s);
+    }
+    for (double x : {start, stop}) {
+      if (!(std::abs(x) < 0x1p64)) {
+        throw std::invalid_argument(
+            fmt::format("[linspace] {} does not fit {}.", x, name_of(dtype)));
+      }
+      require_fit("linspace", static_cast<WideInteger>(x), dtype);
+    }
+  }
   if (num == 1) return astype(full({1}, Array(start, float64), s), dtype, s);
-  Dtype wide = dtype == float64 ? float64 : float32;
+  Dtype wide = dtype == float64 || is_integer(dtype) ? float64 : float32;
   // Weights of both ends, so that the last value is `stop` exactly.
   Array t = divide(arange(0, num, 1, wide, s), Array(endpoint ? num - 1 : num, wide), s);
   Array head = multiply(subtract(Array(1, wide), t, s), Array(start, wide), s);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/op.h"
+#include "heddle/ops/creation.h"
 
 namespace heddle {
 
@@ -23,5 +24,15 @@ class Arange final : public OpClass<Arange> {
   }
   Avals infer(const Arrays&) const override { return {{Shape{size}, dtype}}; }
 };
+
+// Bounds of any integer dtype. 128 bits hold their differences.
+using WideInteger = __int128;
+
+// arange and linspace of integers, exactly in an integer dtype. Throws std::invalid_argument for
+// numbers that do not fit the dtype.
+Array integer_range(WideInteger start, WideInteger stop, WideInteger step, Dtype dtype,
+                    StreamOrDevice s = {});
+Array integer_linspace(WideInteger start, WideInteger stop, int num, Dtype dtype, bool endpoint,
+                       StreamOrDevice s = {});
 
 }  // namespace heddle

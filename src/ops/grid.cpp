@@ -91,6 +91,7 @@ Array diag(const Array& a, int k, StreamOrDevice s) {
         fmt::format("[diag] array must be 1-D or 2-D, got array with {} dimensions.", a.ndim()));
   }
   int64_t n = a.shape()[0], side = n + std::abs(static_cast<int64_t>(k));
+  check_shape("diag", {side, side}, a.itemsize());
   Array blank = zeros({side, side}, a.dtype(), stream);
   if (n == 0) return blank;
   auto from = [&](int64_t first) {
@@ -144,7 +145,7 @@ Array diff(const Array& a, int n, int axis, StreamOrDevice s) {
     throw std::invalid_argument(fmt::format("[diff] Order `n` must be non-negative, got {}.", n));
   }
   size_t at = static_cast<size_t>(normalize_axis("diff", axis, a.ndim()));
-  Array out = n > 1 ? widened(a, to_stream(s)) : a;  // differences of differences
+  Array out = a;
   for (int k = 0; k < n && out.shape()[at] > 0; k++) {
     Shape start(a.shape().size(), slice_end), stop = start;
     start[at] = 1;
@@ -153,7 +154,7 @@ Array diff(const Array& a, int n, int axis, StreamOrDevice s) {
     Array earlier = slice(out, Shape(a.shape().size(), slice_end), stop, s);
     out = is_bool(a.dtype()) ? not_equal(later, earlier, s) : subtract(later, earlier, s);
   }
-  return astype(out, a.dtype(), s);
+  return out;
 }
 
 }  // namespace heddle

@@ -20,7 +20,8 @@ IndexItems written_out(const Array& a, const IndexItems& items) {
   bool ellipsis = false;
   for (const IndexItem& item : items) {
     if (item.kind == Kind::ellipsis) {
-      if (ellipsis) throw std::invalid_argument("An index can only have a single ellipsis (...)");
+      if (ellipsis)
+        throw std::invalid_argument("[index] An index can only have a single ellipsis (...)");
       ellipsis = true;
     } else if (item.kind != Kind::new_axis) {
       used++;
@@ -28,8 +29,10 @@ IndexItems written_out(const Array& a, const IndexItems& items) {
   }
   if (used > a.ndim()) {
     throw std::invalid_argument(
-        a.ndim() == 0 ? std::string("too many indices for array: array is 0-dimensional")
-                      : fmt::format("Too many indices for array with {} dimensions.", a.ndim()));
+        a.ndim() == 0
+            ? std::string("[index] too many indices for array: array is 0-dimensional")
+            : fmt::format("[index] Too many indices for array with {} dimensions, got {}.",
+                          a.ndim(), used));
   }
   IndexItems out;
   auto fill = [&] { out.insert(out.end(), static_cast<size_t>(a.ndim() - used), IndexItem{}); };
@@ -136,12 +139,28 @@ Shape shape_in_order(const Shape& parts, const Layout& layout) {
   return out;
 }
 
+// Throws unless a value broadcasts to the part that is assigned to.
+void check_assigned(const Array& v, const Shape& part) {
+  bool fits = v.shape().size() <= part.size();
+  for (size_t i = 0; fits && i < v.shape().size(); i++) {
+    const int64_t n = v.shape()[v.shape().size() - 1 - i];
+    fits = n == 1 || n == part[part.size() - 1 - i];
+  }
+  if (!fits) {
+    throw std::invalid_argument(fmt::format(
+        "[setitem] A value of shape {} cannot be assigned to a part of shape {}: it has "
+        "to broadcast to it.",
+        to_string(v.shape()), to_string(part)));
+  }
+}
+
 // To the shape of the part of `a` that the items name.
 Array broadcast_to_part(const Array& v, const Shape& part, const Array& a, const IndexItems& items,
                         const Stream& s) {
   const bool indexed = std::any_of(items.begin(), items.end(), [](const IndexItem& i) {
     return i.kind == Kind::array && may_change_size(i.array);
   });
+  check_assigned(v, part);
   if (!indexed && !may_change_size(a)) return broadcast_to(v, part, s);
   Array read = get_items(a, items, s);
   // Integers between arrays leave the axes elsewhere when they are read.
@@ -194,7 +213,8 @@ Array set_gathered(const Array& a, const IndexItems& items, const Array& value, 
     if (item.kind == Kind::array) {
       if (is_bool(item.array.dtype())) {
         throw std::invalid_argument(
-            "boolean indices are not yet supported together with other indices or in at[]");
+            "[index] boolean indices are not yet supported together with other indices or in at[]. "
+            "Use where(mask, a, b), or an array of positions.");
       }
       indices.push_back(item.array);
       array_axes.push_back(axis);
@@ -249,7 +269,10 @@ Array get_items(const Array& a, const IndexItems& items, StreamOrDevice where) {
     }
     if (item.kind == Kind::array) {
       if (is_bool(item.array.dtype())) {
-        throw std::invalid_argument("boolean indices are not yet supported");
+        throw std::invalid_argument(
+            "[index] boolean indices are not yet supported where elements are read: the size of "
+            "the "
+            "result would depend on values. Use where(mask, a, b), or an array of positions.");
       }
       indices.push_back(item.array);
       array_axes.push_back(axis);

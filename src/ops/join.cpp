@@ -85,6 +85,9 @@ Array stack(const Arrays& arrays, int axis, StreamOrDevice s) {
     }
   }
   int at = normalize_axis("stack", axis, arrays[0].ndim() + 1);
+  Shape stacked = arrays[0].shape();
+  stacked.insert(stacked.begin() + at, static_cast<int64_t>(arrays.size()));
+  check_shape("stack", stacked, arrays[0].itemsize());
   Arrays expanded;
   for (const Array& a : arrays) expanded.push_back(expand_dims(a, at, s));
   return concatenate(expanded, at, s);
@@ -205,6 +208,9 @@ Array repeat(const Array& a, int repeats, int axis, StreamOrDevice s) {
         fmt::format("[repeat] Number of repeats cannot be negative, got {}.", repeats));
   }
   if (repeats == 1) return a;
+  Shape result = a.shape();
+  result[static_cast<size_t>(at)] *= repeats;  // both below 2^31
+  check_shape("repeat", result, a.itemsize());
   Array x = expand_dims(a, at + 1, s);
   if (may_change_size(a) && repeats > 0) {
     return flatten(concatenate(Arrays(static_cast<size_t>(repeats), x), at + 1, s), at, at + 1, s);
@@ -230,9 +236,12 @@ Array tile(const Array& a, const Shape& repetitions, StreamOrDevice s) {
     }
     expanded.push_back(from[i]);
     repeated.push_back(from[i]);
-    joined.push_back(from[i] * times[i]);
+    int64_t size;
+    if (__builtin_mul_overflow(from[i], times[i], &size)) size = INT64_MAX;
+    joined.push_back(size);
   }
   check_shape("tile", times);
+  check_shape("tile", joined, a.itemsize());
   const bool none = std::any_of(times.begin(), times.end(), [](int64_t n) { return n < 1; });
   if (may_change_size(a) && !none) {
     std::vector<int> leading(from.size() - a.shape().size());

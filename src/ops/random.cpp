@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/node.h"
 #include "heddle/ops.h"
 #include "ops/util.h"
 
@@ -191,14 +192,105 @@ Array multivariate_normal(const Array& mean, const Array& covariance, const Shap
   return add(squeeze(matmul(expand_dims(x, -2, s), root, s), -2, s), astype(mean, float32, s), s);
 }
 
+namespace {
+
+// MLX draws integers as float32 numbers. That is even, and its numbers are kept, where float32
+// holds every integer of the range and has room between them: bounds up to 2^24, and a range that
+// is not small beside them.
+constexpr int64_t float_limit = int64_t{1} << 24;
+constexpr int float_room = 14;  // bits
+
+bool floats_are_even(int64_t low, int64_t high) {
+  if (std::abs(low) > float_limit || std::abs(high) > float_limit) return false;
+  return std::max(std::abs(low), std::abs(high)) >> float_room <= std::max(high - low, int64_t{0});
+}
+
+Array floats_are_even(const Array& low, const Array& high, StreamOrDevice s) {
+  auto is_small = [&](const Array& x) {
+    return logical_and(less_equal(x, Array(float_limit, int64), s),
+                       greater_equal(x, Array(-float_limit, int64), s), s);
+  };
+  Array largest = maximum(abs(low, s), abs(high, s), s);
+  Array range = maximum(subtract(high, low, s), Array(int64_t{0}, int64), s);
+  return logical_and(logical_and(is_small(low), is_small(high), s),
+                     less_equal(right_shift(largest, Array(float_room, int64), s), range, s), s);
+}
+
+Array drawn_as_floats(const Array& low, const Array& high, const Shape& shape, Dtype dtype,
+                      const Array& key, StreamOrDevice s) {
+  Array u = astype(floor(uniform(low, high, shape, float32, key, s), s), dtype, s);
+  Array last = astype(subtract(high, Array(1, high.dtype()), s), dtype, s);
+  return maximum(minimum(u, last, s), astype(low, dtype, s), s);
+}
+
+// A fraction of 96 random bits times the count of integers: uneven by at most 2^-32 of a share. The
+// words of the fraction are multiplied from the last to the first, as one does by hand. A count of
+// 0 stands for 2^64.
+Array drawn_exactly(const Array& low, const Array& count, const Shape& shape, Dtype dtype,
+                    const Array& key, StreamOrDevice s) {
+  Shape with_words = shape;
+  with_words.push_back(3);
+  Array words = astype(bits(with_words, 4, key, s), uint64, s);
+  auto word = [&](int k) { return take(words, k, -1, s); };
+  const Array half(32, uint64), mask(uint64_t{UINT32_MAX}, uint64);
+  Array upper = right_shift(count, half, s), lower = bitwise_and(count, mask, s);
+  Array sum = Array(uint64_t{0}, uint64);
+  for (int k = 2; k >= 0; k--) {
+    Array carry = add(multiply(word(k), lower, s), bitwise_and(sum, mask, s), s);
+    sum = add(add(multiply(word(k), upper, s), right_shift(sum, half, s), s),
+              right_shift(carry, half, s), s);
+  }
+  Array all = bitwise_or(left_shift(word(0), half, s), word(1), s);
+  sum = where(equal(count, Array(uint64_t{0}, uint64), s), all, sum, s);
+  return astype(add(astype(low, uint64, s), sum, s), dtype, s);
+}
+
+// A bound that is known: the number of a Python or C++ caller.
+std::optional<int64_t> known_bound(const Array& bound) {
+  if (bound.size() != 1 || bound.ndim() != 0 || !bound.is_available() || bound.node()->tracer ||
+      !is_integer(bound.dtype())) {
+    return std::nullopt;
+  }
+  const auto value = bound.item<int64_t>();
+  // uint64 beyond int64 counts as unknown.
+  if (is_unsigned(bound.dtype()) && value < 0) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
 Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dtype, const Key& key,
               StreamOrDevice s) {
   if (!is_integer(dtype) && !is_bool(dtype)) {
     throw std::invalid_argument("[randint] randint only accepts integer dtypes and bool.");
   }
-  Array u = astype(floor(uniform(low, high, shape, float32, key, s), s), dtype, s);
-  Array last = astype(subtract(high, Array(1, high.dtype()), s), dtype, s);
-  return maximum(minimum(u, last, s), astype(low, dtype, s), s);
+  const auto first = known_bound(low), end = known_bound(high);
+  const bool known = first && end;
+  if (known && (*end <= *first || floats_are_even(*first, *end))) {
+    return drawn_as_floats(low, high, shape, dtype, key_or_next(key, s), s);
+  }
+  Array k = key_or_next(key, s);
+  auto words = [&](const Array& x) {
+    return is_unsigned(x.dtype()) ? astype(x, uint64, s) : astype(astype(x, int64, s), uint64, s);
+  };
+  Array exact = drawn_exactly(words(low), subtract(words(high), words(low), s), shape, dtype, k, s);
+  if (known) return exact;
+  // Bounds are compared as unsigned where one of them may be beyond int64.
+  const bool wide = low.dtype() == uint64 || high.dtype() == uint64;
+  Array x = astype(low, int64, s), y = astype(high, int64, s);
+  Array even = floats_are_even(x, y, s);
+  Array none = less_equal(y, x, s);
+  if (wide) {
+    // A high of 2^63 or more is above every low that is not itself one.
+    Array zero(int64_t{0}, int64);
+    Array low_big = low.dtype() == uint64 ? less(x, zero, s) : Array(false);
+    Array high_big = high.dtype() == uint64 ? less(y, zero, s) : Array(false);
+    Array same = equal(low_big, high_big, s);
+    none = where(same, none, low_big, s);
+    even = logical_and(even, logical_not(logical_or(low_big, high_big, s), s), s);
+  }
+  Array by_floats = drawn_as_floats(low, high, shape, dtype, k, s);
+  return where(logical_or(even, none, s), by_floats, exact, s);
 }
 
 Array bernoulli(const Array& p, const Shape& shape, const Key& key, StreamOrDevice s) {
@@ -264,11 +356,7 @@ Array largest_with_noise(const Array& logits, const Shape& shape, int axis, cons
 // That takes one number for each draw instead of one for each choice.
 Array among_cumulated(const Array& logits, const Shape& shape, const Key& key, StreamOrDevice s) {
   Array x = astype(flatten(logits, 0, -1, s), float32, s);
-  // NaN counts as largest, as where the largest with noise is taken; equal infinities are equal.
-  x = where(isnan(x, s), Array(std::numeric_limits<float>::infinity()), x, s);
-  Array top = max(x, {0}, true, s);
-  Array below = where(equal(x, top, s), Array(0.0f), subtract(x, top, s), s);
-  Array cumulated = cumsum(exp(below, s), 0, false, true, s);
+  Array cumulated = cumsum(exp(subtract(x, max(x, {0}, true, s), s), s), 0, false, true, s);
   Array total = take(cumulated, -1, 0, s);
   Array found =
       searchsorted(cumulated, multiply(uniform(shape, float32, key, s), total, s), "right", s);

@@ -74,7 +74,7 @@ Avals Reshape::infer(const Arrays& in) const {
       throw std::invalid_argument(
           fmt::format("[reshape] Negative dimensions not allowed, got {}.", to_string(shape)));
     } else {
-      known *= out[i];
+      if (__builtin_mul_overflow(known, out[i], &known)) known = INT64_MAX;
     }
   }
   if (unknown >= 0 && known == 0) {
@@ -129,7 +129,8 @@ Avals Flatten::infer(const Arrays& in) const {
     if (i < start_axis || i > end_axis) {
       out.push_back(d);
     } else {
-      joined *= d;
+      // Saturated: the result is refused, and a product that wraps around might look like a size.
+      if (__builtin_mul_overflow(joined, d, &joined)) joined = INT64_MAX;
       if (i == end_axis) out.push_back(joined);
     }
   }
@@ -175,7 +176,7 @@ Avals Unflatten::infer(const Arrays& in) const {
       throw std::invalid_argument(
           fmt::format("[Unflatten] Negative dimensions not allowed, got {}.", to_string(shape)));
     } else {
-      known *= to[i];
+      if (__builtin_mul_overflow(known, to[i], &known)) known = INT64_MAX;
     }
   }
   if (unknown >= 0) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/code.h"
+#include "core/convert.h"
 #include "core/view.h"
 #include "cpu/tile/program.h"
 #include "heddle/dtype.h"
@@ -47,7 +48,7 @@ struct Buffer {
       } else if constexpr (std::is_same_v<T, bool>) {
         as<T>()[i] = x != 0;
       } else {
-        as<T>()[i] = T(static_cast<float>(x));
+        as<T>()[i] = T(to_odd_float(x));  // rounded once
       }
     });
   }

@@ -224,7 +224,7 @@ class TestDlpack:
             mx.from_dlpack(Once())
 
     def test_negative_strides(self):
-        assert_agrees(lambda m: m.from_dlpack(np.arange(4.0)[::-1]))
+        assert mx.from_dlpack(np.arange(4.0)[::-1]).tolist() == [3, 2, 1, 0]
 
     def test_read_only(self):
         source = np.arange(4, dtype=np.float32)

@@ -303,7 +303,7 @@ HOSTILE = {
         for n in (0, 13, 2**32 - 1)
     },
     "alignment-type": good(values=[value("general.alignment", 10, struct.pack("<Q", 32))]),
-    "name-long": good(tensors=[tensor("a" * 65)]),
+    "name-long": good(tensors=[tensor("a" * 70_000)]),
     "name-not-utf8": good(tensors=[tensor(b"\xff")]),
     "name-twice": good(tensors=[tensor(), tensor(offset=32)], data=bytes(64)),
     "rank-5": good(tensors=[tensor(shape=(1, 1, 1, 1, 4))]),
@@ -336,6 +336,17 @@ HOSTILE = {
         for k in REFUSED
     },
 }
+
+
+@heddle_only
+def test_long_names_are_read(tmp_path):
+    """MLX writes names of more than the 64 bytes of the format; heddle reads them, and does not."""
+    name = "model.layers.0." + "x" * 70
+    path = tmp_path / "long.gguf"
+    mlx.core.save_gguf(str(path), {name: mlx.core.arange(4.0)})
+    assert mx.load(str(path))[name].tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="64"):
+        mx.save_gguf(str(path), {name: mx.arange(4.0)})
 
 
 def refuse(path):

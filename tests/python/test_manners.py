@@ -92,8 +92,10 @@ WAYS = {
 # functions, and finds by name what a name leads to, so that models with compiled activations and
 # configurations with dtypes can be copied.
 MORE_THAN_MLX = {
-    "mx.float32": ("copied", "deep-copied"),
-    "mx.bfloat16": ("copied", "deep-copied"),
+    "mx.float32": tuple(WAYS),
+    "mx.bfloat16": tuple(WAYS),
+    "mx.Device(mx.cpu, 0)": tuple(WAYS),
+    "mx.default_device()": tuple(WAYS),
     "mx.array([1.5], mx.float64)": ("pickled", "pickled-2"),  # MLX's comes back in float32
     "nn.relu": tuple(WAYS),
     "nn.gelu": tuple(WAYS),

@@ -42,7 +42,8 @@ Array normal(const Shape& shape, Dtype dtype = float32, const std::optional<Arra
 Array multivariate_normal(const Array& mean, const Array& covariance, const Shape& shape = {},
                           Dtype dtype = float32, const Key& key = {}, StreamOrDevice s = {});
 
-// Integers (or bool) in [low, high), drawn from float32 numbers: beyond 2^24 not every one is met.
+// Integers (or bool) in [low, high), all equally likely; `low` where there is none. Up to 2^24 they
+// are drawn from float32 numbers, as in MLX, beyond from 96 bits each.
 Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dtype = int32,
               const Key& key = {}, StreamOrDevice s = {});
 

@@ -25,6 +25,7 @@ using Move = void (*)(const void* from, void* to, int n);
 struct Kernels {
   Kernel compute[code_count][lane_count] = {};  // null: the function is not defined on that lane
   Kernel cast[lane_count][lane_count] = {};     // from, to; plain copies on the diagonal
+  Kernel cast_to_half[lane_count] = {};         // to f32 lanes that are rounded to a half next
   Kernel to_bool[lane_count] = {};              // x != 0 in i32 lanes
   Kernel round[dtype_count] = {};               // null where a dtype fills its lane
   Move load[dtype_count] = {};

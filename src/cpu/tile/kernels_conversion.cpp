@@ -10,6 +10,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "core/convert.h"
 #include "cpu/tile/loops-inl.h"
 #include "heddle/dtype.h"
 
@@ -56,6 +57,15 @@ void cast_loop(const void* a, const void*, const void*, void* out, int n) {
   To* y = static_cast<To*>(out);
 #pragma GCC ivdep
   for (int i = 0; i < n; i++) y[i] = convert<To>(x[i]);
+}
+
+// Rounding to a float and then to a half is rounding twice: see to_odd_float.
+template <class From>
+void cast_to_half_loop(const void* a, const void*, const void*, void* out, int n) {
+  const From* x = static_cast<const From*>(a);
+  float* y = static_cast<float*>(out);
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) y[i] = to_odd_float(x[i]);
 }
 
 // A copy of words; a loop of vectors, which the C library's copy of this size is slower than.
@@ -283,6 +293,9 @@ void add_conversion(Kernels& k) {
         kernel = cast_loop<From, To>;
       }
     });
+    if constexpr (!std::is_same_v<From, float> && !std::is_same_v<From, complex64_t>) {
+      k.cast_to_half[static_cast<int>(from)] = cast_to_half_loop<From>;
+    }
     k.to_bool[static_cast<int>(from)] = to_bool_loop<From>;
   });
 

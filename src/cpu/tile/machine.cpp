@@ -52,8 +52,10 @@ Lane result_lane(Code c, Lane from) {
 Executable::Executable(const Program& program, const Kernels& k, bool exact_output)
     : registers(program.registers + 1), slot_bytes(4) {
   const Register spare = static_cast<Register>(program.registers);
-  auto cast = [&](Lane from, Lane to) {
-    return k.cast[static_cast<int>(from)][static_cast<int>(to)];
+  auto cast = [&](Lane from, Lane to, Dtype t) {
+    const bool to_half = is_half(t) && from != Lane::f32 && from != Lane::c64;
+    return to_half ? k.cast_to_half[static_cast<int>(from)]
+                   : k.cast[static_cast<int>(from)][static_cast<int>(to)];
   };
   auto use = [&](Dtype t) {
     if (lane_bytes(lane_of(t)) == 8) slot_bytes = 8;
@@ -82,7 +84,7 @@ Executable::Executable(const Program& program, const Kernels& k, bool exact_outp
         kernel = k.to_bool[static_cast<int>(from)];
         round = nullptr;
       } else {
-        kernel = cast(from, to);
+        kernel = cast(from, to, i.to);
         if (i.from == i.to) round = nullptr;
         if (from == to && round) kernel = round, round = nullptr;  // rounds on the way
       }
@@ -107,11 +109,11 @@ Executable::Executable(const Program& program, const Kernels& k, bool exact_outp
     if (lane != to) {
       if (i.to == bool_) round = nullptr;
       steps.push_back({kernel, nullptr, spare, i.a, i.b, i.c});
-      steps.push_back({i.to == bool_ ? k.to_bool[static_cast<int>(lane)] : cast(lane, to), round,
-                       i.dst, spare, spare, spare});
+      steps.push_back({i.to == bool_ ? k.to_bool[static_cast<int>(lane)] : cast(lane, to, i.to),
+                       round, i.dst, spare, spare, spare});
     } else if (widens) {
       steps.push_back({kernel, round, spare, i.a, i.b, i.c});
-      steps.push_back({cast(to, to), nullptr, i.dst, spare, spare, spare});
+      steps.push_back({cast(to, to, i.to), nullptr, i.dst, spare, spare, spare});
     } else {
       steps.push_back({kernel, round, i.dst, i.a, i.b, i.c});
     }
