@@ -229,6 +229,9 @@ void store_rows(const Problem& p, const RowBlock& rows, const Running& run) {
     for (int64_t i = 0; i < p.value_depth; i++) {
       values[i] = run.weighted[i * run.width + lane] * factor;
     }
+    if (!all_finite(values, p.value_depth)) {
+      attend_row_by_weights(p, {rows.b, rows.key_head, row, 1}, values);
+    }
     round_run(values, to, p.value_depth);
   }
 }

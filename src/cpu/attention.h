@@ -20,8 +20,10 @@ struct AttentionParams {
 // One dtype of float16, bfloat16, float32; everything in between is float32. Any strides (a last
 // one other than 1 costs a copy of k, v); out has a last stride of 1 and overlaps nothing. A query
 // that may attend to nothing by a boolean or causal mask gets the mean of the values (as MLX has
-// it), by an additive mask of -inf NaN. Memory beyond the operands does not grow with Lq Lk.
-// Results do not depend on the number of threads. Thread-safe.
+// it), by an additive mask of -inf NaN. Keys and values that have no weight count as absent, be
+// they infinite or NaN; rows that meet such values are computed a second time, without them. Memory
+// beyond the operands does not grow with Lq Lk. Results do not depend on the number of threads.
+// Thread-safe.
 void attention(const View& q, const View& k, const View& v, const View& out,
                const AttentionParams& params);
 

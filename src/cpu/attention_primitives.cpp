@@ -219,6 +219,9 @@ void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
     int64_t row = rows.first + r;
     float* sums = space.weighted + r * p.value_depth;
     HWY_DYNAMIC_DISPATCH(scale_row)(sums, p.value_depth, 1 / space.sum[r]);
+    if (!all_finite(sums, p.value_depth)) {
+      attend_row_by_weights(p, {rows.b, rows.key_head, row, 1}, sums);
+    }
     HWY_DYNAMIC_DISPATCH(round_row)
     (sums, p.value_depth,
      const_cast<bfloat16_t*>(

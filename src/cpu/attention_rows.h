@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "cpu/attention.h"
@@ -32,7 +33,8 @@ struct RowBlock {
 };
 
 // Applies the mask to scores (keys from `key` on, width): an additive mask is added, where a
-// boolean or causal one forbids, the score becomes the lowest number.
+// boolean or causal one forbids, the score becomes the lowest number. What the score was does not
+// matter then, nor where an infinite mask is added, be it NaN.
 inline void apply_mask(const Problem& p, const RowBlock& rows, int64_t key, int64_t keys,
                        float* scores, int64_t width) {
   if (p.params.causal) {
@@ -60,7 +62,10 @@ inline void apply_mask(const Problem& p, const RowBlock& rows, int64_t key, int6
         using T = typename decltype(tag)::type;
         if constexpr (!std::is_same_v<T, complex64_t>) {
           const T* from = mask.as<T>() + offset;
-          for (int64_t i = 0; i < keys; i++) to[i * width] += static_cast<float>(from[i * step]);
+          for (int64_t i = 0; i < keys; i++) {
+            const float more = static_cast<float>(from[i * step]), sum = to[i * width] + more;
+            to[i * width] = more == -std::numeric_limits<float>::infinity() ? more : sum;
+          }
         }
       });
     }
@@ -99,6 +104,19 @@ inline float sink_of(const Problem& p, const RowBlock& rows, int64_t lane) {
   });
   return logit;
 }
+
+// Whether all of a row of results are finite. Infinite or NaN values that a row does not attend to
+// spoil its sums as 0 times themselves; such rows are computed again, leaving out what has no
+// weight.
+inline bool all_finite(const float* values, int64_t n) {
+  int strange = 0;
+  for (int64_t i = 0; i < n; i++) {
+    strange |= !(std::abs(values[i]) <= std::numeric_limits<float>::max());
+  }
+  return !strange;
+}
+// One row (rows.count = 1) that way, into `values`.
+void attend_row_by_weights(const Problem& p, const RowBlock& row, float* values);
 
 // By oneDNN's matmul primitive, for a dtype that it multiplies natively; takes some dozens of rows.
 void attend_by_primitives(const Problem& p);

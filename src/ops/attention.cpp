@@ -39,17 +39,44 @@ Avals ScaledDotProductAttention::infer(const Arrays& in) const {
   return {{out, in[0].dtype()}};
 }
 
+namespace {
+
+// Finite where x is, else 0: so that nothing hidden comes into products as 0 times infinity,
+// neither going forward nor going back.
+Array finite_part(const Array& x, const Stream& s) {
+  return where(isfinite(x, s), x, Array(0, x.dtype()), s);
+}
+
+// What infinite and NaN values add to the sums of rows that give them any weight.
+Array strange_part(const Array& weights, const Array& v, const Stream& s) {
+  const Dtype t = v.dtype();
+  const Array weighted = astype(not_equal(weights, Array(0, t), s), t, s);
+  auto counted = [&](const Array& which) {
+    return not_equal(matmul(weighted, astype(which, t, s), s), Array(0, t), s);
+  };
+  const Array zero(0, t), infinity(std::numeric_limits<double>::infinity(), t);
+  Array above = where(counted(isposinf(v, s)), infinity, zero, s);
+  Array below = where(counted(isneginf(v, s)), negative(infinity, s), zero, s);
+  Array undefined = where(counted(isnan(v, s)), Array(NAN, t), zero, s);
+  return stop_gradient(add(add(above, below, s), undefined, s), s);
+}
+
+}  // namespace
+
 std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
                                                            const Stream& s) const {
-  const Array &q = in[0], &k = in[1], &v = in[2];
+  const Array &q = in[0], &k = in[1];
   int64_t b = q.shape(0), heads = q.shape(1), kv = k.shape(1), lq = q.shape(2), lk = k.shape(2);
   int64_t repeats = kv > 0 ? heads / kv : 1;
   Dtype t = q.dtype();
   auto grouped = [&](const Array& x) {  // heads as (key heads, queries of each)
     return unflatten(x, 1, {kv, repeats}, s);
   };
-  Array scores = matmul(multiply(grouped(q), Array(scale, t), s),
-                        swapaxes(expand_dims(k, {2}, s), -1, -2, s), s);
+  auto transposed = [&](const Array& x) { return swapaxes(expand_dims(x, {2}, s), -1, -2, s); };
+  Array scores = matmul(multiply(grouped(q), Array(scale, t), s), transposed(finite_part(k, s)), s);
+  // A key with infinite or NaN parts has the score NaN, unless it is hidden.
+  Array sound = all(isfinite(k, s), {-1}, true, s);
+  scores = where(transposed(sound), scores, Array(NAN, t), s);
   Array minimum(lowest(t), t);
   if (causal) {
     Array row = add(arange(static_cast<int>(lq), s), Array(static_cast<int>(lk - lq)), s);
@@ -58,8 +85,12 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
   }
   if (has_mask) {
     Array mask = grouped(in[3]);
-    scores = is_bool(mask.dtype()) ? where(mask, scores, minimum, s)
-                                   : add(scores, astype(mask, t, s), s);
+    if (is_bool(mask.dtype())) {
+      scores = where(mask, scores, minimum, s);
+    } else {
+      mask = astype(mask, t, s);
+      scores = where(isneginf(mask, s), mask, add(scores, mask, s), s);
+    }
   }
   if (has_sinks) {
     Array sinks = broadcast_to(reshape(astype(in.back(), t, s), {1, kv, repeats, 1, 1}, s),
@@ -72,8 +103,9 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
     start[4] = 1;
     weights = slice(weights, start, stop, s);
   }
-  Array out = matmul(weights, expand_dims(v, {2}, s), s);
-  return Arrays{flatten(out, 1, 2, s)};
+  Array v = expand_dims(in[2], {2}, s);
+  Array out = matmul(weights, finite_part(v, s), s);
+  return Arrays{flatten(add(out, strange_part(weights, v, s), s), 1, 2, s)};
 }
 
 std::optional<Op::Batched> ScaledDotProductAttention::vmap(const Arrays& in,

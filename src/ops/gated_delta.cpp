@@ -39,10 +39,16 @@ Arrays gated_delta_update(const Array& q, const Array& k, const Array& v, const 
   auto spread = [&](const Array& a) {  // over the value heads, one row of the state each
     return expand_dims(repeat(wide(a), static_cast<int>(Hv / Hk), 2, stream), 3, stream);
   };
-  const Array queries = spread(q), keys = spread(k);
-  const Array values = expand_dims(wide(v), 4, stream);
-  const Array rates = reshape(wide(gamma), {B, T, Hv, 1, gamma.ndim() == 4 ? Dk : 1}, stream);
-  const Array gains = reshape(wide(beta), {B, T, Hv, 1, 1}, stream);
+  // Hidden steps are zeros from the start: what they hold would come into derivatives.
+  auto shown = [&](const Array& a) {
+    if (!mask) return a;
+    return where(reshape(*mask, {B, T, 1, 1, 1}, stream), a, Array(0.f), stream);
+  };
+  const Array queries = shown(spread(q)), keys = shown(spread(k));
+  const Array values = shown(expand_dims(wide(v), 4, stream));
+  const Array rates =
+      shown(reshape(wide(gamma), {B, T, Hv, 1, gamma.ndim() == 4 ? Dk : 1}, stream));
+  const Array gains = shown(reshape(wide(beta), {B, T, Hv, 1, 1}, stream));
 
   Array memory = state ? wide(*state) : zeros({B, Hv, Dv, Dk}, float32, stream);
   Arrays outputs;
