@@ -95,6 +95,8 @@ std::optional<Arrays> GatherMM::vjp(const Arrays& in, const Arrays& g,
       Array back = apply(OpRef(this),
                          {one_batch_axis(g[0], s), swapaxes(in[1], -1, -2, s), count, right}, s);
       result.push_back(sum_by_index(back, left, in[0].shape(0), s));
+    } else if (i > 1) {
+      result.emplace_back();  // indices
     } else {
       Array taken = swapaxes(take(in[0], left, 0, s), -1, -2, s);
       result.push_back(sum_by_index(matmul(taken, g[0], s), right, in[1].shape(0), s));
@@ -107,6 +109,7 @@ std::optional<Arrays> GatherMM::jvp(const Arrays& in, const Arrays& t,
                                     const std::vector<int>& argnums, const Arrays&) const {
   Array sum;
   for (size_t k = 0; k < argnums.size(); k++) {
+    if (argnums[k] > 1) continue;  // indices
     Arrays inputs = in;
     inputs[static_cast<size_t>(argnums[k])] = t[k];
     Array term = apply(OpRef(this), inputs, to_stream({}));

@@ -45,8 +45,10 @@ Array one_batch_axis(const Array& x, const Stream& s) {
 
 Array sum_by_index(const Array& updates, const Array& indices, int64_t count, const Stream& s) {
   Shape shape{count, updates.shape(-2), updates.shape(-1)};
-  return scatter_add(zeros(shape, updates.dtype(), s), {indices}, expand_dims(updates, {-3}, s),
-                     {0}, s);
+  // Halves would stop growing after some hundred terms.
+  Array terms = widened(expand_dims(updates, {-3}, s), s);
+  return astype(scatter_add(zeros(shape, terms.dtype(), s), {indices}, terms, {0}, s),
+                updates.dtype(), s);
 }
 
 FoldedBatch::FoldedBatch(const Arrays& in, const std::vector<int>& axes) : in_(in), axes_(axes) {

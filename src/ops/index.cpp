@@ -115,22 +115,29 @@ Avals Gather::infer(const Arrays& in) const {
 }
 std::optional<Arrays> Gather::vjp(const Arrays& in, const Arrays& g,
                                   const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
   Arrays out;
   for (int k : argnums) {
-    out.push_back(k == 0 ? scatter_with(zeros_like(in[0]), indices_of(in, axes.size()), g[0], axes,
-                                        Combine::sum, true, to_stream({}))
-                         : zeros_like(in[static_cast<size_t>(k)]));
+    if (k > 0) {
+      out.emplace_back();  // indices
+      continue;
+    }
+    // Sums by index, which halves would stop growing after some hundred terms.
+    Array terms = widened(g[0], s), none = astype(zeros_like(in[0]), terms.dtype(), s);
+    Array sums =
+        scatter_with(none, indices_of(in, axes.size()), terms, axes, Combine::sum, true, s);
+    out.push_back(astype(sums, in[0].dtype(), s));
   }
   return out;
 }
 std::optional<Arrays> Gather::jvp(const Arrays& in, const Arrays& tangents,
-                                  const std::vector<int>& argnums, const Arrays& outputs) const {
+                                  const std::vector<int>& argnums, const Arrays&) const {
   for (size_t k = 0; k < argnums.size(); k++) {
     if (argnums[k] == 0) {
       return Arrays{gather(tangents[k], indices_of(in, axes.size()), axes, slice_sizes)};
     }
   }
-  return Arrays{zeros_like(outputs[0])};
+  return Arrays(1);
 }
 std::optional<Op::Batched> Gather::vmap(const Arrays& in, const std::vector<int>& batch,
                                         const Stream& s) const {
@@ -187,6 +194,29 @@ Avals Scatter::infer(const Arrays& in) const {
   }
   return {{to, in[0].dtype()}};
 }
+namespace {
+
+// What each update of a place is multiplied by there. It is the product by the update, but for
+// zeros and infinities: the only one of a place has the product of the rest, and of several the
+// product is what they make it. In float64, since the product may be out of range where that of the
+// others is not.
+template <class Read, class Put>
+Array other_factors(const Arrays& in, const Read& read, const Put& put, const Stream& s) {
+  const Dtype wide = is_floating(in[0].dtype()) ? float64 : in[0].dtype();
+  const Array source = astype(in[0], wide, s), updates = astype(in.back(), wide, s);
+  const Array one(1, wide);
+  const Array special = logical_or(equal(updates, Array(0, wide), s), isinf(updates, s), s);
+  const Array plain = where(special, one, updates, s);
+  const Array count =
+      read(put(zeros(source.shape(), int32, s), astype(special, int32, s), Combine::sum));
+  const Array rest = read(put(source, plain, Combine::prod));
+  const Array all = read(put(source, updates, Combine::prod));
+  const Array alone = equal(count, astype(special, int32, s), s);  // none of the others is special
+  return divide(where(alone, rest, all, s), plain, s);
+}
+
+}  // namespace
+
 std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
                                    const std::vector<int>& argnums, const Arrays& out) const {
   size_t count = axes.size();
@@ -202,7 +232,7 @@ std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
   for (int k : argnums) {
     bool source = k == 0, update = k == static_cast<int>(count) + 1;
     if (!source && !update) {
-      result.push_back(zeros_like(in[static_cast<size_t>(k)]));
+      result.emplace_back();  // indices
       continue;
     }
     switch (combine) {
@@ -226,11 +256,13 @@ std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
       case Combine::sum:
         result.push_back(source ? g[0] : read(g[0]));
         break;
-      case Combine::prod:
-        // Without zeros among the factors; with them the quotient would not say which was zero.
-        result.push_back(source ? put(g[0], updates, Combine::prod)
-                                : divide(read(multiply(g[0], out[0], s)), updates, s));
+      case Combine::prod: {
+        const Array back = conjugate(g[0], s);
+        const Array gradient = source ? put(back, updates, Combine::prod)
+                                      : multiply(read(back), other_factors(in, read, put, s), s);
+        result.push_back(astype(conjugate(gradient, s), in[0].dtype(), s));
         break;
+      }
       case Combine::max:
       case Combine::min:
         result.push_back(

@@ -13,23 +13,28 @@ namespace heddle {
 
 std::optional<Arrays> GatherAxis::vjp(const Arrays& in, const Arrays& g,
                                       const std::vector<int>& argnums, const Arrays&) const {
+  Stream s = to_stream({});
   Arrays out;
   for (int k : argnums) {
-    out.push_back(k == 0 ? apply(make_op<ScatterAxis>(axis, Combine::sum, true),
-                                 {zeros_like(in[0]), in[1], g[0]}, to_stream({}))
-                         : zeros_like(in[static_cast<size_t>(k)]));
+    if (k > 0) {
+      out.emplace_back();  // indices
+      continue;
+    }
+    // Sums by index, which halves would stop growing after some hundred terms.
+    Array terms = widened(g[0], s), none = astype(zeros_like(in[0]), terms.dtype(), s);
+    Array sums = apply(make_op<ScatterAxis>(axis, Combine::sum, true), {none, in[1], terms}, s);
+    out.push_back(astype(sums, in[0].dtype(), s));
   }
   return out;
 }
 std::optional<Arrays> GatherAxis::jvp(const Arrays& in, const Arrays& tangents,
-                                      const std::vector<int>& argnums,
-                                      const Arrays& outputs) const {
+                                      const std::vector<int>& argnums, const Arrays&) const {
   for (size_t k = 0; k < argnums.size(); k++) {
     if (argnums[k] == 0) {
       return Arrays{apply(make_op<GatherAxis>(axis), {tangents[k], in[1]}, to_stream({}))};
     }
   }
-  return Arrays{zeros_like(outputs[0])};
+  return Arrays(1);
 }
 std::optional<Op::Batched> GatherAxis::vmap(const Arrays& in, const std::vector<int>& axes,
                                             const Stream& s) const {
@@ -46,7 +51,7 @@ std::optional<Arrays> ScatterAxis::vjp(const Arrays& in, const Arrays& g,
   Arrays out;
   for (int k : argnums) {
     if (k == 1) {
-      out.push_back(zeros_like(in[1]));
+      out.emplace_back();  // indices
     } else if (combine == Combine::sum) {
       out.push_back(k == 0 ? g[0] : read(g[0]));
     } else if (k == 0) {

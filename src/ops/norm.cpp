@@ -9,14 +9,17 @@
 namespace heddle {
 namespace {
 
-Array widened(const Array& x, const Stream& s) {
-  return is_half(x.dtype()) ? astype(x, float32, s) : x;
-}
-
 Array row_mean(const Array& x, const Stream& s) { return mean(x, {-1}, true, s); }
 
-Array inverse_root(const Array& squares, float eps, const Stream& s) {
-  return rsqrt(add(row_mean(squares, s), Array(eps, squares.dtype()), s), s);
+// 1 / sqrt(mean x^2 + eps) of each row.
+Array inverse_root(const Array& x, float eps, const Stream& s) {
+  Array scale(1, x.dtype());
+  if (x.shape(-1) > 0) {
+    scale = maximum(scale_for_squares(max(abs(x, s), {-1}, true, s), s), scale, s);
+  }
+  const Array squares = row_mean(square(divide(x, scale, s), s), s);
+  const Array least = divide(divide(Array(eps, x.dtype()), scale, s), scale, s);
+  return divide(rsqrt(add(squares, least, s), s), scale, s);
 }
 
 // The sum over all rows, in the dtype of `like`.
@@ -76,7 +79,7 @@ std::optional<Op::Batched> LayerNorm::vmap(const Arrays& in, const std::vector<i
 std::optional<Arrays> LayerNorm::decompose(const Arrays& in, const Stream& s) const {
   Array x = widened(in[0], s);
   Array centred = subtract(x, row_mean(x, s), s);
-  Array y = multiply(centred, inverse_root(square(centred, s), eps, s), s);
+  Array y = multiply(centred, inverse_root(centred, eps, s), s);
   if (has_weight) y = multiply(y, widened(in[1], s), s);
   if (has_bias) y = add(y, widened(in.back(), s), s);
   return Arrays{astype(y, in[0].dtype(), s)};
@@ -91,7 +94,7 @@ Avals LayerNormVJP::infer(const Arrays& in) const {
 std::optional<Arrays> LayerNormVJP::decompose(const Arrays& in, const Stream& s) const {
   Array g = widened(in[0], s), x = widened(in[1], s);
   Array centred = subtract(x, row_mean(x, s), s);
-  Array r = inverse_root(square(centred, s), eps, s);
+  Array r = inverse_root(centred, eps, s);
   Array y = multiply(centred, r, s);
   Array gy = has_weight ? multiply(g, widened(in[2], s), s) : g;
   Arrays out{astype(through_norm(gy, y, r, true, s), in[1].dtype(), s)};
@@ -117,7 +120,7 @@ std::optional<Op::Batched> RMSNorm::vmap(const Arrays& in, const std::vector<int
 
 std::optional<Arrays> RMSNorm::decompose(const Arrays& in, const Stream& s) const {
   Array x = widened(in[0], s);
-  Array y = multiply(x, inverse_root(square(x, s), eps, s), s);
+  Array y = multiply(x, inverse_root(x, eps, s), s);
   if (has_weight) y = multiply(y, widened(in[1], s), s);
   return Arrays{astype(y, in[0].dtype(), s)};
 }
@@ -126,7 +129,7 @@ Avals RMSNormVJP::infer(const Arrays& in) const { return shapes_of(in, 1); }
 
 std::optional<Arrays> RMSNormVJP::decompose(const Arrays& in, const Stream& s) const {
   Array g = widened(in[0], s), x = widened(in[1], s);
-  Array r = inverse_root(square(x, s), eps, s);
+  Array r = inverse_root(x, eps, s);
   Array y = multiply(x, r, s);
   Array gy = has_weight ? multiply(g, widened(in[2], s), s) : g;
   Arrays out{astype(through_norm(gy, y, r, false, s), in[1].dtype(), s)};
@@ -212,8 +215,11 @@ Array cross_entropy(const Array& logits, const Array& targets, StreamOrDevice s)
   }
   Array x = is_half(logits.dtype()) ? astype(logits, float32, s) : logits;
   // From the narrow logits: only one element of each row is converted.
-  Array picked = squeeze(take_along_axis(logits, expand_dims(targets, -1, s), -1, s), -1, s);
-  return astype(subtract(logsumexp(x, {-1}, false, s), picked, s), float32, s);
+  Array picked = astype(take_along_axis(logits, expand_dims(targets, -1, s), -1, s), x.dtype(), s);
+  // Logits count from the chosen one: two large numbers would have a difference of few digits.
+  Array from = stop_gradient(where(isfinite(picked, s), picked, Array(0, x.dtype()), s), s);
+  Array all = logsumexp(subtract(x, from, s), {-1}, true, s);
+  return astype(squeeze(subtract(all, subtract(picked, from, s), s), -1, s), float32, s);
 }
 
 }  // namespace fast

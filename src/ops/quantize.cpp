@@ -265,37 +265,59 @@ Avals Dequantize::infer(const Arrays& in) const {
   return {{with_last(in[0].shape(), format.elements(in[0].shape(-1))), dtype}};
 }
 
+// The matrix for a global scale of 1, in which it is linear. Scales of these formats are no numbers
+// that could move.
+Array Dequantize::for_unit_scale(const Arrays& in, const Stream& s) const {
+  return apply(make_op<Dequantize>(format, true, float32), {in[0], in[1], ones_like(in[2], s)}, s);
+}
+
+void Dequantize::require_movable(int input) const {
+  if (input != 1 || format.affine()) return;
+  refuse(
+      "dequantize",
+      fmt::format("There is no derivative by the scales of mode '{}', which are stored as uint8. "
+                  "Use mode 'affine', or stop_gradient.",
+                  name_of(format.mode)));
+}
+
 std::optional<Arrays> Dequantize::vjp(const Arrays& in, const Arrays& g,
-                                      const std::vector<int>& argnums, const Arrays& out) const {
+                                      const std::vector<int>& argnums, const Arrays&) const {
   Stream s = to_stream({});
   Arrays result;
+  Array wide = astype(g[0], float32, s);
   for (int i : argnums) {
-    if (!is_floating(in[static_cast<size_t>(i)].dtype())) {
+    require_movable(i);
+    if (i == 0) {
       result.emplace_back();
-    } else if (!format.affine()) {  // the global scale
-      result.push_back(
-          divide(sum(astype(multiply(g[0], out[0], s), float32, s), false, s), in[2], s));
+    } else if (!format.affine()) {
+      result.push_back(sum(multiply(wide, for_unit_scale(in, s), s), false, s));
     } else {
-      Array wide = astype(g[0], float32, s);
+      Array each = wide;
       if (i == 1) {
         Array ones = ones_like(in[1], s), zero = zeros_like(in[2], s);
-        wide = multiply(wide, restore(format, in[0], ones, zero, float32, s), s);
+        each = multiply(wide, restore(format, in[0], ones, zero, float32, s), s);
       }
-      result.push_back(astype(group_sums(wide, format.group_size, s), dtype, s));
+      result.push_back(astype(group_sums(each, format.group_size, s), dtype, s));
     }
   }
   return result;
 }
 
 std::optional<Arrays> Dequantize::jvp(const Arrays& in, const Arrays& t,
-                                      const std::vector<int>& argnums, const Arrays& out) const {
+                                      const std::vector<int>& argnums, const Arrays&) const {
   Stream s = to_stream({});
-  if (!format.affine()) {  // linear in the global scale, the only input that moves
-    return Arrays{astype(divide(multiply(out[0], t[0], s), in[2], s), dtype, s)};
+  Arrays moved = in;
+  if (format.affine()) moved = {in[0], zeros_like(in[1], s), zeros_like(in[2], s)};
+  bool moves = false;
+  for (size_t k = 0; k < argnums.size(); k++) {
+    require_movable(argnums[k]);
+    if (argnums[k] == 0) continue;
+    moved[static_cast<size_t>(argnums[k])] = t[k];
+    moves = true;
   }
-  Arrays moved{in[0], zeros_like(in[1], s), zeros_like(in[2], s)};
-  for (size_t k = 0; k < argnums.size(); k++) moved[static_cast<size_t>(argnums[k])] = t[k];
-  return Arrays{apply(OpRef(this), moved, s)};
+  if (!moves) return Arrays(1);
+  if (format.affine()) return Arrays{apply(OpRef(this), moved, s)};
+  return Arrays{astype(multiply(for_unit_scale(in, s), moved[2], s), dtype, s)};
 }
 
 std::optional<Op::Batched> Dequantize::vmap(const Arrays& in, const std::vector<int>& axes,
@@ -318,9 +340,9 @@ std::optional<Arrays> QuantizedRounding::vjp(const Arrays&, const Arrays& g,
   return result;
 }
 
-std::optional<Arrays> QuantizedRounding::jvp(const Arrays& in, const Arrays& t,
+std::optional<Arrays> QuantizedRounding::jvp(const Arrays&, const Arrays& t,
                                              const std::vector<int>& argnums, const Arrays&) const {
-  return Arrays{argnums[0] == 0 ? t[0] : zeros_like(in[0])};
+  return Arrays{argnums[0] == 0 ? t[0] : Array()};
 }
 
 std::optional<Op::Batched> QuantizedRounding::vmap(const Arrays& in, const std::vector<int>& axes,

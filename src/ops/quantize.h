@@ -54,6 +54,10 @@ class Dequantize final : public OpClass<Dequantize> {
                             const Arrays&) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool follows_shapes() const override { return true; }
+
+ private:
+  Array for_unit_scale(const Arrays& in, const Stream& s) const;
+  void require_movable(int input) const;
 };
 
 // (x[, global_scale]): what is left of x once it is quantized. Derivatives pass through as if

@@ -68,13 +68,29 @@ Array through_restoring(const Quantization& format, const Array& dense, const Ar
   return group_sums(multiply(dense, q, s), format.group_size, s);
 }
 
-[[noreturn]] void refuse_packed(const char* op) {
-  throw std::runtime_error(fmt::format("[{}] no gradient wrt the quantized weights.", op));
+// Whether operand i of a product is one of those that a derivative may be taken of: x, and the
+// scales and biases of affine quantization. Indices are none, and it is no error to ask.
+bool moves(const char* op, const Quantization& format, int i) {
+  const int operands = format.affine() ? 4 : 3;
+  if (i == 0) return true;
+  if (i >= operands) return false;
+  if (i == 1) {
+    throw std::invalid_argument(
+        fmt::format("[{}] There is no derivative by quantized weights, which are packed integers. "
+                    "Differentiate by the other arguments, or dequantize the weights.",
+                    op));
+  }
+  if (format.affine()) return true;
+  throw std::invalid_argument(
+      fmt::format("[{}] There is no derivative by the scales of mode '{}', which are stored as "
+                  "uint8. Differentiate by x, or use mode 'affine'.",
+                  op, name_of(format.mode)));
 }
 
 // The tangent: linear in x, and in scales and biases together.
 template <class Op>
-Array tangent(const Op& op, const Arrays& in, const Arrays& t, const std::vector<int>& argnums) {
+Array tangent(const char* name, const Op& op, const Arrays& in, const Arrays& t,
+              const std::vector<int>& argnums) {
   Stream s = to_stream({});
   OpRef self(&op);
   Array sum;
@@ -89,6 +105,7 @@ Array tangent(const Op& op, const Arrays& in, const Arrays& t, const std::vector
     moved[3] = zeros_like(in[3], s);
   }
   for (size_t k = 0; k < argnums.size(); k++) {
+    if (!moves(name, op.format, argnums[k])) continue;
     if (argnums[k] == 0) {
       Arrays inputs = in;
       inputs[0] = t[k];
@@ -131,7 +148,7 @@ std::optional<Arrays> QuantizedMatmul::vjp(const Arrays& in, const Arrays& g,
       result.push_back(apply(make_op<QuantizedMatmul>(format, !transpose), inputs, s));
       continue;
     }
-    if (i == 1 || !format.affine()) refuse_packed("QuantizedMatmul::vjp");
+    moves("quantized_matmul", format, i);
     if (!dense) {
       Array x = astype(in[0], float32, s), y = astype(g[0], float32, s);
       if (in[1].ndim() == 2 && x.ndim() > 2) {
@@ -149,7 +166,7 @@ std::optional<Arrays> QuantizedMatmul::vjp(const Arrays& in, const Arrays& g,
 
 std::optional<Arrays> QuantizedMatmul::jvp(const Arrays& in, const Arrays& t,
                                            const std::vector<int>& argnums, const Arrays&) const {
-  return Arrays{tangent(*this, in, t, argnums)};
+  return Arrays{tangent("quantized_matmul", *this, in, t, argnums)};
 }
 
 std::optional<Op::Batched> QuantizedMatmul::vmap(const Arrays& in, const std::vector<int>& axes,
@@ -228,7 +245,10 @@ std::optional<Arrays> GatherQMM::vjp(const Arrays& in, const Arrays& g,
       result.push_back(sum_by_index(back, left, in[0].shape(0), s));
       continue;
     }
-    if (i == 1 || !format.affine()) refuse_packed("GatherQMM::vjp");
+    if (!moves("gather_qmm", format, i)) {
+      result.emplace_back();
+      continue;
+    }
     if (!dense) {
       Array x = astype(take(in[0], left, 0, s), float32, s), y = astype(g[0], float32, s);
       dense =
@@ -243,7 +263,7 @@ std::optional<Arrays> GatherQMM::vjp(const Arrays& in, const Arrays& g,
 
 std::optional<Arrays> GatherQMM::jvp(const Arrays& in, const Arrays& t,
                                      const std::vector<int>& argnums, const Arrays&) const {
-  return Arrays{tangent(*this, in, t, argnums)};
+  return Arrays{tangent("gather_qmm", *this, in, t, argnums)};
 }
 
 std::optional<Op::Batched> GatherQMM::vmap(const Arrays& in, const std::vector<int>& axes,

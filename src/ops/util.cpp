@@ -1,6 +1,7 @@
 #include "ops/util.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "heddle/ops.h"
 #include "ops/following.h"
@@ -35,6 +36,25 @@ Array sum_to_like(const Array& g, const Array& x, const Stream& s) {
   Array y = axes.empty() ? g : squeeze(sum(g, axes, true, s), leading, s);
   // A partial derivative may be smaller than its operand (a product with a scalar, say).
   return y.shape() == x.shape() ? exactly_like(y, x, s) : broadcast_like(y, x, s);
+}
+
+Array widened(const Array& x, const Stream& s) {
+  return is_half(x.dtype()) ? astype(x, float32, s) : x;
+}
+
+Array scale_for_squares(const Array& largest, const Stream& s) {
+  const Dtype t = largest.dtype();
+  // Twice the exponents, and what a sum of many adds, stay in range on both sides of a bound.
+  const int bound = t == float64 ? 400 : 50, step = t == float64 ? 700 : 100;
+  auto power = [t](int n) { return Array(std::ldexp(1.0, n), t); };
+  const Array x = stop_gradient(largest, s), one(1, t);
+  const Array small = where(less(x, power(-bound), s), power(-step), one, s);
+  return where(greater(x, power(bound), s), power(step), small, s);
+}
+
+Array root_with_gradient_at_zero(const Array& squares, const Stream& s) {
+  const Array zero(0, squares.dtype()), nothing = equal(squares, zero, s);
+  return where(nothing, zero, sqrt(where(nothing, Array(1, squares.dtype()), squares, s), s), s);
 }
 
 Array batch_to_front(const Array& x, int axis) { return axis <= 0 ? x : moveaxis(x, axis, 0); }

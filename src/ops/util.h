@@ -13,6 +13,17 @@ Shape broadcast_shapes(const Shape& a, const Shape& b);
 // A shapeless trace states that, since at other sizes other dimensions may be broadcast.
 Array sum_to_like(const Array& g, const Array& x, const Stream& s);
 
+// Halves as float32, for what is not a result yet.
+Array widened(const Array& x, const Stream& s);
+
+// The square root of a sum of squares. Where it is zero its derivative by them is taken as zero, so
+// that a norm has the gradient 0 there and not 0/0.
+Array root_with_gradient_at_zero(const Array& squares, const Stream& s);
+
+// A power of two by which numbers up to the magnitude `largest` are divided, so that their squares
+// neither overflow nor vanish: 1 unless they would. A constant for derivatives.
+Array scale_for_squares(const Array& largest, const Stream& s);
+
 // Moves the batch axis to the front; an input without one (-1) stays.
 Array batch_to_front(const Array& x, int axis);
 

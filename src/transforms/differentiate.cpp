@@ -1,6 +1,8 @@
 // vjp and jvp: run the function on tracers, capture its program, walk it with the rules of its ops.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/node.h"
 #include "heddle/ops.h"
 #include "heddle/transforms.h"
@@ -25,6 +27,30 @@ Arrays tracers_of(const Arrays& primals) {
 void accumulate(Array& sum, const Array& term) {
   if (!term) return;
   sum = sum ? add(sum, term) : term;
+}
+
+// The tangent of what does not move: zeros, for truth values of the dtype of tangents.
+Array no_tangent(const Array& output, const Arrays& primals) {
+  if (!is_bool(output.dtype()) || primals.empty()) return zeros_like(output);
+  Dtype t = primals[0].dtype();
+  for (const Array& p : primals) t = promote_types(t, p.dtype());
+  return astype(zeros_like(output), t);
+}
+
+// Which slots move with the inputs, so that derivatives are asked for: not behind stop_gradient,
+// and truth values never.
+std::vector<bool> varying(const Program& program) {
+  std::vector<bool> varies(static_cast<size_t>(program.slot_count()), false);
+  std::fill_n(varies.begin(), program.input_count, true);
+  for (const Program::Step& step : program.steps) {
+    if (&step.op->info() == &StopGradient::type()) continue;
+    const bool moves = std::any_of(step.inputs.begin(), step.inputs.end(),
+                                   [&](int i) { return varies[static_cast<size_t>(i)]; });
+    for (int k = step.first_output; moves && k < step.first_output + step.output_count; k++) {
+      varies[static_cast<size_t>(k)] = !is_bool(program.avals[static_cast<size_t>(k)].dtype);
+    }
+  }
+  return varies;
 }
 
 void check_cotangents(const Arrays& outputs, const Arrays& cotangents) {
@@ -57,8 +83,7 @@ std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals,
 
   Arrays values;
   Program program = capture(tracers, outputs, &values);
-  std::vector<bool> varies(values.size(), true);
-  for (const auto& [slot, array] : program.constants) varies[static_cast<size_t>(slot)] = false;
+  const std::vector<bool> varies = varying(program);
 
   Arrays sums(values.size());
   for (size_t i = 0; i < outputs.size(); i++) {
@@ -84,6 +109,7 @@ std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals,
       inputs.push_back(values[static_cast<size_t>(step.inputs[i])]);
       if (varies[static_cast<size_t>(step.inputs[i])]) argnums.push_back(static_cast<int>(i));
     }
+    if (argnums.empty()) continue;
     Arrays back = vjp_of(*step.op, inputs, given, argnums, results);
     for (size_t j = 0; j < argnums.size(); j++) {
       accumulate(sums[static_cast<size_t>(step.inputs[static_cast<size_t>(argnums[j])])], back[j]);
@@ -132,12 +158,15 @@ std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const 
     Arrays results(values.begin() + static_cast<long>(first),
                    values.begin() + static_cast<long>(first) + step.output_count);
     Arrays out = jvp_of(*step.op, inputs, moving, argnums, results);
-    for (size_t k = 0; k < out.size(); k++) slopes[first + k] = out[k];
+    for (size_t k = 0; k < out.size(); k++) {
+      // Truth values do not move.
+      if (!is_bool(results[k].dtype())) slopes[first + k] = out[k];
+    }
   }
   Arrays result;
   for (size_t i = 0; i < outputs.size(); i++) {
     const Array& t = slopes[static_cast<size_t>(program.outputs[i])];
-    result.push_back(t ? t : zeros_like(outputs[i]));
+    result.push_back(t ? t : no_tangent(outputs[i], primals));
   }
   return {std::move(outputs), std::move(result)};
 }

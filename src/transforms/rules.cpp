@@ -51,7 +51,7 @@ Arrays jvp_of(const Op& op, const Arrays& inputs, const Arrays& tangents,
       auto at = std::find(argnums.begin(), argnums.end(), static_cast<int>(i));
       if (at != argnums.end()) {
         moved[i] = tangents[static_cast<size_t>(at - argnums.begin())];
-      } else if (is_inexact(inputs[i].dtype())) {
+      } else {
         moved[i] = zeros_like(inputs[i]);
       }
     }
