@@ -192,6 +192,15 @@ HWY_INLINE Moments<T> moments(const T* x, int64_t n, T eps, bool center) {
     const auto v = hn::Sub(load(d, x + i, part, mean), middle);
     return hn::Mul(v, v);
   });
+  if (std::isinf(squares)) {
+    // The squares are out of range, but perhaps neither the elements nor their scale.
+    constexpr T small = sizeof(T) == 4 ? T(0x1p-100) : T(0x1p-700);
+    const T smaller = sum_over(d, n, [&](int64_t i, int64_t part) HWY_ATTR {
+      const auto v = hn::Mul(hn::Sub(load(d, x + i, part, mean), middle), hn::Set(d, small));
+      return hn::Mul(v, v);
+    });
+    return {mean, small / std::sqrt(smaller / count)};
+  }
   return {mean, T(1) / std::sqrt(squares / count + eps)};
 }
 

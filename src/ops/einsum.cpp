@@ -296,12 +296,28 @@ Term contract(const Term& a, const Term& b, const Labels& wanted, const Expressi
   return {unfolded(unfolded(product, stack + 1, columns), stack, rows), out};
 }
 
+// Whether the whole is one sum, or one product of two operands none of which is summed before.
+bool is_single_product(const Expression& e) {
+  if (e.inputs.size() != 2) return e.inputs.size() == 1;
+  auto enters = [&](const Labels& own, const Labels& other) {
+    return std::all_of(own.begin(), own.end(),
+                       [&](char c) { return has(other, c) || has(e.output, c); });
+  };
+  return enters(e.inputs[0], e.inputs[1]) && enters(e.inputs[1], e.inputs[0]);
+}
+
 }  // namespace
 
 Array einsum(const std::string& subscripts, const Arrays& operands, StreamOrDevice s) {
   Expression e = parse(subscripts, operands);
+  Dtype result = operands[0].dtype();
+  for (const Array& x : operands) result = promote_types(result, x.dtype());
+  // What is summed or multiplied on the way is no result: halves only enter a single product.
+  const bool wide = is_half(result) && !is_single_product(e);
   std::vector<Term> terms;
-  for (size_t i = 0; i < operands.size(); i++) terms.push_back({operands[i], e.inputs[i]});
+  for (size_t i = 0; i < operands.size(); i++) {
+    terms.push_back({wide ? astype(operands[i], float32, s) : operands[i], e.inputs[i]});
+  }
   auto wanted_beside = [&](const std::vector<size_t>& mine) {
     Labels wanted = e.output;
     for (size_t k = 0; k < terms.size(); k++) {
@@ -322,7 +338,8 @@ Array einsum(const std::string& subscripts, const Arrays& operands, StreamOrDevi
     terms.push_back(std::move(merged));
   }
   Term last = tidy(terms[0], e.output, e, s);
-  return arrange(last, e.output, s);
+  Array out = arrange(last, e.output, s);
+  return wide ? astype(out, result, s) : out;
 }
 
 std::pair<std::vector<std::vector<int>>, std::string> einsum_path(const std::string& subscripts,

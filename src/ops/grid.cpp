@@ -145,7 +145,7 @@ Array diff(const Array& a, int n, int axis, StreamOrDevice s) {
     throw std::invalid_argument(fmt::format("[diff] Order `n` must be non-negative, got {}.", n));
   }
   size_t at = static_cast<size_t>(normalize_axis("diff", axis, a.ndim()));
-  Array out = a;
+  Array out = n > 1 ? widened(a, to_stream(s)) : a;  // differences of differences
   for (int k = 0; k < n && out.shape()[at] > 0; k++) {
     Shape start(a.shape().size(), slice_end), stop = start;
     start[at] = 1;
@@ -154,7 +154,7 @@ Array diff(const Array& a, int n, int axis, StreamOrDevice s) {
     Array earlier = slice(out, Shape(a.shape().size(), slice_end), stop, s);
     out = is_bool(a.dtype()) ? not_equal(later, earlier, s) : subtract(later, earlier, s);
   }
-  return out;
+  return astype(out, a.dtype(), s);
 }
 
 }  // namespace heddle

@@ -17,13 +17,31 @@ std::vector<int> all_axes(const Array& a) {
   return axes;
 }
 
-// Before anything is squared or summed: integers would overflow.
-Array as_inexact(const Array& a, StreamOrDevice s) { return astype(a, norm_dtype(a), s); }
+Dtype result_dtype(const Array& a) {
+  const Dtype t = norm_dtype(a);
+  return is_complex(t) ? Dtype::float32 : t;
+}
+
+// Magnitudes to be squared or raised: integers and halves as float32.
+Array magnitudes(const Array& a, StreamOrDevice s) {
+  return abs(widened(astype(a, norm_dtype(a), s), to_stream(s)), s);
+}
 
 Array root_of_squares(const Array& a, const std::vector<int>& axes, bool keepdims,
                       StreamOrDevice s) {
-  const Array x = as_inexact(a, s);
-  return sqrt(sum(square(is_complex(x.dtype()) ? abs(x, s) : x, s), axes, keepdims, s), s);
+  Array x = magnitudes(a, s);
+  auto root = [&](const Array& of) {
+    return root_with_gradient_at_zero(sum(square(of, s), axes, true, s), to_stream(s));
+  };
+  Array norm;
+  if (a.dtype() == float16 || a.size() == 0) {  // float32 holds the squares of those
+    norm = root(x);
+  } else {
+    const Array scale = scale_for_squares(max(x, axes, true, s), to_stream(s));
+    norm = multiply(root(divide(x, scale, s)), scale, s);
+  }
+  norm = astype(norm, result_dtype(a), s);
+  return keepdims || axes.empty() ? norm : squeeze(norm, axes, s);
 }
 
 Array vector_norm(const Array& a, double ord, const std::vector<int>& axes, bool keepdims,
@@ -33,13 +51,24 @@ Array vector_norm(const Array& a, double ord, const std::vector<int>& axes, bool
   if (ord == 0.0) {
     return sum(astype(not_equal(a, Array(0, a.dtype()), s), t, s), axes, keepdims, s);
   }
-  const Array x = abs(as_inexact(a, s), s);
-  if (ord == 1.0) return astype(sum(x, axes, keepdims, s), t, s);
-  if (std::isinf(ord)) {
-    return astype(ord > 0 ? max(x, axes, keepdims, s) : min(x, axes, keepdims, s), t, s);
+  const Array x = magnitudes(a, s);
+  auto finished = [&](const Array& norm) {
+    return astype(keepdims ? norm : squeeze(norm, axes, s), t, s);
+  };
+  if (ord == 1.0) return finished(sum(x, axes, true, s));
+  if (std::isinf(ord) || a.size() == 0) {
+    if (std::isinf(ord)) return finished(ord > 0 ? max(x, axes, true, s) : min(x, axes, true, s));
+    return finished(power(sum(x, axes, true, s), Array(1.0 / ord, x.dtype()), s));
   }
-  const Array total = sum(power(x, Array(ord, x.dtype()), s), axes, keepdims, s);
-  return astype(power(total, Array(1.0 / ord, x.dtype()), s), t, s);
+  // Of ratios to the number that counts most, whose powers are in range.
+  const Array zero(0, x.dtype()), one(1, x.dtype());
+  Array most = stop_gradient(ord > 0 ? max(x, axes, true, s) : min(x, axes, true, s), s);
+  most = where(logical_and(isfinite(most, s), not_equal(most, zero, s), s), most, one, s);
+  const Array total = sum(power(divide(x, most, s), Array(ord, x.dtype()), s), axes, true, s);
+  // A norm of 0 has the gradient 0, as that of order 2.
+  const Array nothing = equal(total, zero, s);
+  const Array root = power(where(nothing, one, total, s), Array(1.0 / ord, x.dtype()), s);
+  return finished(multiply(where(nothing, zero, root, s), most, s));
 }
 
 // The singular values of the matrices that two axes hold, along a last axis.
@@ -77,7 +106,7 @@ Array matrix_norm(const Array& a, double ord, const std::vector<int>& axes, bool
   if (std::abs(ord) == 1.0 || std::isinf(ord)) {
     int summed = axes[0], kept = axes[1];
     if (std::isinf(ord)) std::swap(summed, kept);
-    const Array x = sum(abs(as_inexact(a, s), s), {summed}, true, s);
+    const Array x = sum(abs(astype(a, t, s), s), {summed}, true, s);
     const Array found = extreme(x, {kept}, true);
     return astype(keepdims ? found : squeeze(found, axes, s), t, s);
   }
@@ -150,18 +179,19 @@ Array cross(const Array& a, const Array& b, int axis, StreamOrDevice s) {
   const Shape common = broadcast_shapes(shape_a, shape_b);
   const int place = normalize_axis("cross", axis, static_cast<int>(common.size()));
   const Dtype t = promote_types(a.dtype(), b.dtype());
+  const Dtype wide = is_half(t) ? Dtype::float32 : t;  // products of halves, which cancel
   auto parts = [&](const Array& x, int64_t n) {
     Shape whole = common;
     whole[static_cast<size_t>(place)] = n;
-    Arrays out = split(broadcast_to(astype(x, t, s), whole, s), static_cast<int>(n), place, s);
-    if (n == 2) out.push_back(zeros(common, t, s));
+    Arrays out = split(broadcast_to(astype(x, wide, s), whole, s), static_cast<int>(n), place, s);
+    if (n == 2) out.push_back(zeros(common, wide, s));
     return out;
   };
   const Arrays x = parts(a, na), y = parts(b, nb);
   auto minor = [&](size_t i, size_t j) {
     const Array ahead = multiply(x[i], y[j], s), behind = multiply(x[j], y[i], s);
     // Of bools the difference is whether they differ.
-    return is_bool(t) ? not_equal(ahead, behind, s) : subtract(ahead, behind, s);
+    return is_bool(t) ? not_equal(ahead, behind, s) : astype(subtract(ahead, behind, s), t, s);
   };
   return concatenate({minor(1, 2), minor(2, 0), minor(0, 1)}, place, s);
 }

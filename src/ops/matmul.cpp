@@ -177,7 +177,9 @@ std::optional<Arrays> AddMM::vjp(const Arrays& in, const Arrays& g, const std::v
                                  const Arrays&) const {
   Stream s = to_stream({});
   auto scaled = [&](const Array& x, float by) {
-    return by == 1.0f ? x : multiply(x, Array(by, x.dtype()), s);
+    if (by == 1.0f) return x;
+    const Array wide = widened(x, s);  // a half would not hold the factor
+    return astype(multiply(wide, Array(by, wide.dtype()), s), x.dtype(), s);
   };
   Arrays result;
   for (int i : argnums) {
@@ -192,8 +194,11 @@ std::optional<Op::Batched> AddMM::vmap(const Arrays& in, const std::vector<int>&
                                        const Stream& s) const {
   Arrays x = align_batches(in, axes);
   if (axes[0] < 0 && axes[1] < 0) {  // one product, to which the addends come
-    Array product = multiply(matmul(in[0], in[1], s), Array(alpha, in[0].dtype()), s);
-    return Batched{{add(product, multiply(x[2], Array(beta, x[2].dtype()), s), s)}, {0}};
+    const Array product = matmul(widened(in[0], s), widened(in[1], s), s);
+    const Array addends = widened(x[2], s);
+    auto scaled = [&](const Array& v, float by) { return multiply(v, Array(by, v.dtype()), s); };
+    const Array sum = add(scaled(product, alpha), scaled(addends, beta), s);
+    return Batched{{astype(sum, in[0].dtype(), s)}, {0}};
   }
   return Batched{{addmm(x[2], x[0], x[1], alpha, beta, s)}, {0}};
 }

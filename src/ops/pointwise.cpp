@@ -65,6 +65,26 @@ void require_bits(const char* op, const Array& a, const Array& b) {
 Array pass(In, Out, const Array& g) { return g; }
 Array zero(In, Out, const Array&) { return {}; }
 
+// g * scale / x, rounded as little as may be.
+Array scaled_quotient(const Array& g, double scale, const Array& x) {
+  return divide(multiply(g, constant(scale, x)), x);
+}
+// 1 / sqrt(1 - x^2), of which 1 - x^2 would cancel near 1 and overflow far from it.
+Array inverse_circle(const Array& x) {
+  const Array one = constant(1, x);
+  return multiply(rsqrt(subtract(one, x)), rsqrt(add(one, x)));
+}
+// The smaller and the larger magnitude of two real numbers.
+struct Magnitudes {
+  Array smaller, larger;
+};
+Magnitudes magnitudes(const Array& a, const Array& b) {
+  const Array x = abs(a), y = abs(b);
+  return {minimum(x, y), maximum(x, y)};
+}
+// 1 + t^2 of the ratio t of two magnitudes: the sum of their squares over that of the larger one.
+Array one_and_square(const Array& t) { return add(square(t), constant(1, t)); }
+
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
@@ -76,27 +96,41 @@ Avals Pointwise::infer(const Arrays& inputs) const {
   return {{std::move(shape), result_dtype(inputs.back().dtype())}};
 }
 
+Arrays Pointwise::terms(const Arrays& inputs, const Array& output, const std::vector<int>& argnums,
+                        const std::function<Array(size_t)>& g) const {
+  if (partials_.empty()) return Arrays(argnums.size());
+  const bool wide = widens_ && is_half(inputs.back().dtype());
+  Arrays in = inputs;
+  Array out = output;
+  if (wide) {
+    // The result, too, is taken again: rounded to a half it has no digits to subtract from.
+    for (Array& x : in) x = astype(x, float32);
+    out = apply(OpRef(this), in, to_stream({}));
+  }
+  Arrays result;
+  for (size_t k = 0; k < argnums.size(); k++) {
+    const Array slope = g(k);
+    result.push_back(
+        partials_[static_cast<size_t>(argnums[k])](in, out, wide ? astype(slope, float32) : slope));
+  }
+  return result;
+}
+
 std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotangents,
                                      const std::vector<int>& argnums, const Arrays& outputs) const {
   Stream s = to_stream({});
-  Arrays result;
-  for (int i : argnums) {
-    const Array& x = inputs[static_cast<size_t>(i)];
-    Array g;
-    if (!partials_.empty()) {
-      // A complex cotangent is multiplied by the conjugate of the derivative, so that the gradient
-      // of a real loss points uphill: conj(f') g = conj(f' conj(g)).
-      bool complex = is_complex(outputs[0].dtype());
-      g = partials_[static_cast<size_t>(i)](inputs, outputs[0],
-                                            complex ? conjugate(cotangents[0]) : cotangents[0]);
-      if (complex && g.node()) g = conjugate(g);
-    }
-    if (!g) {
-      result.push_back(zeros_like(x, s));
-    } else {
-      const bool alone = inputs.size() == 1 && g.shape() == x.shape();
-      result.push_back(astype(alone ? g : sum_to_like(g, x, s), x.dtype(), s));
-    }
+  // A complex cotangent is multiplied by the conjugate of the derivative, so that the gradient of a
+  // real loss points uphill: conj(f') g = conj(f' conj(g)).
+  const bool complex = is_complex(outputs[0].dtype());
+  const Array g = complex ? conjugate(cotangents[0]) : cotangents[0];
+  Arrays result = terms(inputs, outputs[0], argnums, [&](size_t) { return g; });
+  for (size_t k = 0; k < argnums.size(); k++) {
+    Array& term = result[k];
+    if (!term) continue;
+    if (complex) term = conjugate(term);
+    const Array& x = inputs[static_cast<size_t>(argnums[k])];
+    const bool alone = inputs.size() == 1 && term.shape() == x.shape();
+    term = astype(alone ? term : sum_to_like(term, x, s), x.dtype(), s);
   }
   return result;
 }
@@ -105,13 +139,11 @@ std::optional<Arrays> Pointwise::jvp(const Arrays& inputs, const Arrays& tangent
                                      const std::vector<int>& argnums, const Arrays& outputs) const {
   Stream s = to_stream({});
   Array sum;
-  if (!partials_.empty()) {
-    for (size_t k = 0; k < argnums.size(); k++) {
-      Array g = partials_[static_cast<size_t>(argnums[k])](inputs, outputs[0], tangents[k]);
-      if (g) sum = sum ? add(sum, g, s) : g;
-    }
+  for (const Array& term :
+       terms(inputs, outputs[0], argnums, [&](size_t k) { return tangents[k]; })) {
+    if (term) sum = sum ? add(sum, term, s) : term;
   }
-  if (!sum) return Arrays{zeros_like(outputs[0], s)};
+  if (!sum) return Arrays(1);
   return Arrays{astype(broadcast_like(sum, outputs[0], s), outputs[0].dtype(), s)};
 }
 
@@ -141,13 +173,13 @@ Array astype(const Array& a, Dtype dtype, StreamOrDevice s) {
   return apply(make_op<AsType>(dtype), {a}, Aval{a.shape(), dtype}, to_stream(s));
 }
 
-std::optional<Arrays> StopGradient::vjp(const Arrays& inputs, const Arrays&,
-                                        const std::vector<int>&, const Arrays&) const {
-  return Arrays{zeros_like(inputs[0])};
+std::optional<Arrays> StopGradient::vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                                        const Arrays&) const {
+  return Arrays(1);
 }
-std::optional<Arrays> StopGradient::jvp(const Arrays& inputs, const Arrays&,
-                                        const std::vector<int>&, const Arrays&) const {
-  return Arrays{zeros_like(inputs[0])};
+std::optional<Arrays> StopGradient::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                                        const Arrays&) const {
+  return Arrays(1);
 }
 std::optional<Op::Batched> StopGradient::vmap(const Arrays& inputs, const std::vector<int>& axes,
                                               const Stream& stream) const {
@@ -172,54 +204,55 @@ std::optional<Op::Batched> Copy::vmap(const Arrays& inputs, const std::vector<in
 namespace {
 
 const Pointwise& abs_op =
-    pointwise("Abs", Code::abs).gives(Result::real).partials({[](In x, Out, const Array& g) {
+    pointwise("Abs", Code::abs).gives(Result::real).short_partials({[](In x, Out, const Array& g) {
       if (!is_complex(x[0].dtype())) return multiply(g, sign(x[0]));
       // Going back g is real, going forward complex: |x|' t = Re(conj(sign x) t).
       if (!is_complex(g.dtype())) return multiply(g, sign(x[0]));
       return real(multiply(conjugate(sign(x[0])), g));
     }});
 const Pointwise& negative_op =
-    pointwise("Negative", Code::negative).partials({[](In, Out, const Array& g) {
+    pointwise("Negative", Code::negative).short_partials({[](In, Out, const Array& g) {
       return negative(g);
     }});
 const Pointwise& sign_op = pointwise("Sign", Code::sign);
 const Pointwise& square_op =
     pointwise("Square", Code::square).partials({[](In x, Out, const Array& g) {
-      return multiply(multiply(g, constant(2, x[0])), x[0]);
+      return multiply(multiply(g, x[0]), constant(2, x[0]));
     }});
 const Pointwise& sqrt_op =
-    pointwise("Sqrt", Code::sqrt).takes(Domain::inexact).partials({[](In x, Out y, const Array& g) {
-      return divide(multiply(g, constant(0.5, x[0])), y);
+    pointwise("Sqrt", Code::sqrt).takes(Domain::inexact).partials({[](In, Out y, const Array& g) {
+      return scaled_quotient(g, 0.5, y);
     }});
 const Pointwise& rsqrt_op =
     pointwise("Rsqrt", Code::rsqrt)
         .takes(Domain::inexact)
         .partials({[](In x, Out y, const Array& g) {
-          return multiply(multiply(g, constant(-0.5, x[0])), divide(y, x[0]));
+          return divide(multiply(multiply(g, constant(-0.5, x[0])), y), x[0]);
         }});
-const Pointwise& reciprocal_op =
-    pointwise("Reciprocal", Code::reciprocal)
-        .takes(Domain::inexact)
-        .partials({[](In, Out y, const Array& g) { return negative(multiply(g, square(y))); }});
+const Pointwise& reciprocal_op = pointwise("Reciprocal", Code::reciprocal)
+                                     .takes(Domain::inexact)
+                                     .partials({[](In, Out y, const Array& g) {
+                                       return negative(multiply(multiply(g, y), y));
+                                     }});
 const Pointwise& exp_op =
     pointwise("Exp", Code::exp).takes(Domain::inexact).partials({[](In, Out y, const Array& g) {
       return multiply(g, y);
     }});
 const Pointwise& expm1_op =
-    pointwise("Expm1", Code::expm1).takes(Domain::inexact).partials({[](In, Out y, const Array& g) {
-      return multiply(g, add(y, constant(1, y)));
+    pointwise("Expm1", Code::expm1).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      return multiply(g, exp(x[0]));
     }});
 const Pointwise& log_op =
-    pointwise("Log", Code::log).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
-      return divide(g, x[0]);
-    }});
+    pointwise("Log", Code::log)
+        .takes(Domain::inexact)
+        .short_partials({[](In x, Out, const Array& g) { return divide(g, x[0]); }});
 const Pointwise& log2_op =
     pointwise("Log2", Code::log2).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
-      return divide(g, multiply(x[0], constant(0.69314718055994530942, x[0])));
+      return scaled_quotient(g, 1.44269504088896340736, x[0]);
     }});
 const Pointwise& log10_op =
     pointwise("Log10", Code::log10).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
-      return divide(g, multiply(x[0], constant(2.30258509299404568402, x[0])));
+      return scaled_quotient(g, 0.43429448190325182765, x[0]);
     }});
 const Pointwise& log1p_op =
     pointwise("Log1p", Code::log1p).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
@@ -234,25 +267,25 @@ const Pointwise& cos_op =
       return negative(multiply(g, sin(x[0])));
     }});
 const Pointwise& tan_op =
-    pointwise("Tan", Code::tan).takes(Domain::inexact).partials({[](In x, Out y, const Array& g) {
-      return multiply(g, add(square(y), constant(1, x[0])));
+    pointwise("Tan", Code::tan).takes(Domain::inexact).partials({[](In, Out y, const Array& g) {
+      return multiply(g, one_and_square(y));
     }});
 const Pointwise& arcsin_op =
     pointwise("ArcSin", Code::arcsin)
         .takes(Domain::inexact)
-        .partials({[](In x, Out, const Array& g) {
-          return multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0]))));
-        }});
-const Pointwise& arccos_op =
-    pointwise("ArcCos", Code::arccos)
-        .takes(Domain::inexact)
-        .partials({[](In x, Out, const Array& g) {
-          return negative(multiply(g, rsqrt(subtract(constant(1, x[0]), square(x[0])))));
-        }});
+        .partials({[](In x, Out, const Array& g) { return multiply(g, inverse_circle(x[0])); }});
+const Pointwise& arccos_op = pointwise("ArcCos", Code::arccos)
+                                 .takes(Domain::inexact)
+                                 .partials({[](In x, Out, const Array& g) {
+                                   return negative(multiply(g, inverse_circle(x[0])));
+                                 }});
 const Pointwise& arctan_op = pointwise("ArcTan", Code::arctan)
                                  .takes(Domain::inexact)
                                  .partials({[](In x, Out, const Array& g) {
-                                   return divide(g, add(square(x[0]), constant(1, x[0])));
+                                   if (!is_complex(x[0].dtype()))
+                                     return divide(g, one_and_square(x[0]));
+                                   const Array i(complex64_t(0, 1));
+                                   return divide(divide(g, add(x[0], i)), subtract(x[0], i));
                                  }});
 const Pointwise& sinh_op =
     pointwise("Sinh", Code::sinh).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
@@ -263,24 +296,32 @@ const Pointwise& cosh_op =
       return multiply(g, sinh(x[0]));
     }});
 const Pointwise& tanh_op =
-    pointwise("Tanh", Code::tanh).takes(Domain::inexact).partials({[](In x, Out y, const Array& g) {
-      return multiply(g, subtract(constant(1, x[0]), square(y)));
+    pointwise("Tanh", Code::tanh).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
+      // Not 1 - y^2, which cancels. Beyond the range of cosh the reciprocal is zero.
+      return multiply(g, square(reciprocal(cosh(x[0]))));
     }});
-const Pointwise& arcsinh_op = pointwise("ArcSinh", Code::arcsinh)
-                                  .takes(Domain::inexact)
-                                  .partials({[](In x, Out, const Array& g) {
-                                    return multiply(g, rsqrt(add(square(x[0]), constant(1, x[0]))));
-                                  }});
+const Pointwise& arcsinh_op =
+    pointwise("ArcSinh", Code::arcsinh)
+        .takes(Domain::inexact)
+        .partials({[](In x, Out, const Array& g) {
+          if (is_complex(x[0].dtype())) {
+            return multiply(g, inverse_circle(multiply(x[0], Array(complex64_t(0, 1)))));
+          }
+          const auto [smaller, larger] = magnitudes(x[0], constant(1, x[0]));
+          return divide(multiply(g, rsqrt(one_and_square(divide(smaller, larger)))), larger);
+        }});
 const Pointwise& arccosh_op =
     pointwise("ArcCosh", Code::arccosh)
         .takes(Domain::inexact)
         .partials({[](In x, Out, const Array& g) {
-          return multiply(g, rsqrt(subtract(square(x[0]), constant(1, x[0]))));
+          const Array one = constant(1, x[0]);
+          return multiply(multiply(g, rsqrt(subtract(x[0], one))), rsqrt(add(x[0], one)));
         }});
 const Pointwise& arctanh_op = pointwise("ArcTanh", Code::arctanh)
                                   .takes(Domain::inexact)
                                   .partials({[](In x, Out, const Array& g) {
-                                    return divide(g, subtract(constant(1, x[0]), square(x[0])));
+                                    const Array one = constant(1, x[0]);
+                                    return divide(divide(g, subtract(one, x[0])), add(one, x[0]));
                                   }});
 const Pointwise& erf_op =
     pointwise("Erf", Code::erf).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
@@ -298,7 +339,8 @@ const Pointwise& erfinv_op =
 const Pointwise& sigmoid_op = pointwise("Sigmoid", Code::sigmoid)
                                   .takes(Domain::inexact)
                                   .partials({[](In x, Out y, const Array& g) {
-                                    return multiply(g, multiply(y, subtract(constant(1, x[0]), y)));
+                                    // Not 1 - y, which cancels.
+                                    return multiply(multiply(g, y), sigmoid(negative(x[0])));
                                   }});
 const Pointwise& floor_op = pointwise("Floor", Code::floor);
 const Pointwise& ceil_op = pointwise("Ceil", Code::ceil);
@@ -308,17 +350,28 @@ const Pointwise& isinf_op = pointwise("IsInf", Code::is_inf).gives(Result::boole
 const Pointwise& logical_not_op = pointwise("LogicalNot", Code::logical_not).gives(Result::boolean);
 const Pointwise& bitwise_invert_op = pointwise("BitwiseInvert", Code::bitwise_invert);
 const Pointwise& real_op =
-    pointwise("Real", Code::real).gives(Result::real).partials({[](In, Out, const Array& g) {
+    pointwise("Real", Code::real).gives(Result::real).short_partials({[](In, Out, const Array& g) {
       return is_complex(g.dtype()) ? real(g) : astype(g, complex64);
     }});
 const Pointwise& imag_op =
-    pointwise("Imag", Code::imag).gives(Result::real).partials({[](In, Out, const Array& g) {
+    pointwise("Imag", Code::imag).gives(Result::real).short_partials({[](In, Out, const Array& g) {
       return is_complex(g.dtype()) ? imag(g) : multiply(g, Array(complex64_t(0, 1)));
     }});
 const Pointwise& conjugate_op =
-    pointwise("Conjugate", Code::conjugate).partials({[](In, Out, const Array& g) {
+    pointwise("Conjugate", Code::conjugate).short_partials({[](In, Out, const Array& g) {
       return conjugate(g);
     }});
+
+}  // namespace
+
+namespace {
+
+// The product with a factor that halves do not hold exactly.
+Array scaled(const Array& a, double factor, StreamOrDevice s) {
+  const Dtype t = at_least_float(a.dtype());
+  const Array x = widened(astype(a, t, s), to_stream(s));
+  return astype(multiply(x, constant(factor, x), s), t, s);
+}
 
 }  // namespace
 
@@ -356,14 +409,8 @@ Array tanh(const Array& a, StreamOrDevice s) { return apply_pointwise(tanh_op, {
 Array arcsinh(const Array& a, StreamOrDevice s) { return apply_pointwise(arcsinh_op, {a}, s); }
 Array arccosh(const Array& a, StreamOrDevice s) { return apply_pointwise(arccosh_op, {a}, s); }
 Array arctanh(const Array& a, StreamOrDevice s) { return apply_pointwise(arctanh_op, {a}, s); }
-Array degrees(const Array& a, StreamOrDevice s) {
-  Array x = astype(a, at_least_float(a.dtype()), s);
-  return multiply(x, constant(180.0 / M_PI, x), s);
-}
-Array radians(const Array& a, StreamOrDevice s) {
-  Array x = astype(a, at_least_float(a.dtype()), s);
-  return multiply(x, constant(M_PI / 180.0, x), s);
-}
+Array degrees(const Array& a, StreamOrDevice s) { return scaled(a, 180.0 / M_PI, s); }
+Array radians(const Array& a, StreamOrDevice s) { return scaled(a, M_PI / 180.0, s); }
 Array erf(const Array& a, StreamOrDevice s) {
   refuse_complex("erf", a);
   return apply_pointwise(erf_op, {a}, s);
@@ -392,13 +439,14 @@ Array trunc(const Array& a, StreamOrDevice s) {
 Array round(const Array& a, int decimals, StreamOrDevice s) {
   if (decimals == 0) return is_inexact(a.dtype()) ? apply_pointwise(round_op, {a}, s) : a;
   if (!is_inexact(a.dtype()) && decimals > 0) return a;
-  Dtype dtype = at_least_float(a.dtype());
-  Array scale = constant(std::pow(10.0, std::abs(decimals)), Array(0.0f, dtype));
-  Array x = astype(a, dtype, s);
+  Array x = widened(astype(a, at_least_float(a.dtype()), s), to_stream(s));
+  Array scale = constant(std::pow(10.0, std::abs(decimals)), x);
   Array scaled = decimals > 0 ? multiply(x, scale, s) : divide(x, scale, s);
   Array rounded = apply_pointwise(round_op, {scaled}, s);
-  Array back = decimals > 0 ? divide(rounded, scale, s) : multiply(rounded, scale, s);
-  return astype(back, a.dtype(), s);
+  // Numbers that are out of range with the digits moved have none behind the point.
+  if (decimals > 0) rounded = where(isfinite(scaled, s), divide(rounded, scale, s), x, s);
+  else rounded = multiply(rounded, scale, s);
+  return astype(rounded, a.dtype(), s);
 }
 Array isnan(const Array& a, StreamOrDevice s) {
   return is_inexact(a.dtype()) ? apply_pointwise(isnan_op, {a}, s)
@@ -469,15 +517,15 @@ Array nan_to_num(const Array& a, float nan, std::optional<float> posinf,
 
 namespace {
 
-const Pointwise& add_op = pointwise("Add", Code::add).partials({pass, pass});
+const Pointwise& add_op = pointwise("Add", Code::add).short_partials({pass, pass});
 const Pointwise& subtract_op =
-    pointwise("Subtract", Code::subtract).partials({pass, [](In, Out, const Array& g) {
-                                                      return negative(g);
-                                                    }});
+    pointwise("Subtract", Code::subtract).short_partials({pass, [](In, Out, const Array& g) {
+                                                            return negative(g);
+                                                          }});
 const Pointwise& multiply_op =
     pointwise("Multiply", Code::multiply)
-        .partials({[](In x, Out, const Array& g) { return multiply(g, x[1]); },
-                   [](In x, Out, const Array& g) { return multiply(g, x[0]); }});
+        .short_partials({[](In x, Out, const Array& g) { return multiply(g, x[1]); },
+                         [](In x, Out, const Array& g) { return multiply(g, x[0]); }});
 const Pointwise& divide_op =
     pointwise("Divide", Code::divide)
         .takes(Domain::inexact)
@@ -490,42 +538,69 @@ const Pointwise& remainder_op =
                                                         return negative(
                                                             multiply(g, floor_divide(x[0], x[1])));
                                                       }});
+
+// y x^(y-1), 0 where either factor is. Where both operands are small x^(y-1) may overflow and y
+// vanish: there it is y / x x^y.
+Array power_by_base(In x, Out y, const Array& g) {
+  const Array &base = x[0], &exponent = x[1];
+  const Array zero = constant(0, base), one = constant(1, base);
+  const Array rest = power(base, subtract(exponent, one));
+  Array slope = multiply(exponent, rest);
+  if (is_floating(base.dtype())) {
+    const Array small = constant(base.dtype() == float64 ? 1e-14 : 1e-6, base);
+    const Array both = logical_and(less(abs(exponent), small), less(abs(base), one));
+    slope =
+        where(logical_and(both, not_equal(base, zero)), multiply(divide(exponent, base), y), slope);
+  }
+  const Array nothing = logical_or(equal(exponent, zero), equal(rest, zero));
+  return multiply(g, where(nothing, zero, slope));
+}
+
+// x^y log x. A power of 0 is taken for constant, where the logarithm alone would give NaN.
+Array power_by_exponent(In x, Out y, const Array& g) {
+  const Array &base = x[0], zero = constant(0, base);
+  const Array vanishes = logical_and(equal(y, zero), greater(base, zero));
+  const Array nothing = logical_or(equal(base, zero), vanishes);
+  return multiply(g, where(nothing, zero, multiply(y, log(base))));
+}
+
 const Pointwise& power_op =
-    pointwise("Power", Code::power)
-        .partials({[](In x, Out, const Array& g) {
-                     return multiply(multiply(g, x[1]),
-                                     power(x[0], subtract(x[1], constant(1, x[1]))));
-                   },
-                   [](In x, Out y, const Array& g) {
-                     // 0^e has derivative 0 in e, where the logarithm alone would give NaN.
-                     Array positive = not_equal(x[0], constant(0, x[0]));
-                     Array base = where(positive, x[0], constant(1, x[0]));
-                     return multiply(g, where(positive, multiply(log(base), y), constant(0, y)));
-                   }});
+    pointwise("Power", Code::power).partials({power_by_base, power_by_exponent});
+
+// The cotangent where a comparison of the operands holds.
+template <Array (*compare)(const Array&, const Array&, StreamOrDevice)>
+Array chosen(In x, Out, const Array& g) {
+  return where(compare(x[0], x[1], {}), g, constant(0, g));
+}
 const Pointwise& maximum_op =
-    pointwise("Maximum", Code::maximum)
-        .partials({[](In x, Out, const Array& g) { return multiply(g, greater(x[0], x[1])); },
-                   [](In x, Out, const Array& g) { return multiply(g, less_equal(x[0], x[1])); }});
+    pointwise("Maximum", Code::maximum).short_partials({chosen<greater>, chosen<less_equal>});
 const Pointwise& minimum_op =
-    pointwise("Minimum", Code::minimum)
-        .partials(
-            {[](In x, Out, const Array& g) { return multiply(g, less(x[0], x[1])); },
-             [](In x, Out, const Array& g) { return multiply(g, greater_equal(x[0], x[1])); }});
-const Pointwise& logaddexp_op =
-    pointwise("LogAddExp", Code::logaddexp)
-        .takes(Domain::inexact)
-        .partials(
-            {[](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[0], y))); },
-             [](In x, Out y, const Array& g) { return multiply(g, exp(subtract(x[1], y))); }});
+    pointwise("Minimum", Code::minimum).short_partials({chosen<less>, chosen<greater_equal>});
+
+// exp(a - y) = sigmoid(a - b), of which equal infinities have one half each.
+template <int mine>
+Array share_of_sum(In x, Out y, const Array& g) {
+  const Array &a = x[mine], &b = x[1 - mine];
+  if (is_complex(a.dtype())) return multiply(g, exp(subtract(a, y)));
+  return multiply(g, where(equal(a, b), constant(0.5, a), sigmoid(subtract(a, b))));
+}
+const Pointwise& logaddexp_op = pointwise("LogAddExp", Code::logaddexp)
+                                    .takes(Domain::inexact)
+                                    .partials({share_of_sum<0>, share_of_sum<1>});
+
+// x_k / (x_0^2 + x_1^2), 0 if one is infinite.
+template <int k>
+Array over_squares(In x, const Array& g) {
+  const auto [smaller, larger] = magnitudes(x[0], x[1]);
+  const Array ratio = divide(divide(x[k], larger), one_and_square(divide(smaller, larger)));
+  const Array slope = divide(multiply(g, ratio), larger);
+  return where(isinf(larger), constant(0, slope), slope);
+}
 const Pointwise& arctan2_op =
     pointwise("ArcTan2", Code::arctan2)
         .takes(Domain::inexact)
-        .partials({[](In x, Out, const Array& g) {
-                     return multiply(g, divide(x[1], add(square(x[0]), square(x[1]))));
-                   },
-                   [](In x, Out, const Array& g) {
-                     return negative(multiply(g, divide(x[0], add(square(x[0]), square(x[1])))));
-                   }});
+        .partials({[](In x, Out, const Array& g) { return over_squares<1>(x, g); },
+                   [](In x, Out, const Array& g) { return negative(over_squares<0>(x, g)); }});
 const Pointwise& equal_op = pointwise("Equal", Code::equal).gives(Result::boolean);
 const Pointwise& not_equal_op = pointwise("NotEqual", Code::not_equal).gives(Result::boolean);
 const Pointwise& less_op = pointwise("Less", Code::less).gives(Result::boolean);
@@ -696,8 +771,9 @@ namespace {
 
 const Pointwise& select_op =
     pointwise("Select", Code::select)
-        .partials({zero, [](In x, Out, const Array& g) { return where(x[0], g, constant(0, g)); },
-                   [](In x, Out, const Array& g) { return where(x[0], constant(0, g), g); }});
+        .short_partials({zero,
+                         [](In x, Out, const Array& g) { return where(x[0], g, constant(0, g)); },
+                         [](In x, Out, const Array& g) { return where(x[0], constant(0, g), g); }});
 
 }  // namespace
 

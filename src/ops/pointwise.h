@@ -2,6 +2,8 @@
 // Inputs of one op have one dtype (select's condition aside) and any shapes that broadcast.
 #pragma once
 
+#include <functional>
+
 #include "core/code.h"
 #include "core/op.h"
 
@@ -16,6 +18,11 @@ class Pointwise final : public Op {
 
   // g * (partial derivative of the result with respect to operand i) for a cotangent or tangent g.
   // An empty Array stands for zero. `inputs` may be broadcast against each other.
+  //
+  // A formula has to hold wherever the derivative is in range, at infinite operands as its limit:
+  // no factor may overflow or vanish that the whole does not (squares of operands, exponentials
+  // beside their reciprocals), and no branch of a `where` may be NaN that a derivative runs
+  // through. tests/python/exact_functions.py states what is wanted at kinks and poles.
   using Partial = Array (*)(const Arrays& inputs, const Array& output, const Array& g);
 
   Pointwise(std::string name, Code code) : info_(register_op(std::move(name))), code_(code) {}
@@ -24,6 +31,11 @@ class Pointwise final : public Op {
   Pointwise& takes(Domain d) { return domain_ = d, *this; }
   Pointwise& gives(Result r) { return result_ = r, *this; }
   Pointwise& partials(std::initializer_list<Partial> p) { return partials_ = p, *this; }
+  // Partials of one operation, which may be taken in halves; others get halves as float32.
+  Pointwise& short_partials(std::initializer_list<Partial> p) {
+    widens_ = false;
+    return partials(p);
+  }
 
   Code code() const { return code_; }
   Domain domain() const { return domain_; }
@@ -47,11 +59,16 @@ class Pointwise final : public Op {
   std::string describe() const override { return ""; }
 
  private:
+  // The result's terms g_k * partial_k for operands argnums[k], empty where they are zero.
+  Arrays terms(const Arrays& inputs, const Array& output, const std::vector<int>& argnums,
+               const std::function<Array(size_t)>& g) const;
+
   const OpInfo& info_;
   Code code_;
   Domain domain_ = Domain::any;
   Result result_ = Result::same;
   std::vector<Partial> partials_;  // none: the derivative is zero everywhere
+  bool widens_ = true;
 };
 
 // Conversion to another dtype; linear between inexact types.

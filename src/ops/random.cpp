@@ -356,7 +356,11 @@ Array largest_with_noise(const Array& logits, const Shape& shape, int axis, cons
 // That takes one number for each draw instead of one for each choice.
 Array among_cumulated(const Array& logits, const Shape& shape, const Key& key, StreamOrDevice s) {
   Array x = astype(flatten(logits, 0, -1, s), float32, s);
-  Array cumulated = cumsum(exp(subtract(x, max(x, {0}, true, s), s), s), 0, false, true, s);
+  // NaN counts as largest, as where the largest with noise is taken; equal infinities are equal.
+  x = where(isnan(x, s), Array(std::numeric_limits<float>::infinity()), x, s);
+  Array top = max(x, {0}, true, s);
+  Array below = where(equal(x, top, s), Array(0.0f), subtract(x, top, s), s);
+  Array cumulated = cumsum(exp(below, s), 0, false, true, s);
   Array total = take(cumulated, -1, 0, s);
   Array found =
       searchsorted(cumulated, multiply(uniform(shape, float32, key, s), total, s), "right", s);

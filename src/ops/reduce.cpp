@@ -53,7 +53,9 @@ std::vector<int> shifted(const std::vector<int>& axes, int batch) {
 }
 
 // The product of all elements but one, for each: from both sides, so that zeros need no division.
-Array products_of_others(const Array& x, const std::vector<int>& axes, const Stream& s) {
+// In float64, since one side may overflow where the other vanishes.
+Array products_of_others(const Array& narrow, const std::vector<int>& axes, const Stream& s) {
+  const Array x = is_floating(narrow.dtype()) ? astype(narrow, float64, s) : narrow;
   auto along = [&](const Array& rows, int axis) {
     return multiply(cumprod(rows, axis, false, false, s), cumprod(rows, axis, true, false, s), s);
   };
@@ -124,9 +126,10 @@ std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::
   switch (reduction) {
     case Reduction::sum:
       return Arrays{broadcast_like(astype(g[0], x.dtype(), s), x, s)};
-    case Reduction::prod:
-      return Arrays{
-          multiply(astype(g[0], x.dtype(), s), conjugate(products_of_others(x, axes, s), s), s)};
+    case Reduction::prod: {
+      const Array others = conjugate(products_of_others(x, axes, s), s);
+      return Arrays{astype(multiply(astype(g[0], others.dtype(), s), others, s), x.dtype(), s)};
+    }
     case Reduction::min:
     case Reduction::max: {
       // Equal extremes share the cotangent. Halves could not count them.
@@ -279,21 +282,48 @@ Array mean(const Array& a, bool keepdims, StreamOrDevice s) {
   return mean(a, all_axes(a), keepdims, s);
 }
 
+namespace {
+
+// Magnitudes of the deviations from the mean; halves as float32.
+Array deviations(const Array& a, const std::vector<int>& axes, const Stream& s) {
+  const Array x = widened(astype(a, at_least_float(a.dtype()), s), s);
+  const Array from_mean = subtract(x, mean_of(x, axes, true, 0, s), s);
+  return is_complex(x.dtype()) ? abs(from_mean, s) : from_mean;
+}
+
+Dtype dtype_of_deviations(const Array& a) {
+  return is_complex(a.dtype()) ? float32 : at_least_float(a.dtype());
+}
+
+}  // namespace
+
 Array var(const Array& a, const std::vector<int>& axes, bool keepdims, int ddof, StreamOrDevice s) {
   Stream stream = to_stream(s);
   std::vector<int> sorted = mean_axes(a, axes);
-  Dtype result = is_complex(a.dtype()) ? float32 : at_least_float(a.dtype());
-  Array x = astype(a, is_half(a.dtype()) ? float32 : at_least_float(a.dtype()), stream);
-  Array from_mean = subtract(x, mean_of(x, sorted, true, 0, stream), stream);
-  Array squares = square(is_complex(x.dtype()) ? abs(from_mean, stream) : from_mean, stream);
-  return astype(mean_of(squares, sorted, keepdims, ddof, stream), result, stream);
+  Array squares = square(deviations(a, sorted, stream), stream);
+  return astype(mean_of(squares, sorted, keepdims, ddof, stream), dtype_of_deviations(a), stream);
 }
 Array var(const Array& a, bool keepdims, int ddof, StreamOrDevice s) {
   return var(a, all_axes(a), keepdims, ddof, s);
 }
 
 Array std(const Array& a, const std::vector<int>& axes, bool keepdims, int ddof, StreamOrDevice s) {
-  return sqrt(var(a, axes, keepdims, ddof, s), s);
+  Stream stream = to_stream(s);
+  std::vector<int> sorted = mean_axes(a, axes);
+  Array x = deviations(a, sorted, stream);
+  auto root = [&](const Array& of) {
+    return root_with_gradient_at_zero(mean_of(square(of, stream), sorted, keepdims, ddof, stream),
+                                      stream);
+  };
+  Array out;
+  if (a.dtype() == float16 || a.size() == 0) {  // float32 holds the squares of those
+    out = root(x);
+  } else {
+    Array scale = scale_for_squares(max(abs(x, stream), sorted, true, stream), stream);
+    Array deviation = root(divide(x, scale, stream));
+    out = multiply(deviation, keepdims ? scale : squeeze(scale, sorted, stream), stream);
+  }
+  return astype(out, dtype_of_deviations(a), stream);
 }
 Array std(const Array& a, bool keepdims, int ddof, StreamOrDevice s) {
   return std(a, all_axes(a), keepdims, ddof, s);

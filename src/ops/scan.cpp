@@ -1,5 +1,8 @@
 #include "ops/scan.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "heddle/ops.h"
 #include "ops/util.h"
 
@@ -12,36 +15,71 @@ Array scan(const char* name, ScanKind kind, const Array& a, int axis, bool rever
   return apply(make_op<Scan>(kind, at, reverse, inclusive), {a}, to_stream(s));
 }
 
-// Derivatives are taken in float32 where the elements are halves.
-Array widened(const Array& x, const Stream& s) {
-  return is_half(x.dtype()) ? astype(x, float32, s) : x;
+// What derivatives of products and exponentials are taken in: numbers whose exponents have room for
+// what no result holds.
+Array with_room(const Array& x, const Stream& s) {
+  return is_floating(x.dtype()) ? astype(x, float64, s) : x;
 }
 
-// out_k is a product of x_i over i <= k (or i < k): d out_k / d x_i = out_k / x_i, as long as x_i
-// is before the first zero. At the first zero it is the product without it; behind it, zero.
+// out_k is a product of x_i over i <= k (or i < k): d out_k / d x_i = out_k / x_i, but for zeros
+// and infinities. Up to and at the first of them it is the product without it; from a second one on
+// all is 0, infinite or NaN, as out_k is.
 Array product_gradient(const Scan& op, const Array& x, const Array& g, const Stream& s) {
   auto back = [&](const Array& v) { return cumsum(v, op.axis, !op.reverse, op.inclusive, s); };
   auto products = [&](const Array& v) { return cumprod(v, op.axis, op.reverse, op.inclusive, s); };
-  Array zero(0, x.dtype()), one(1, x.dtype());
-  Array is_zero = equal(x, zero, s);
-  Array zeros_met = cumsum(astype(is_zero, int32, s), op.axis, op.reverse, true, s);
-  Array before = equal(zeros_met, Array(0), s);
-  Array first = logical_and(is_zero, equal(zeros_met, Array(1), s), s);
-  Array by_quotient = divide(back(multiply(products(x), g, s)), where(before, x, one, s), s);
+  Array one(1, x.dtype());
+  Array special = logical_or(equal(x, Array(0, x.dtype()), s), isinf(x, s), s);
+  Array met = cumsum(astype(special, int32, s), op.axis, op.reverse, true, s);
+  Array first = logical_and(special, equal(met, Array(1), s), s);
+  Array by_quotient = divide(back(multiply(products(x), g, s)), where(special, one, x, s), s);
   Array without_first = back(multiply(products(where(first, one, x, s)), g, s));
-  return where(before, by_quotient, where(first, without_first, zero, s), s);
+  return where(first, without_first, by_quotient, s);
 }
 
-// d out_k / d x_i = exp(x_i - out_k), split about the largest element so that both factors stay in
-// range. Where out_k is -inf nothing but -inf has come so far, and nothing moves it.
-Array logarithm_gradient(const Scan& op, const Array& x, const Array& g, const Array& out,
-                         const Stream& s) {
+// What stands `by` places further in the direction of the scan; `beyond` its end.
+Array further(const Scan& op, const Array& x, int64_t by, const Array& beyond, const Stream& s) {
+  const size_t at = static_cast<size_t>(op.axis);
+  Shape start(x.shape().size(), slice_end), stop = start, gap = x.shape();
+  gap[at] = std::min(by, gap[at]);
+  const Array none = broadcast_to(beyond, gap, s);
+  (op.reverse ? stop : start)[at] = op.reverse ? x.shape(op.axis) - gap[at] : by;
+  const Array rest = slice(x, start, stop, s);
+  return concatenate(op.reverse ? Arrays{none, rest} : Arrays{rest, none}, op.axis, s);
+}
+
+// d out_k / d x_i = exp(x_i - out_k) = exp(x_i - out_i) exp(out_i - out_k), of which the first
+// factor is at most 1 and so is the second, while exp(x_i) and exp(-out_k) have no common range.
+// The sum over k >= i of g_k exp(out_i - out_k) is taken over 1, 2, 4, ... places.
+Array logarithm_gradient(const Scan& op, const Array& x, Array g, const Stream& s) {
   if (x.size() == 0) return g;
-  Array zero(0, x.dtype());
-  Array top = stop_gradient(max(x, {op.axis}, true, s), s);
-  Array scale = where(isfinite(out, s), exp(subtract(top, out, s), s), zero, s);
-  Array sums = cumsum(multiply(g, scale, s), op.axis, !op.reverse, op.inclusive, s);
-  return multiply(exp(subtract(x, top, s), s), sums, s);
+  const Array zero(0, x.dtype());
+  if (!op.inclusive) g = further(op, g, 1, zero, s);
+  auto sum_so_far = [&](const Array& v) { return logcumsumexp(v, op.axis, op.reverse, true, s); };
+  Array own = x, out, bound(std::numeric_limits<float>::max(), x.dtype());
+  if (is_complex(x.dtype())) {
+    out = sum_so_far(x);
+  } else {
+    // Counted from the largest finite element, so that sums of large equal ones keep their digits.
+    // Infinite ones count as the largest numbers there are, which share what is infinite. Where
+    // out_k is -inf nothing but -inf has come so far, and nothing moves it.
+    const Array one(1, float64), low(-std::numeric_limits<double>::infinity(), float64);
+    bound = Array(std::numeric_limits<double>::max(), float64);
+    const Array finite = isfinite(x, s);
+    Array top = max(where(finite, x, low, s), {op.axis}, true, s);
+    top = stop_gradient(where(isfinite(top, s), top, zero, s), s);
+    const Array centred = where(finite, subtract(x, top, s), x, s);
+    const Array total = sum_so_far(centred);
+    const Array met = cumsum(astype(isposinf(x, s), float64, s), op.axis, op.reverse, true, s);
+    g = where(isneginf(total, s), zero, divide(g, maximum(met, one, s), s), s);
+    own = clip(centred, negative(bound, s), bound, s);
+    out = clip(total, negative(bound, s), bound, s);
+  }
+  Array sums = g;
+  for (int64_t by = 1; by < x.shape(op.axis); by *= 2) {
+    const Array factor = exp(subtract(out, further(op, out, by, bound, s), s), s);
+    sums = add(sums, multiply(factor, further(op, sums, by, zero, s), s), s);
+  }
+  return multiply(exp(subtract(own, out, s), s), sums, s);
 }
 
 // A result is one of the elements so far, of equal ones the latest: it gets the cotangent.
@@ -67,7 +105,7 @@ Array extreme_gradient(const Scan& op, const Array& x, const Array& g, const Str
 }  // namespace
 
 std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                const Arrays& out) const {
+                                const Arrays&) const {
   Stream s = to_stream({});
   const Dtype dtype = in[0].dtype();
   switch (kind) {
@@ -76,10 +114,9 @@ std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::ve
     case ScanKind::prod:
     case ScanKind::logaddexp: {
       // A complex cotangent meets the conjugate of the derivative.
-      Array x = widened(in[0], s), cotangent = conjugate(widened(g[0], s), s);
-      Array gradient = kind == ScanKind::prod
-                           ? product_gradient(*this, x, cotangent, s)
-                           : logarithm_gradient(*this, x, cotangent, widened(out[0], s), s);
+      Array x = with_room(in[0], s), cotangent = conjugate(with_room(g[0], s), s);
+      Array gradient = kind == ScanKind::prod ? product_gradient(*this, x, cotangent, s)
+                                              : logarithm_gradient(*this, x, cotangent, s);
       return Arrays{astype(conjugate(gradient, s), dtype, s)};
     }
     default:

@@ -1,5 +1,7 @@
 #include "ops/softmax.h"
 
+#include <limits>
+
 #include "heddle/ops.h"
 #include "ops/reduce.h"
 #include "ops/util.h"
@@ -78,13 +80,27 @@ Avals LogSumExp::infer(const Arrays& in) const {
   out.back() = 1;
   return {{out, in[0].dtype()}};
 }
+// The shares of the elements in the sum, in float32 for halves. Infinite elements of one sign share
+// alike, as the largest numbers would.
+static Array shares(const Array& x, const Stream& s) {
+  const Array wide = widened(x, s);
+  if (is_complex(wide.dtype())) return softmax(wide, -1, false, s);
+  const Array bound(wide.dtype() == float64
+                        ? std::numeric_limits<double>::max()
+                        : static_cast<double>(std::numeric_limits<float>::max()),
+                    wide.dtype());
+  return softmax(clip(wide, negative(bound, s), bound, s), -1, false, s);
+}
 std::optional<Arrays> LogSumExp::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                      const Arrays&) const {
-  return Arrays{multiply(g[0], softmax(in[0], -1))};
+  Stream s = to_stream({});
+  return Arrays{astype(multiply(widened(g[0], s), shares(in[0], s), s), in[0].dtype(), s)};
 }
 std::optional<Arrays> LogSumExp::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
                                      const Arrays&) const {
-  return Arrays{sum(multiply(t[0], softmax(in[0], -1)), {-1}, true)};
+  Stream s = to_stream({});
+  Array total = sum(multiply(widened(t[0], s), shares(in[0], s), s), {-1}, true, s);
+  return Arrays{astype(total, in[0].dtype(), s)};
 }
 std::optional<Op::Batched> LogSumExp::vmap(const Arrays& in, const std::vector<int>& axes,
                                            const Stream& s) const {

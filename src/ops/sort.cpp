@@ -237,8 +237,10 @@ Array median(const Array& a, const std::vector<int>& axes, bool keepdims, Stream
   Array middle = column(n / 2);
   if (n % 2 == 0) {
     const Dtype wide = is_half(x.dtype()) ? float32 : x.dtype();
-    Array both = add(astype(column(n / 2 - 1), wide, s), astype(middle, wide, s), s);
-    middle = astype(multiply(both, Array(0.5, wide), s), x.dtype(), s);
+    auto half = [&](const Array& v) {  // of each, since the sum may overflow
+      return multiply(astype(v, wide, s), Array(0.5, wide), s);
+    };
+    middle = astype(add(half(column(n / 2 - 1)), half(middle), s), x.dtype(), s);
   }
   Array largest = column(n - 1);
   Array out = where(isnan(largest, s), largest, middle, s);

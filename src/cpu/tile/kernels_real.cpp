@@ -27,7 +27,6 @@ struct Add { template <class D, class V> HWY_INLINE V operator()(D, V x, V y) co
 struct Subtract { template <class D, class V> HWY_INLINE V operator()(D, V x, V y) const { return hn::Sub(x, y); } };
 struct Multiply { template <class D, class V> HWY_INLINE V operator()(D, V x, V y) const { return hn::Mul(x, y); } };
 struct Divide { template <class D, class V> HWY_INLINE V operator()(D, V x, V y) const { return hn::Div(x, y); } };
-struct FloorDivide { template <class D, class V> HWY_INLINE V operator()(D, V x, V y) const { return hn::Floor(hn::Div(x, y)); } };
 struct Equal { template <class D, class V> HWY_INLINE auto operator()(D, V x, V y) const { return hn::Eq(x, y); } };
 struct NotEqual { template <class D, class V> HWY_INLINE auto operator()(D, V x, V y) const { return hn::Not(hn::Eq(x, y)); } };
 struct Less { template <class D, class V> HWY_INLINE auto operator()(D, V x, V y) const { return hn::Lt(x, y); } };
@@ -43,6 +42,16 @@ struct Round {
   template <class D, class V>
   HWY_INLINE V operator()(D, V x) const {
     return hn::Round(x);
+  }
+};
+struct FloorDivide {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x, V y) const {
+    const V zero = hn::Zero(d), q = hn::Div(x, y);
+    // A quotient below zero may be too small for any number; its floor is -1 all the same.
+    const auto vanished = hn::And(hn::Eq(q, zero), hn::Not(hn::Eq(x, zero)));
+    const auto below = hn::Eq(hn::CopySign(hn::Set(d, 1), q), hn::Set(d, -1));
+    return hn::IfThenElse(hn::And(vanished, below), hn::Set(d, -1), hn::Floor(q));
   }
 };
 struct Sign {

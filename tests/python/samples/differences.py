@@ -156,6 +156,89 @@ DIFFERENCES = [
         ([True], "bool"),
         "MLX takes no Python numbers there",
     ),
+    Difference(
+        "mx.floor_divide(mx.array([1.0]), -float('inf'))",
+        ([-1.0], "float32"),
+        "the floor of a quotient below zero, however small, is -1; MLX rounds to -0 first",
+    ),
+    Difference(
+        "mx.grad(lambda y: mx.arctan2(y, mx.array(2.0**100)))(mx.array(2.0**100)) * 2.0**100",
+        (0.5, "float32"),
+        "MLX squares the operands, which overflows",
+    ),
+    Difference(
+        "mx.grad(lambda x: (x**0).sum())(mx.array([0.0]))",
+        ([0.0], "float32"),
+        "the derivative of a constant; MLX multiplies zero by infinity",
+    ),
+    Difference(
+        "mx.grad(mx.logsumexp)(mx.array([float('inf'), 0.0]))",
+        ([1.0, 0.0], "float32"),
+        "an infinite element is all of the sum, as MLX has it for logaddexp",
+    ),
+    Difference(
+        "mx.log2(mx.grad(mx.prod)(mx.array([2.0**90, 2.0**90, 2.0**-90, 2.0**-90])))",
+        ([-90.0, -90.0, 90.0, 90.0], "float32"),
+        "products of others that pass through infinity in MLX",
+    ),
+    Difference(
+        "mx.grad(lambda u: mx.ones(1).at[mx.array([0])].multiply(u)[0])(mx.array([0.0]))",
+        ([1.0], "float32"),
+        "MLX has no gradient of products by index",
+    ),
+    Difference(
+        "mx.grad(mx.linalg.norm)(mx.zeros(2))",
+        ([0.0, 0.0], "float32"),
+        "no direction is better than another: 0, as torch has it, where MLX divides 0 by 0",
+    ),
+    Difference(
+        "mx.grad(mx.std)(mx.ones(2))",
+        ([0.0, 0.0], "float32"),
+        "the same",
+    ),
+    Difference(
+        "mx.linalg.norm(mx.full((4,), 2.0**100)) * 2.0**-100",
+        (2.0, "float32"),
+        "squares that are no results stay in range; in halves they are float32",
+    ),
+    Difference(
+        "mx.linalg.norm(mx.full((3, 3), 100.0, dtype=mx.float16))",
+        (300.0, "float16"),
+        "the same",
+    ),
+    Difference(
+        "mx.std(mx.array([2.0**100, -(2.0**100)])) * 2.0**-100",
+        (1.0, "float32"),
+        "the same",
+    ),
+    Difference(
+        "mx.fast.rms_norm(mx.array([[2.0**100, -(2.0**100)]]), None, 1e-5)",
+        ([[1.0, -1.0]], "float32"),
+        "the same; layer_norm likewise",
+    ),
+    Difference(
+        "x = mx.full((1, 3), 300.0, dtype=mx.float16); mx.linalg.cross(x, x)",
+        ([[0.0, 0.0, 0.0]], "float16"),
+        "products of halves that are no results stay float32; einsum and diff likewise",
+    ),
+    Difference(
+        "i = mx.zeros((5000,), dtype=mx.int32); "
+        "mx.grad(lambda t: t[i].sum())(mx.ones((1,), dtype=mx.bfloat16))",
+        ([4992.0], "bfloat16"),
+        "gradients by index are summed in float32; in bfloat16 they stop growing at 256",
+    ),
+    Difference(
+        "mx.fast.cross_entropy(mx.array([[5e6, 5e6]]), mx.array([0]))",
+        ([0.6931471824645996], "float32"),
+        "MLX subtracts two large numbers, of which half a unit is left",
+    ),
+    Difference(
+        "q = mx.ones((1, 1, 1, 4)); v = mx.array([[[[1.0], [float('nan')]]]]); "
+        "mask = mx.array([True, False]); "
+        "mx.fast.scaled_dot_product_attention(q, mx.ones((1, 1, 2, 4)), v, scale=1.0, mask=mask)",
+        ([[[[1.0]]]], "float32"),
+        "what a mask hides is as if absent, be it infinite or NaN",
+    ),
 ]
 
 
