@@ -543,12 +543,12 @@ const Pointwise& remainder_op =
 // vanish: there it is y / x x^y.
 Array power_by_base(In x, Out y, const Array& g) {
   const Array &base = x[0], &exponent = x[1];
-  const Array zero = constant(0, base), one = constant(1, base);
-  const Array rest = power(base, subtract(exponent, one));
+  const Array zero = constant(0, base), size = abs(base);
+  const Array rest = power(base, subtract(exponent, constant(1, base)));
   Array slope = multiply(exponent, rest);
-  if (is_floating(base.dtype())) {
-    const Array small = constant(base.dtype() == float64 ? 1e-14 : 1e-6, base);
-    const Array both = logical_and(less(abs(exponent), small), less(abs(base), one));
+  if (is_inexact(base.dtype())) {
+    const Array small = constant(base.dtype() == float64 ? 1e-14 : 1e-6, size);
+    const Array both = logical_and(less(abs(exponent), small), less(size, constant(1, size)));
     slope =
         where(logical_and(both, not_equal(base, zero)), multiply(divide(exponent, base), y), slope);
   }
@@ -579,10 +579,10 @@ const Pointwise& minimum_op =
 
 // exp(a - y) = sigmoid(a - b), of which equal infinities have one half each.
 template <int mine>
-Array share_of_sum(In x, Out y, const Array& g) {
+Array share_of_sum(In x, Out, const Array& g) {
   const Array &a = x[mine], &b = x[1 - mine];
-  if (is_complex(a.dtype())) return multiply(g, exp(subtract(a, y)));
-  return multiply(g, where(equal(a, b), constant(0.5, a), sigmoid(subtract(a, b))));
+  const Array share = apply_pointwise(sigmoid_op, {subtract(a, b)}, {});
+  return multiply(g, where(equal(a, b), constant(0.5, a), share));
 }
 const Pointwise& logaddexp_op = pointwise("LogAddExp", Code::logaddexp)
                                     .takes(Domain::inexact)

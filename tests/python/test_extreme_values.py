@@ -88,6 +88,50 @@ def test_derivative(name, dtype, scale):
     assert not problems, "\n".join(problems)
 
 
+REAL_ALONE = [
+    "sign",
+    "floor",
+    "ceil",
+    "trunc",
+    "round",
+    "degrees",
+    "radians",
+    "erf",
+    "erfinv",
+    "sigmoid",
+    "floor_divide",
+    "remainder",
+    "maximum",
+    "minimum",
+    "arctan2",
+    "abs",
+]
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in REAL_ALONE])
+def test_complex_derivative_on_the_real_axis(name):
+    """That of the real function, wherever this and its value are numbers."""
+    exact = FUNCTIONS[name]
+    operands = [x[np.isfinite(x)] for x in operands_of(name, "float32")[:1]]
+    if len(exact.partials) == 2:
+        values = np.unique(operands[0])
+        operands = [np.repeat(values, len(values)), np.tile(values, len(values))]
+    primals = [to_engine(mx, x).astype(mx.complex64) for x in operands]
+    slope = mx.ones(primals[0].shape, dtype=mx.complex64)
+    _, gradients = mx.vjp(getattr(mx, name), primals, [slope])
+    for gradient, partial in zip(gradients, exact.partials, strict=True):
+
+        def asked(numbers, partial=partial):
+            results = exact.value(*numbers), partial(*numbers)
+            room = all(x == 0 or (x == x and has_room(x, "float32")) for x in results)
+            return exact.asked(*numbers) and room
+
+        given = to_numpy(gradient).real
+        error = max(exact.error, 4e-6)
+        found = wrong_places(given, operands, partial, "float32", error, asked)
+        assert not found, f"{len(found)}: " + "; ".join(found[:6])
+
+
 # ---------------------------------------------------------------------------------------------
 # Functions of many elements.
 
