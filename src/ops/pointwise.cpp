@@ -726,6 +726,7 @@ Array isclose(const Array& a, const Array& b, double rtol, double atol, bool equ
     return integers_close(a, b, rtol, atol, to_stream(s));
   }
   Dtype t = at_least_float(promote_types(a.dtype(), b.dtype()));
+  if (is_half(t)) t = float32;  // a half holds neither the tolerances nor all differences
   Array x = astype(a, t, s), y = astype(b, t, s);
   Array bound = add(Array(atol, is_complex(t) ? float32 : t),
                     multiply(Array(rtol, is_complex(t) ? float32 : t), abs(y, s), s), s);

@@ -4,9 +4,11 @@ import mpmath
 import numpy as np
 import pytest
 
+import checks
 from engines import FLOATS, IS_HEDDLE, mx, to_engine, to_numpy
 from exact_functions import FUNCTIONS
 from extremes import extremes, has_room, is_right
+from samples import pointwise
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="asked of heddle")
 
@@ -86,6 +88,29 @@ def test_derivative(name, dtype, scale):
             if found:
                 problems.append(f"{way} by operand {k}: {len(found)}: " + "; ".join(found[:6]))
     assert not problems, "\n".join(problems)
+
+
+# What choosing and converting is made of: no numbers are computed.
+CHOICES = {
+    *("AsType", "Broadcast", "Select", "Real", "StopGradient", "Matmul", "Transpose", "Slice"),
+    *("Equal", "Less", "LessEqual", "Greater", "GreaterEqual", "IsNaN", "IsInf"),
+    *("LogicalAnd", "LogicalOr", "LogicalNot", "NaNEqual"),
+}
+
+
+def test_every_elementwise_op_is_asked():
+    """An op that a differentiable sample of the family reaches has its entry."""
+    stated = set(CHOICES)
+    for name, exact in FUNCTIONS.items():
+        stated.update(mx._graph_ops(getattr(mx, name)(*[mx.ones(3)] * len(exact.partials))))
+    reached = set()
+    for sample in pointwise.SAMPLES:
+        if sample.grad and "float32" in sample.dtypes:
+            arrays = sample.engine_arrays(mx, sample.draw("float32"))
+            results = checks.flatten(sample.function_of(mx)(*arrays))
+            reached.update(mx._graph_ops(*results))
+    missing = sorted(reached - stated)
+    assert reached and not missing, f"no entry in exact_functions.py: {', '.join(missing)}"
 
 
 REAL_ALONE = [
@@ -247,6 +272,14 @@ def test_halves_meet_no_intermediate(dtype):
     if dtype == "float16":
         assert mx.diff(steps, n=2).tolist() == [-float("inf")]
     near(mx.diff(array([1, 1.5, 2], dtype) * 256, n=2), [0], dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_are_close_by_the_given_tolerance(dtype):
+    x, y = array([0.001, 60000, 1.0], dtype), array([0.001, -60000, 1.0078125], dtype)
+    assert mx.isclose(x, y).tolist() == [True, False, False]
+    assert mx.isclose(x, y, rtol=0.0, atol=1e-2).tolist() == [True, False, True]
+    assert mx.isclose(x, y, rtol=1.5).tolist() == [True, False, True]
 
 
 def test_categorical_takes_what_is_infinite():
