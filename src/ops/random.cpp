@@ -64,9 +64,42 @@ float below_one(Dtype dtype) {
   }
 }
 
+// From low to high, which rounding may reach.
+Array between(const Array& lower, const Array& upper, const Shape& shape, Dtype dtype,
+              const Key& key, StreamOrDevice s) {
+  require_floating("uniform", dtype,
+                   "Can only generate uniform numbers with real floating point type.");
+  Array range = subtract(upper, lower, s);
+  Shape out = broadcast_shapes(shape, range.shape());
+  if (!(out == shape)) {
+    throw std::invalid_argument(fmt::format(
+        "[uniform] Cannot generate random values of shape {} from broadcasted shape {}.",
+        to_string(shape), to_string(range.shape())));
+  }
+  Array below(below_one(dtype));
+  Array u = divide(astype(bits(shape, 4, key, s), float32, s), Array(largest_word), s);
+  u = astype(minimum(u, below, s), dtype, s);
+  return add(multiply(range, u, s), lower, s);
+}
+
 // float32 numbers in (-1, 1), as the inverse distribution functions want them.
 Array symmetric(const Shape& shape, const Key& key, StreamOrDevice s) {
-  return uniform(Array(-below_one(float32)), Array(1.0f), shape, float32, key, s);
+  return between(Array(-below_one(float32)), Array(1.0f), shape, float32, key, s);
+}
+
+// The next number below, of the dtype.
+Array next_below(const Array& x, StreamOrDevice s) {
+  const Dtype word = x.itemsize() == 2 ? int16 : int32;
+  Array zero(0.0, x.dtype());
+  Array bits = view(where(equal(x, zero, s), Array(-0.0, x.dtype()), x, s), word, s);
+  // Those of negative numbers grow downwards.
+  Array step = where(less(bits, Array(0, word), s), Array(1, word), Array(-1, word), s);
+  return view(add(bits, step, s), x.dtype(), s);
+}
+
+// Whether the value is known without computing anything, and is this one.
+bool known_as(const Array& a, double value) {
+  return a.size() == 1 && a.is_available() && !a.node()->tracer && a.item<double>() == value;
 }
 
 Array scaled(Array x, const std::optional<Array>& loc, const std::optional<Array>& scale,
@@ -132,20 +165,16 @@ Array bits(const Shape& shape, int width, const Key& key, StreamOrDevice s) {
 
 Array uniform(const Array& low, const Array& high, const Shape& shape, Dtype dtype, const Key& key,
               StreamOrDevice s) {
-  require_floating("uniform", dtype,
-                   "Can only generate uniform numbers with real floating point type.");
-  Array lower = astype(low, dtype, s);
-  Array range = subtract(astype(high, dtype, s), lower, s);
-  Shape out = broadcast_shapes(shape, range.shape());
-  if (!(out == shape)) {
-    throw std::invalid_argument(fmt::format(
-        "[uniform] Cannot generate random values of shape {} from broadcasted shape {}.",
-        to_string(shape), to_string(range.shape())));
-  }
-  Array below(below_one(dtype));
-  Array u = divide(astype(bits(shape, 4, key, s), float32, s), Array(largest_word), s);
-  u = astype(minimum(u, below, s), dtype, s);
-  return add(multiply(range, u, s), lower, s);
+  Array lower = astype(low, dtype, s), upper = astype(high, dtype, s);
+  if (known_as(low, 0) && known_as(high, 1)) return between(lower, upper, shape, dtype, key, s);
+  // A range beyond the dtype's is drawn from at half its size; other draws are MLX's to the bit,
+  // but where rounding reaches the upper bound.
+  Array one(1.0, dtype), infinite = isinf(subtract(upper, lower, s), s);
+  Array shrink = where(infinite, Array(0.5, dtype), one, s);
+  Array x = between(multiply(lower, shrink, s), multiply(upper, shrink, s), shape, dtype, key, s);
+  x = multiply(x, where(infinite, Array(2.0, dtype), one, s), s);
+  Array unbounded(std::numeric_limits<double>::infinity(), dtype);
+  return minimum(x, where(less(lower, upper, s), next_below(upper, s), unbounded, s), s);
 }
 Array uniform(const Shape& shape, Dtype dtype, const Key& key, StreamOrDevice s) {
   return uniform(Array(0.0f), Array(1.0f), shape, dtype, key, s);
@@ -312,7 +341,7 @@ Array truncated_normal(const Array& lower, const Array& upper, const Shape& shap
   Array root(M_SQRT2, dtype);
   Array low = astype(lower, dtype, s), high = astype(upper, dtype, s);
   Array from = erf(divide(low, root, s), s), to = erf(divide(high, root, s), s);
-  Array x = multiply(root, erfinv(uniform(from, to, shape, dtype, key, s), s), s);
+  Array x = multiply(root, erfinv(between(from, to, shape, dtype, key, s), s), s);
   return maximum(minimum(high, x, s), low, s);
 }
 Array truncated_normal(const Array& lower, const Array& upper, Dtype dtype, const Key& key,
