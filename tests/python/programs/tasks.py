@@ -284,7 +284,7 @@ def adapt(model, tokenizer, folder, optimizer, kind="lora", dropout=0.0, **optio
         "names": names,
         "logits": model(tokens),
         "loaded": mx.array_equal(model(tokens), again(tokens)).item(),
-        "adapters": parameters(model.layers[-1].self_attn.q_proj),
+        "adapters": dict(tree_flatten(model.trainable_parameters())),
     }
     fused = [(name, m.fuse()) for name, m in model.named_modules() if hasattr(m, "fuse")]
     model.update_modules(tree_unflatten(fused))
@@ -316,6 +316,22 @@ def dora(model, tokenizer, folder):
 def lora_on_quantized(model, tokenizer, folder):
     model, _ = lm_utils.quantize_model(model, {}, group_size=32, bits=4)
     return adapt(model, tokenizer, folder, optim.Adam(learning_rate=1e-2))
+
+
+@task
+def lora_of_experts(model, tokenizer, folder):
+    """Of a mixture: every expert has adapters of its own."""
+    return adapt(model, tokenizer, folder, optim.Adam(learning_rate=1e-2))
+
+
+@task
+def lora_of_quantized_experts(model, tokenizer, folder):
+    return lora_on_quantized(model, tokenizer, folder)
+
+
+@task
+def full_training_of_experts(model, tokenizer, folder):
+    return tune_everything(model, tokenizer, folder, optim.Adam(learning_rate=1e-3))
 
 
 def tune_everything(model, tokenizer, folder, optimizer, **options):

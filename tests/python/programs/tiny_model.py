@@ -1,4 +1,4 @@
-"""A folder as the hub has it: a small Llama with random weights, a tokenizer, and texts to learn.
+"""A folder as the hub has it: a small model with random weights, a tokenizer, texts to learn.
 
 Made without any engine (numpy, safetensors, tokenizers), so that each engine only reads it.
 """
@@ -33,35 +33,46 @@ CHAT = (
 WORDS = "the thread passes through every heddle of the loom and the cloth grows row by row"
 
 
-def shapes() -> dict[str, tuple[int, ...]]:
-    hidden, inner = CONFIG["hidden_size"], CONFIG["intermediate_size"]
-    queries = CONFIG["num_attention_heads"] * CONFIG["head_dim"]
-    keys = CONFIG["num_key_value_heads"] * CONFIG["head_dim"]
+# The same with experts in place of the perceptron.
+MIXTURE = {**CONFIG, "model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 2}
+MIXTURE |= {"intermediate_size": 64, "head_dim": 16}
+
+
+def shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    queries = config["num_attention_heads"] * config["head_dim"]
+    keys = config["num_key_value_heads"] * config["head_dim"]
     layer = {
         "self_attn.q_proj": (queries, hidden),
         "self_attn.k_proj": (keys, hidden),
         "self_attn.v_proj": (keys, hidden),
         "self_attn.o_proj": (hidden, queries),
-        "mlp.gate_proj": (inner, hidden),
-        "mlp.up_proj": (inner, hidden),
-        "mlp.down_proj": (hidden, inner),
-        "input_layernorm": (hidden,),
-        "post_attention_layernorm": (hidden,),
     }
+    experts = config.get("num_local_experts", 0)
+    if experts:
+        layer["block_sparse_moe.gate"] = (experts, hidden)
+        for i in range(experts):
+            expert = f"block_sparse_moe.experts.{i}"
+            layer |= {f"{expert}.w1": (inner, hidden), f"{expert}.w3": (inner, hidden)}
+            layer[f"{expert}.w2"] = (hidden, inner)
+    else:
+        layer |= {"mlp.gate_proj": (inner, hidden), "mlp.up_proj": (inner, hidden)}
+        layer["mlp.down_proj"] = (hidden, inner)
+    layer |= {"input_layernorm": (hidden,), "post_attention_layernorm": (hidden,)}
     found = {
-        "model.embed_tokens": (CONFIG["vocab_size"], hidden),
+        "model.embed_tokens": (config["vocab_size"], hidden),
         "model.norm": (hidden,),
-        "lm_head": (CONFIG["vocab_size"], hidden),
+        "lm_head": (config["vocab_size"], hidden),
     }
-    for i in range(CONFIG["num_hidden_layers"]):
+    for i in range(config["num_hidden_layers"]):
         found |= {f"model.layers.{i}.{name}": shape for name, shape in layer.items()}
     return {f"{name}.weight": shape for name, shape in found.items()}
 
 
-def weights() -> dict[str, np.ndarray]:
+def weights(config: dict) -> dict[str, np.ndarray]:
     random = np.random.default_rng(1)
     values = {}
-    for name, shape in shapes().items():
+    for name, shape in shapes(config).items():
         noise = random.standard_normal(shape, dtype=np.float32)
         norm = len(shape) == 1
         values[name] = 1 + 0.1 * noise if norm else 1.5 * noise / np.float32(shape[1] ** 0.5)
@@ -82,10 +93,10 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, config: dict = CONFIG) -> None:
     folder.mkdir(parents=True)
-    save_file(weights(), folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    save_file(weights(config), folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config))
     tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(
         json.dumps(
