@@ -50,11 +50,16 @@ class Optimizer {
   // that depends on nothing else and looks at no values: parameters of one shape may share it.
   virtual State init_single(const Array& parameter) const = 0;
   virtual Array apply_single(const Array& gradient, const Array& parameter, State& state,
-                             const Array& rate, const Array& step) const = 0;
+                             const Array& rate, const Array& step) const;
 
  protected:
   Optimizer() = default;
   explicit Optimizer(const Rate& rate) { Optimizer::set_learning_rate(rate); }
+
+  // What apply_single computes, unless that is overridden, in float32 where the arrays are halves:
+  // a square that a half cannot hold does no harm on the way to the results, which keep the dtypes.
+  virtual Array formula(const Array& gradient, const Array& parameter, State& state,
+                        const Array& rate, const Array& step) const;
 
  private:
   Array step_ = Array(0, uint64);
@@ -73,7 +78,9 @@ class SGD : public Optimizer {
   SGD(const Rate& rate, const Options& options);
   explicit SGD(const Rate& rate) : SGD(rate, Options{}) {}
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  private:
   Options options_;
@@ -84,7 +91,9 @@ class RMSprop : public Optimizer {
  public:
   explicit RMSprop(const Rate& rate, double alpha = 0.99, double eps = 1e-8);
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  private:
   double alpha_, eps_;
@@ -95,7 +104,9 @@ class Adagrad : public Optimizer {
  public:
   explicit Adagrad(const Rate& rate, double eps = 1e-8);
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  private:
   double eps_;
@@ -107,7 +118,9 @@ class AdaDelta : public Optimizer {
  public:
   explicit AdaDelta(const Rate& rate, double rho = 0.9, double eps = 1e-6);
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  private:
   double rho_, eps_;
@@ -123,9 +136,9 @@ class Adam : public Optimizer {
   Adam(const Rate& rate, const Options& options);
   explicit Adam(const Rate& rate) : Adam(rate, Options{}) {}
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
   Options options_;
   double weight_decay_ = 0;
 };
@@ -150,7 +163,9 @@ class Adamax : public Adam {
  public:
   Adamax(const Rate& rate, const Options& options) : Adam(rate, options) {}
   explicit Adamax(const Rate& rate) : Adam(rate) {}
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 };
 
 // By the sign of b1 m + (1 - b1) g (Chen et al., 2023).
@@ -158,7 +173,9 @@ class Lion : public Optimizer {
  public:
   explicit Lion(const Rate& rate, double beta1 = 0.9, double beta2 = 0.99, double weight_decay = 0);
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  private:
   double beta1_, beta2_, weight_decay_;
@@ -178,7 +195,9 @@ class Adafactor : public Optimizer {
   Adafactor() : Adafactor(Options{}) {}
   Adafactor(const Rate& rate, const Options& options) : Optimizer(rate), options_(options) {}
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  private:
   Options options_;
@@ -195,7 +214,9 @@ class Muon : public Optimizer {
   Muon(const Rate& rate, const Options& options) : Optimizer(rate), options_(options) {}
   explicit Muon(const Rate& rate) : Muon(rate, Options{}) {}
   State init_single(const Array& parameter) const override;
-  Array apply_single(const Array&, const Array&, State&, const Array&, const Array&) const override;
+
+ protected:
+  Array formula(const Array&, const Array&, State&, const Array&, const Array&) const override;
 
  private:
   Options options_;

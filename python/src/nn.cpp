@@ -8,6 +8,8 @@
 #include "heddle/nn/init.h"
 #include "heddle/nn/losses.h"
 #include "heddle/nn/upsample.h"
+#include "nn/normalized.h"
+#include "nn/wide.h"
 
 namespace heddle::python {
 namespace {
@@ -192,6 +194,32 @@ void bind_initializers(nb::module_& m) {
       "a"_a, "gain"_a, "dtype"_a);
 }
 
+void bind_normalization(nb::module_& m) {
+  using Optional = const std::optional<Array>&;
+  m.def(
+      "moments",
+      [](const Array& x, const std::vector<int>& axes, bool keepdims) {
+        nn::Moments moments = nn::moments(x, axes, keepdims);
+        return nb::make_tuple(wrap(std::move(moments.mean)), wrap(std::move(moments.variance)));
+      },
+      "x"_a, "axes"_a, "keepdims"_a);
+  m.def(
+      "standardized",
+      [](const Array& x, const Array& mean, const Array& variance, double eps) {
+        return nn::standardized(x, {mean, variance}, eps);
+      },
+      "x"_a, "mean"_a, "variance"_a, "eps"_a);
+  m.def(
+      "scaled_and_shifted",
+      [](const Array& y, const Arrays& alike, Optional weight, Optional bias) {
+        return nn::scaled_and_shifted(y, alike, weight, bias);
+      },
+      "y"_a, "alike"_a, "weight"_a.none(), "bias"_a.none());
+  m.def("widened", &nn::widened_to_float, "x"_a);
+  m.def("rounded", &nn::rounded, "wide"_a, "wanted"_a);
+  m.def("moved", &nn::moved, "running"_a, "now"_a, "momentum"_a, "x"_a);
+}
+
 void bind_upsample(nb::module_& m) {
   m.def(
       "upsample",
@@ -209,6 +237,7 @@ void bind_nn(nb::module_& parent) {
   bind_activations(m);
   bind_losses(m);
   bind_initializers(m);
+  bind_normalization(m);
   bind_upsample(m);
 }
 

@@ -4,6 +4,7 @@
 
 #include "bind.h"
 #include "nn.h"
+#include "nn/clip.h"
 #include "optim/update.h"
 
 namespace heddle::python {
@@ -84,6 +85,16 @@ void bind_optim(nb::module_& parent) {
       m, "muon", [=](double momentum, double weight_decay, bool nesterov, int ns_steps) {
         return Muon(given, {momentum, weight_decay, nesterov, ns_steps});
       });
+  m.def(
+      "clipped",
+      [](const Arrays& gradients, nb::handle max_norm, const distributed::Group& group) {
+        auto [scaled, norm] = nn::clipped(gradients, to_operand(max_norm), group);
+        nb::list arrays;
+        for (Array& a : scaled) arrays.append(wrap(std::move(a)));
+        return nb::make_tuple(arrays, wrap(std::move(norm)));
+      },
+      "gradients"_a, "max_norm"_a, "group"_a,
+      "The gradients, scaled down where their norm exceeds a limit, and that norm.");
 }
 
 }  // namespace heddle::python

@@ -1,72 +1,135 @@
+// Activations in forms that hold at infinity and in their derivatives: no branch that is not taken
+// overflows, nothing that can be infinite is multiplied by what vanishes.
 #include "heddle/nn/activations.h"
 
 #include <cmath>
 #include <numbers>
 
-#include "heddle/ops.h"
 #include "nn/scalar.h"
+#include "nn/wide.h"
 
 namespace heddle::nn {
+namespace {
+
+// x * gate(x) for a gate that rises from 0 to 1 and has reached them at -bound and bound.
+template <class Gate>
+Array gated(const Array& given, double bound, Gate gate) {
+  Array x = widened_to_float(given);
+  if (is_complex(x.dtype())) return x * gate(x);
+  Array inside = clip(x, scalar(-bound, x), scalar(bound, x));
+  return rounded(where(x >= scalar(bound, x), x, inside * gate(inside)), given.dtype());
+}
+// Where sigmoids have long come to rest, in float64 too.
+constexpr double resting = 1000;
+
+// x above zero, and below(x) from there down, which sees no other values.
+template <class Below>
+Array continued(const Array& x, Below below) {
+  Array positive = x > integer(0, x);
+  return where(positive, x, below(where(positive, integer(0, x), x)));
+}
+
+Array wide_elu(const Array& x, double alpha) {
+  return continued(x, [&](const Array& y) { return scalar(alpha, y) * expm1(y); });
+}
+
+}  // namespace
 
 Array relu(const Array& x) { return maximum(x, integer(0, x)); }
 Array relu2(const Array& x) { return square(relu(x)); }
 Array relu6(const Array& x) { return minimum(relu(x), scalar(6, x)); }
-Array leaky_relu(const Array& x, double negative_slope) {
-  return maximum(scalar(negative_slope, x) * x, x);
+Array leaky_relu(const Array& given, double negative_slope) {
+  if (negative_slope == 0) return relu(given);
+  Array x = widened_to_float(given);
+  // The larger of x and slope x, by the sign of x: at infinity they do not differ.
+  auto times = [&](double slope) { return slope == 1 ? x : scalar(slope, x) * x; };
+  Array y = where(x >= scalar(0, x), times(std::max(negative_slope, 1.0)),
+                  times(std::min(negative_slope, 1.0)));
+  return rounded(y, given.dtype());
 }
-Array prelu(const Array& x, const Array& alpha) {
-  return relu(x) + alpha * minimum(x, integer(0, x));
+Array prelu(const Array& given, const Array& alpha) {
+  Array x = widened(given), zero = integer(0, x);
+  Array y = where(x >= zero, x, widened(alpha) * minimum(x, zero));
+  return rounded(y, together({given, alpha}));
 }
 
-Array elu(const Array& x, double alpha) {
-  Array below = scalar(alpha, x) * (exp(x) - scalar(1, x));
-  return where(x > integer(0, x), x, below);
+Array elu(const Array& x, double alpha) { return rounded(wide_elu(widened(x), alpha), x.dtype()); }
+Array celu(const Array& given, double alpha) {
+  Array x = widened_to_float(given), a = scalar(alpha, x);
+  return rounded(continued(x, [&](const Array& y) { return a * expm1(y / a); }), given.dtype());
 }
-Array celu(const Array& x, double alpha) {
-  Array a = scalar(alpha, x), zero = scalar(0, x);
-  return maximum(x, zero) + a * (exp(minimum(x, zero) / a) - scalar(1, x));
+Array selu(const Array& given) {
+  Array x = widened_to_float(given);
+  return rounded(wide_elu(x, 1.67326) * scalar(1.0507, x), given.dtype());
 }
-Array selu(const Array& x) { return elu(x, 1.67326) * scalar(1.0507, x); }
-Array silu(const Array& x) { return x * sigmoid(x); }
+Array silu(const Array& x) {
+  return gated(x, resting, [](const Array& y) { return sigmoid(y); });
+}
 
 Array gelu(const Array& x) {
-  Array distribution = scalar(1, x) + erf(x / scalar(std::numbers::sqrt2, x));
-  return x * distribution / scalar(2, x);
+  return gated(x, 50, [](const Array& y) {
+    const Array half = scalar(0.5, y);
+    return half + half * erf(y * scalar(std::numbers::sqrt2 / 2, y));
+  });
 }
 Array gelu_approx(const Array& x) {
-  Array cubic = x + scalar(0.044715, x) * power(x, integer(3, x));
-  Array wave = tanh(scalar(std::sqrt(2 * std::numbers::inv_pi), x) * cubic);
-  return scalar(0.5, x) * x * (scalar(1, x) + wave);
+  // (1 + tanh(z)) / 2 is sigmoid(2 z), which keeps the digits below zero.
+  return gated(x, 50, [](const Array& y) {
+    Array cubic = y * (scalar(1, y) + scalar(0.044715, y) * square(y));
+    return sigmoid(scalar(2 * std::sqrt(2 * std::numbers::inv_pi), y) * cubic);
+  });
 }
-Array gelu_fast_approx(const Array& x) { return x * sigmoid(scalar(1.702, x) * x); }
+Array gelu_fast_approx(const Array& x) {
+  return gated(x, resting, [](const Array& y) { return sigmoid(scalar(1.702, y) * y); });
+}
 
-Array mish(const Array& x) { return x * tanh(softplus(x)); }
-Array softplus(const Array& x) { return logaddexp(x, integer(0, x)); }
-Array softsign(const Array& x) { return x / (integer(1, x) + abs(x)); }
-Array softshrink(const Array& x, double lambda) {
-  Array bound = scalar(lambda, x);
-  return where(abs(x) > bound, x - sign(x) * bound, integer(0, x));
+Array mish(const Array& x) {
+  return gated(x, resting, [](const Array& y) { return tanh(softplus(y)); });
 }
-Array hard_shrink(const Array& x, double lambda) {
-  return where(abs(x) > scalar(lambda, x), x, integer(0, x));
+Array softplus(const Array& given) {
+  Array x = widened(given);
+  return rounded(logaddexp(x, integer(0, x)), given.dtype());
+}
+Array softsign(const Array& given) {
+  Array x = widened_to_float(given);
+  // From 2^60 on the result is 1.
+  if (!is_complex(x.dtype())) x = clip(x, scalar(-0x1p60, x), scalar(0x1p60, x));
+  return rounded(x / (scalar(1, x) + abs(x)), given.dtype());
+}
+// Within lambda is what is not beyond it: NaN stays NaN.
+Array softshrink(const Array& given, double lambda) {
+  Array x = widened_to_float(given), bound = scalar(lambda, x);
+  return rounded(where(abs(x) <= bound, scalar(0, x), x - sign(x) * bound), given.dtype());
+}
+Array hard_shrink(const Array& given, double lambda) {
+  Array x = widened(given);
+  return where(abs(x) <= scalar(lambda, x), integer(0, given), given);
 }
 Array hard_tanh(const Array& x, double lowest, double highest) {
   return minimum(maximum(x, scalar(lowest, x)), scalar(highest, x));
 }
 Array hardswish(const Array& x) {
-  Array gate = minimum(maximum(x + integer(3, x), integer(0, x)), integer(6, x));
-  return x * gate / scalar(6, x);
+  return gated(x, 3, [](const Array& y) { return (y + scalar(3, y)) * scalar(1.0 / 6, y); });
 }
-Array step(const Array& x, double threshold) {
+Array step(const Array& given, double threshold) {
+  Array x = widened(given);
   return where(x >= scalar(threshold, x), Array(1), Array(0));
 }
-Array log_sigmoid(const Array& x) { return negative(softplus(negative(x))); }
+Array log_sigmoid(const Array& x) { return rounded(-softplus(-widened_to_float(x)), x.dtype()); }
 
-Array softmin(const Array& x, int axis) { return softmax(negative(x), axis); }
-Array log_softmax(const Array& x, int axis) { return x - logsumexp(x, {axis}, true); }
+Array softmin(const Array& x, int axis) {
+  return rounded(softmax(-widened_to_float(x), axis), x.dtype());
+}
+Array log_softmax(const Array& given, int axis) {
+  // The largest is taken away first: the difference of two large numbers has few digits.
+  Array x = widened_to_float(given);
+  Array top = stop_gradient(max(x, {axis}, true));
+  Array shifted = where(isposinf(x), scalar(0, x), x - top);
+  return rounded(shifted - logsumexp(shifted, {axis}, true), given.dtype());
+}
 Array glu(const Array& x, int axis) {
   Arrays halves = split(x, 2, axis);
-  return halves[0] * sigmoid(halves[1]);
+  return rounded(widened(halves[0]) * sigmoid(widened(halves[1])), x.dtype());
 }
 
 }  // namespace heddle::nn

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "heddle/nn/activations.h"
-#include "heddle/ops.h"
 #include "nn/scalar.h"
+#include "nn/wide.h"
 
 namespace heddle::nn {
 namespace {
@@ -170,14 +170,17 @@ Array ALiBi::slopes(int heads, Dtype dtype) {
   return Array(values.begin(), Shape{heads, 1, 1}, dtype);
 }
 Array ALiBi::matrix(int queries, int keys, int heads, int offset, Dtype dtype) {
+  // Distances beyond 2048 are not numbers of a float16.
+  const Dtype wide = is_half(dtype) ? float32 : dtype;
   Array distance = abs(expand_dims(arange(offset, queries), 1) - arange(keys));
-  return astype(-distance, dtype) * slopes(heads, dtype);
+  return rounded(astype(-distance, wide) * slopes(heads, wide), dtype);
 }
 Array ALiBi::operator()(const Array& scores, int offset, const Mask& mask) const {
   Array bias =
       matrix(static_cast<int>(scores.shape(-2)) + offset, static_cast<int>(scores.shape(-1)),
-             static_cast<int>(scores.shape(-3)), offset, scores.dtype());
-  return scores + (mask ? bias + *mask : bias);
+             static_cast<int>(scores.shape(-3)), offset, widened(scores).dtype());
+  if (mask) bias = bias + widened(*mask);
+  return rounded(widened(scores) + bias, mask ? together({scores, *mask}) : scores.dtype());
 }
 
 }  // namespace heddle::nn

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "heddle/ops.h"
+#include "nn/clip.h"
 #include "nn/scalar.h"
 #include "nn/shown.h"
 
@@ -230,14 +231,32 @@ Parameters average_gradients(const Parameters& gradients, const Group& group) {
   return out;
 }
 
+std::pair<Arrays, Array> clipped(const Arrays& gradients, const Array& max_norm,
+                                 const Group& group) {
+  // Squares of float32 in float64: they overflow only where the norm does.
+  Array squares(0.0, float64);
+  Dtype dtype = float32;
+  for (const Array& gradient : gradients) {
+    squares = squares + sum(square(astype(abs(gradient), float64)));
+    if (gradient.dtype() == float64) dtype = float64;
+  }
+  Array norm = astype(sqrt(distributed::all_sum(squares, group)), dtype);
+  Array scale = minimum(astype(max_norm, dtype) / (norm + scalar(1e-6, norm)), scalar(1, norm));
+  Arrays out;
+  for (const Array& gradient : gradients) {
+    Array scaled = gradient * scale;
+    out.push_back(is_inexact(gradient.dtype()) ? astype(scaled, gradient.dtype()) : scaled);
+  }
+  return {std::move(out), std::move(norm)};
+}
+
 std::pair<Parameters, Array> clip_grad_norm_sharded(const Parameters& gradients, double max_norm,
                                                     const Group& group) {
-  Array squares(0.f);
-  for (const auto& [path, gradient] : gradients) squares = squares + sum(square(gradient));
-  Array norm = sqrt(distributed::all_sum(squares, group));
-  Array scale = minimum(scalar(max_norm, norm) / (norm + scalar(1e-6, norm)), scalar(1, norm));
+  Arrays arrays;
+  for (const auto& [path, gradient] : gradients) arrays.push_back(gradient);
+  auto [scaled, norm] = clipped(arrays, Array(max_norm, float64), group);
   Parameters out = gradients;
-  for (auto& [path, gradient] : out) gradient = gradient * scale;
+  for (size_t i = 0; i < out.size(); i++) out[i].second = scaled[i];
   return {out, norm};
 }
 

@@ -8,9 +8,9 @@
 #include <numbers>
 
 #include "heddle/nn/init.h"
-#include "heddle/ops.h"
 #include "nn/features.h"
 #include "nn/scalar.h"
+#include "nn/wide.h"
 
 namespace heddle::nn {
 namespace {
@@ -42,13 +42,22 @@ Bilinear::Bilinear(int64_t input1_dims, int64_t input2_dims, int64_t output_dims
 Array Bilinear::operator()(const Array& x1, const Array& x2) {
   check_features("Bilinear", x1, weight.shape(-1), "its first input");
   check_features("Bilinear", x2, weight.shape(-2), "its second input");
-  Array y = einsum("...i,oji,...j->...o", {x1, weight, x2});
-  return bias ? y + *bias : y;
+  Array y = einsum("...i,oji,...j->...o", {widened(x1), widened(weight), widened(x2)});
+  const Dtype dtype = together({x1, x2, weight, bias.value_or(weight)});
+  return rounded(bias ? y + widened(*bias) : y, dtype);
 }
 
 Embedding::Embedding(int64_t count, int64_t dims)
     : QuantizableLayer(init::normal({count, dims}, 0, bound_for(dims))) {}
-Array Embedding::operator()(const Array& x) { return rows_of_weight(x); }
+Array Embedding::operator()(const Array& x) {
+  if (is_inexact(x.dtype())) {
+    throw std::invalid_argument(
+        fmt::format("[Embedding] The layer takes integers, the numbers of rows, but its input is "
+                    "{}.",
+                    name_of(x.dtype())));
+  }
+  return rows_of_weight(x);
+}
 Array Embedding::as_linear(const Array& x) const {
   check_features("Embedding.as_linear", x, columns());
   return times_weight(x);
@@ -68,7 +77,8 @@ Array Dropout::operator()(const Array& x) {
   if (!training() || keep_ == 1) return x;
   Shape mask = x.shape();
   for (int i = 0; i < spatial_dims_; i++) mask[mask.size() - 2 - static_cast<size_t>(i)] = 1;
-  return random::bernoulli(Array(keep_), mask) * x * scalar(1 / keep_, x);
+  Array wide = widened(x);
+  return rounded(random::bernoulli(Array(keep_), mask) * wide * scalar(1 / keep_, wide), x.dtype());
 }
 
 template <int dims, Pooling pooling>

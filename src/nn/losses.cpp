@@ -6,9 +6,9 @@
 #include <numbers>
 
 #include "heddle/nn/activations.h"
-#include "heddle/ops.h"
 #include "nn/scalar.h"
 #include "nn/shown.h"
+#include "nn/wide.h"
 
 namespace heddle::nn::losses {
 namespace {
@@ -22,31 +22,47 @@ void require_same_shape(const char* name, const Array& x, const char* other_name
                                           other_name, shown(other)));
 }
 
-Array weigh(const Array& loss, const Weights& weights) {
-  if (!weights) return loss;
-  if (weights->shape() != loss.shape()) {
-    throw std::invalid_argument(
-        fmt::format("Weights with shape {} is not the same as output loss with shape {}.",
-                    shown(*weights), shown(loss)));
-  }
-  return loss * *weights;
+// a * b, where 0 times infinity is 0: what has no weight does not count, however large.
+Array times(const Array& a, const Array& b) {
+  Array absent = logical_and(equal(a, integer(0, a)), isinf(b));
+  return a * where(absent, integer(0, b), b);
 }
 
-Array reduce(const Array& loss, Reduction reduction) {
-  switch (reduction) {
-    case Reduction::mean:
-      return mean(loss);
-    case Reduction::sum:
-      return sum(loss);
-    case Reduction::none:
-      break;
+// The losses as they were asked for, rounded once: a half if all that they are made of is.
+Array finish(Array loss, Reduction reduction, Dtype dtype, const Weights& weights = {}) {
+  if (weights) {
+    if (weights->shape() != loss.shape()) {
+      throw std::invalid_argument(
+          fmt::format("Weights with shape {} is not the same as output loss with shape {}.",
+                      shown(*weights), shown(loss)));
+    }
+    dtype = promote_types(dtype, weights->dtype());
+    loss = times(widened(*weights), loss);
   }
-  return loss;
+  if (reduction == Reduction::mean) loss = mean(loss);
+  if (reduction == Reduction::sum) loss = sum(loss);
+  return rounded(loss, dtype);
+}
+
+// max(0, margin - a * b). Where that is 0 the operands are left out: the derivative is 0 beside an
+// infinite one, too.
+Array above(const Array& margin, const Array& a, const Array& b) {
+  Array enough = stop_gradient(a) * stop_gradient(b) >= margin;
+  auto counted = [&](const Array& x) { return where(enough, integer(0, x), x); };
+  return where(enough, integer(0, margin), margin - counted(a) * counted(b));
 }
 
 // The entries of x that the targets point at along an axis.
 Array chosen(const Array& x, const Array& targets, int axis) {
   return squeeze(take_along_axis(x, expand_dims(targets, axis), axis), axis);
+}
+
+// The largest magnitudes along an axis, by which to divide before squaring; 1 for zeros and where
+// one is infinite. For the gradient a constant: results do not depend on it.
+Array magnitude(const Array& x, int axis) {
+  Array largest = max(abs(x), {axis}, true);
+  Array usable = logical_and(isfinite(largest), largest > integer(0, largest));
+  return stop_gradient(where(usable, largest, scalar(1, largest)));
 }
 
 }  // namespace
@@ -73,107 +89,144 @@ Array cross_entropy(const Array& logits, const Array& targets, const Weights& we
     throw std::invalid_argument(fmt::format("Targets shape {} does not match logits shape {}.",
                                             shown(targets), shown(logits)));
   }
-  // The softmax does not change; sums in half precision lose less when the largest logit is 0.
-  Array x = logits - stop_gradient(max(logits, {axis}, true));
-  Array score = as_probabilities ? sum(x * targets, {axis}) : chosen(x, targets, axis);
+  // The largest logit is taken away first: the difference of two large numbers has few digits.
+  Array wide = widened_to_float(logits), top = stop_gradient(max(wide, {axis}, true));
+  Array x = where(isposinf(wide), scalar(0, wide), wide - top), score;
+  if (as_probabilities) {
+    score = sum(times(widened(targets), x), {axis});
+  } else {
+    score = chosen(x, targets, axis);
+  }
   if (label_smoothing > 0) {
     score = scalar(1 - label_smoothing, score) * score +
             scalar(label_smoothing, score) * mean(x, {axis});
   }
-  return reduce(weigh(logsumexp(x, {axis}) - score, weights), reduction);
+  const Dtype dtype = as_probabilities ? together({logits, targets}) : logits.dtype();
+  return finish(logsumexp(x, {axis}) - score, reduction, dtype, weights);
 }
 
 Array binary_cross_entropy(const Array& inputs, const Array& targets, const Weights& weights,
                            bool with_logits, Reduction reduction) {
   require_same_shape("Inputs", inputs, "targets", targets);
-  Array loss;
+  Array x = widened_to_float(inputs), y = widened_to_float(targets);
+  Array no = scalar(1, y) - y, loss;
   if (with_logits) {
-    loss = logaddexp(scalar(0, inputs), inputs) - inputs * targets;
+    loss = times(no, softplus(x)) + times(y, softplus(-x));
   } else {
     auto bounded_log = [](const Array& p) {
-      Array y = log(p);
-      return clip(y, scalar(-100, y), std::nullopt);
+      Array zero = equal(p, scalar(0, p)), least = scalar(-100, p);
+      return where(zero, least, maximum(log(where(zero, scalar(1, p), p)), least));
     };
-    Array log_true = bounded_log(inputs), log_false = bounded_log(integer(1, inputs) - inputs);
-    loss = -(targets * log_true + (integer(1, targets) - targets) * log_false);
+    loss = -(y * bounded_log(x) + no * bounded_log(scalar(1, x) - x));
   }
-  return reduce(weigh(loss, weights), reduction);
+  return finish(loss, reduction, together({inputs, targets}), weights);
 }
 
 Array l1_loss(const Array& predictions, const Array& targets, Reduction reduction) {
   require_same_shape("Predictions", predictions, "targets", targets);
-  return reduce(abs(predictions - targets), reduction);
+  return finish(abs(widened(predictions) - widened(targets)), reduction,
+                together({predictions, targets}));
 }
 
 Array mse_loss(const Array& predictions, const Array& targets, Reduction reduction) {
   require_same_shape("Predictions", predictions, "targets", targets);
-  return reduce(square(predictions - targets), reduction);
+  return finish(square(widened(predictions) - widened(targets)), reduction,
+                together({predictions, targets}));
 }
 
 Array nll_loss(const Array& inputs, const Array& targets, int axis, Reduction reduction) {
-  return reduce(-chosen(inputs, targets, axis), reduction);
+  return finish(-widened(chosen(inputs, targets, axis)), reduction, inputs.dtype());
 }
 
 Array gaussian_nll_loss(const Array& inputs, const Array& targets, const Array& variances,
                         bool full, double eps, Reduction reduction) {
   require_same_shape("Inputs", inputs, "targets", targets);
   require_same_shape("Inputs", inputs, "vars", variances);
-  Array v = maximum(variances, scalar(eps, variances));
-  Array loss = log(v) + square(targets - inputs) / v;
+  Array v = widened_to_float(variances), d = widened(targets) - widened(inputs);
+  v = maximum(v, scalar(eps, v));
+  Array loss = log(v) + d * (d / v);  // d^2 may overflow where the quotient does not
   loss = scalar(0.5, loss) * loss;
   if (full) loss = loss + scalar(0.5 * std::log(2 * std::numbers::pi), loss);
-  return reduce(loss, reduction);
+  return finish(loss, reduction, together({inputs, targets, variances}));
 }
 
 Array kl_div_loss(const Array& inputs, const Array& targets, int axis, Reduction reduction) {
-  return reduce(sum(exp(targets) * (targets - inputs), {axis}), reduction);
+  // What has probability 0 counts nothing, whatever was predicted.
+  Array y = widened_to_float(targets), impossible = isneginf(y);
+  Array distance = where(impossible, scalar(0, y), y - widened(inputs));
+  return finish(sum(times(exp(y), distance), {axis}), reduction, together({inputs, targets}));
 }
 
 Array smooth_l1_loss(const Array& predictions, const Array& targets, double beta,
                      Reduction reduction) {
   require_same_shape("Predictions", predictions, "targets", targets);
-  Array d = abs(predictions - targets), loss = d - scalar(0.5 * beta, d);
+  Array d = abs(widened_to_float(predictions) - widened(targets));
+  Array loss = d - scalar(0.5 * beta, d);
   if (beta > 0) {
-    Array bound = scalar(beta, d);
-    loss = where(d < bound, scalar(0.5, d) * square(d) / bound, loss);
+    Array bound = scalar(beta, d), inside = minimum(d, bound);
+    loss = where(d < bound, scalar(0.5, d) * inside * (inside / bound), loss);
   }
-  return reduce(loss, reduction);
+  return finish(loss, reduction, together({predictions, targets}));
 }
 
 Array triplet_loss(const Array& anchors, const Array& positives, const Array& negatives, int axis,
                    double p, double margin, double eps, Reduction reduction) {
+  const Array wide = widened_to_float(anchors);
   auto distance = [&](const Array& x) {
-    Array d = anchors - x;
-    Array total = sum(power(abs(d), scalar(p, d)), {axis});
-    return power(total + scalar(eps, total), scalar(1 / p, total));
+    Array d = abs(wide - widened(x));
+    // Powers of numbers above 1 may overflow: these are made smaller first.
+    Array unit = magnitude(d, axis);
+    unit = maximum(unit, scalar(1, unit));
+    Array total = sum(power(d / unit, scalar(p, d)), {axis});
+    unit = squeeze(unit, axis);
+    total = total + scalar(eps, unit) * power(unit, scalar(-p, unit));
+    return unit * power(total, scalar(1 / p, total));
   };
   Array difference = distance(positives) - distance(negatives);
-  return reduce(relu(difference + scalar(margin, difference)), reduction);
+  return finish(relu(difference + scalar(margin, difference)), reduction,
+                together({anchors, positives, negatives}));
 }
 
 Array hinge_loss(const Array& inputs, const Array& targets, Reduction reduction) {
-  Array product = inputs * targets;
-  return reduce(relu(integer(1, product) - product), reduction);
+  Array x = widened(inputs), y = widened(targets);
+  return finish(above(integer(1, x * y), x, y), reduction, together({inputs, targets}));
 }
 
 Array huber_loss(const Array& inputs, const Array& targets, double delta, Reduction reduction) {
-  Array d = abs(inputs - targets), bound = scalar(delta, d), half = scalar(0.5, d);
+  Array d = abs(widened_to_float(inputs) - widened(targets));
+  Array bound = scalar(delta, d), half = scalar(0.5, d);
   Array linear = bound * (d - half * bound);
-  return reduce(where(d <= bound, half * square(d), linear), reduction);
+  return finish(where(d < bound, half * square(minimum(d, bound)), linear), reduction,
+                together({inputs, targets}));
 }
 
 Array log_cosh_loss(const Array& inputs, const Array& targets, Reduction reduction) {
-  Array errors = inputs - targets;
-  // log cosh e = log(exp(e) + exp(-e)) - log 2, without overflow.
-  Array loss = logaddexp(errors, -errors);
-  return reduce(loss - scalar(std::numbers::ln2, loss), reduction);
+  Array errors = widened_to_float(inputs) - widened(targets);
+  // log(1 + sinh^2) / 2 keeps the digits of small errors; of large ones e^-e is below the last.
+  const double large = 40;
+  Array inside = clip(errors, scalar(-large, errors), scalar(large, errors));
+  Array near = scalar(0.5, errors) * log1p(square(sinh(inside)));
+  Array far = abs(errors) - scalar(std::numbers::ln2, errors);
+  return finish(where(abs(errors) > scalar(large, errors), far, near), reduction,
+                together({inputs, targets}));
 }
 
 Array cosine_similarity_loss(const Array& x1, const Array& x2, int axis, double eps,
                              Reduction reduction) {
-  auto norm = [&](const Array& x) { return sqrt(sum(square(x), {axis})); };
-  Array norms = norm(x1) * norm(x2);
-  return reduce(sum(x1 * x2, {axis}) / maximum(norms, scalar(eps, norms)), reduction);
+  struct Scaled {
+    Array x, unit, norm;
+  };
+  auto scaled = [&](const Array& given) {
+    Array x = widened_to_float(given), unit = magnitude(x, axis);
+    x = x / unit;
+    // Not below 1 but for zeros, at which a root has no derivative.
+    Array squares = maximum(sum(square(x), {axis}), scalar(1e-30, x));
+    return Scaled{x, squeeze(unit, axis), sqrt(squares)};
+  };
+  const Scaled a = scaled(x1), b = scaled(x2);
+  Array norms = a.norm * b.norm;
+  Array least = scalar(eps, norms) / a.unit / b.unit;
+  return finish(sum(a.x * b.x, {axis}) / maximum(norms, least), reduction, together({x1, x2}));
 }
 
 Array margin_ranking_loss(const Array& inputs1, const Array& inputs2, const Array& targets,
@@ -184,8 +237,9 @@ Array margin_ranking_loss(const Array& inputs1, const Array& inputs2, const Arra
         "inputs2.shape={}, and targets.shape={}.",
         shown(inputs1), shown(inputs2), shown(targets)));
   }
-  Array loss = -targets * (inputs1 - inputs2);
-  return reduce(relu(loss + scalar(margin, loss)), reduction);
+  Array y = widened(targets), difference = widened(inputs1) - widened(inputs2);
+  return finish(above(scalar(margin, y * difference), y, difference), reduction,
+                together({inputs1, inputs2, targets}));
 }
 
 }  // namespace heddle::nn::losses

@@ -4,9 +4,10 @@
 
 #include <numeric>
 
-#include "heddle/ops.h"
 #include "nn/features.h"
+#include "nn/normalized.h"
 #include "nn/scalar.h"
+#include "nn/wide.h"
 
 namespace heddle::nn {
 namespace {
@@ -26,32 +27,63 @@ std::optional<Array> zeros_if(bool wanted, int64_t dims) {
   return zeros({dims});
 }
 
-Array normalized(const Array& x, const Array& mean, const Array& variance, double eps) {
-  return (x - mean) * rsqrt(variance + scalar(eps, variance));
-}
-
-Array scale_and_shift(const Array& x, const std::optional<Array>& weight,
-                      const std::optional<Array>& bias) {
-  return weight ? *weight * x + *bias : x;
+double positive(const char* layer, double eps) {
+  if (eps > 0) return eps;
+  throw std::invalid_argument(fmt::format("[{}] 'eps' must be positive but got {:#}.", layer, eps));
 }
 
 }  // namespace
 
+Moments moments(const Array& x, const std::vector<int>& axes, bool keepdims) {
+  return {mean(x, axes, keepdims), var(x, axes, keepdims)};
+}
+
+Array standardized(const Array& x, const Moments& m, double eps) {
+  Array variance = widened(m.variance);
+  return (x - widened(m.mean)) * rsqrt(variance + scalar(eps, variance));
+}
+
+Array scaled_and_shifted(const Array& y, const Arrays& alike, const std::optional<Array>& weight,
+                         const std::optional<Array>& bias) {
+  Dtype dtype = alike.at(0).dtype();
+  for (const Array& a : alike) dtype = promote_types(dtype, a.dtype());
+  Array out = y;
+  if (weight) {
+    out = widened(*weight) * out;
+    dtype = promote_types(dtype, weight->dtype());
+  }
+  if (bias) {
+    out = out + widened(*bias);
+    dtype = promote_types(dtype, bias->dtype());
+  }
+  return rounded(out, dtype);
+}
+
+Array moved(const Array& running, const Array& now, double momentum, const Array& x) {
+  Array old = widened(running);
+  Array out = scalar(1 - momentum, old) * old + scalar(momentum, now) * now;
+  return stop_gradient(rounded(out, promote_types(running.dtype(), x.dtype())));
+}
+
 LayerNorm::LayerNorm(int64_t dims, double eps, bool affine, bool with_bias)
-    : weight(ones_if(affine, dims)), bias(zeros_if(affine && with_bias, dims)), eps_(eps) {}
+    : weight(ones_if(affine, dims)),
+      bias(zeros_if(affine && with_bias, dims)),
+      eps_(positive("LayerNorm", eps)) {}
 Array LayerNorm::operator()(const Array& x) {
   if (weight) check_features("LayerNorm", x, weight->size());
   return fast::layer_norm(x, weight, bias, static_cast<float>(eps_));
 }
 
-RMSNorm::RMSNorm(int64_t dims, double eps) : weight(ones({dims})), eps_(eps) {}
+RMSNorm::RMSNorm(int64_t dims, double eps) : weight(ones({dims})), eps_(positive("RMSNorm", eps)) {}
 Array RMSNorm::operator()(const Array& x) {
   check_features("RMSNorm", x, weight.size());
   return fast::rms_norm(x, weight, static_cast<float>(eps_));
 }
 
 InstanceNorm::InstanceNorm(int64_t dims, double eps, bool affine)
-    : weight(ones_if(affine, dims)), bias(zeros_if(affine, dims)), eps_(eps) {}
+    : weight(ones_if(affine, dims)),
+      bias(zeros_if(affine, dims)),
+      eps_(positive("InstanceNorm", eps)) {}
 Array InstanceNorm::operator()(const Array& x) {
   if (x.ndim() < 3) {
     throw std::invalid_argument(
@@ -61,15 +93,16 @@ Array InstanceNorm::operator()(const Array& x) {
   }
   if (weight) check_features("InstanceNorm", x, weight->size());
   std::vector<int> axes = axes_between(1, x.ndim() - 1);
-  return scale_and_shift(normalized(x, mean(x, axes, true), var(x, axes, true), eps_), weight,
-                         bias);
+  Array wide = widened_to_float(x);
+  Array y = standardized(wide, moments(wide, axes, true), eps_);
+  return scaled_and_shifted(y, {x}, weight, bias);
 }
 
 GroupNorm::GroupNorm(int64_t groups, int64_t dims, double eps, bool affine, bool pytorch_compatible)
     : weight(ones_if(affine, dims)),
       bias(zeros_if(affine, dims)),
       groups_(groups),
-      eps_(eps),
+      eps_(positive("GroupNorm", eps)),
       pytorch_compatible_(pytorch_compatible) {
   if (groups < 1 || dims < 1) {
     throw std::invalid_argument(fmt::format("The number of {} ({}) must be a positive integer.",
@@ -88,16 +121,15 @@ Array GroupNorm::operator()(const Array& x) {
   if (pytorch_compatible_) {
     // Each group becomes one row for a layer norm.
     int64_t width = x.shape(-1) / groups_;
-    Array split = transpose(reshape(x, {x.shape(0), -1, groups_, width}), {0, 2, 1, 3});
+    Array split = transpose(reshape(widened(x), {x.shape(0), -1, groups_, width}), {0, 2, 1, 3});
     Array rows = fast::layer_norm(reshape(split, {x.shape(0), groups_, -1}), std::nullopt,
                                   std::nullopt, static_cast<float>(eps_));
     y = reshape(transpose(reshape(rows, split.shape()), {0, 2, 1, 3}), x.shape());
   } else {
-    Array groups = reshape(x, {x.shape(0), -1, groups_});
-    y = reshape(normalized(groups, mean(groups, {1}, true), var(groups, {1}, true), eps_),
-                x.shape());
+    Array groups = reshape(widened_to_float(x), {x.shape(0), -1, groups_});
+    y = reshape(standardized(groups, moments(groups, {1}, true), eps_), x.shape());
   }
-  return scale_and_shift(y, weight, bias);
+  return scaled_and_shifted(y, {x}, weight, bias);
 }
 
 BatchNorm::BatchNorm(int64_t features, double eps, double momentum, bool affine,
@@ -106,28 +138,9 @@ BatchNorm::BatchNorm(int64_t features, double eps, double momentum, bool affine,
       bias(zeros_if(affine, features)),
       running_mean(zeros_if(track_running_stats, features)),
       running_var(ones_if(track_running_stats, features)),
-      eps_(eps),
+      eps_(positive("BatchNorm", eps)),
       momentum_(momentum) {
   if (track_running_stats) freeze({"running_mean", "running_var"});
-}
-
-std::pair<Array, Array> BatchNorm::statistics(const Array& x) {
-  if (!training() && running_mean) return {*running_mean, *running_var};
-  const int64_t count = x.size() / x.shape(-1);
-  if (training() && count == 1) {
-    throw std::invalid_argument("BatchNorm training requires more than one value per channel.");
-  }
-  std::vector<int> axes = axes_between(0, x.ndim() - 1);
-  Array m = mean(x, axes), v = var(x, axes);
-  if (training() && running_mean) {
-    auto moved = [&](const Array& old, const Array& now) {
-      return scalar(1 - momentum_, old) * old + scalar(momentum_, now) * now;
-    };
-    const double n = static_cast<double>(count);
-    running_mean = stop_gradient(moved(*running_mean, m));
-    running_var = stop_gradient(moved(*running_var, v * scalar(n / (n - 1), v)));
-  }
-  return {m, v};
 }
 
 Array BatchNorm::operator()(const Array& x) {
@@ -137,8 +150,23 @@ Array BatchNorm::operator()(const Array& x) {
   }
   if (weight) check_features("BatchNorm", x, weight->size());
   if (running_mean) check_features("BatchNorm", x, running_mean->size());
-  auto [m, v] = statistics(x);
-  return scale_and_shift(normalized(x, m, v, eps_), weight, bias);
+  if (!training() && running_mean) {
+    Array y = standardized(widened(x), {*running_mean, *running_var}, eps_);
+    return scaled_and_shifted(y, {x, *running_mean, *running_var}, weight, bias);
+  }
+  const int64_t count = x.size() / x.shape(-1);
+  if (training() && count == 1) {
+    throw std::invalid_argument("BatchNorm training requires more than one value per channel.");
+  }
+  const Array wide = widened_to_float(x);
+  const Moments now = moments(wide, axes_between(0, x.ndim() - 1), false);
+  if (training() && running_mean) {
+    const double n = static_cast<double>(count);
+    running_mean = moved(*running_mean, now.mean, momentum_, x);
+    Array unbiased = now.variance * scalar(n / (n - 1), now.variance);
+    running_var = moved(*running_var, unbiased, momentum_, x);
+  }
+  return scaled_and_shifted(standardized(wide, now, eps_), {x}, weight, bias);
 }
 
 }  // namespace heddle::nn

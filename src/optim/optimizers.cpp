@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "heddle/nn/distributed.h"
-#include "heddle/ops.h"
 #include "heddle/optim.h"
 #include "nn/scalar.h"
+#include "nn/wide.h"
 
 namespace heddle::optim {
 namespace {
@@ -40,14 +40,49 @@ Array decayed(const Array& parameter, const Array& lr, double weight_decay) {
 
 }  // namespace
 
+namespace {
+
+// What is remembered of a step in float32. A float16 stops at its largest number: were an average
+// infinite once, no later step would ever move the parameter.
+Array remembered(const Array& wide, Dtype dtype) {
+  constexpr double largest = 65504;
+  if (dtype != float16) return nn::rounded(wide, dtype);
+  return astype(clip(wide, scalar(-largest, wide), scalar(largest, wide)), dtype);
+}
+
+}  // namespace
+
+// Halves are rounded to the dtypes that they would have without float32 in between.
+Array Optimizer::apply_single(const Array& gradient, const Array& parameter, State& state,
+                              const Array& rate, const Array& step) const {
+  Dtype dtype = promote_types(gradient.dtype(), parameter.dtype());
+  const State before = state;
+  State wide;
+  for (const auto& [name, array] : before) {
+    dtype = promote_types(dtype, array.dtype());
+    wide[name] = nn::widened(array);
+  }
+  state = wide;
+  Array out = formula(nn::widened(gradient), nn::widened(parameter), state, rate, step);
+  for (const auto& [name, array] : before) {
+    Array& now = state[name];
+    const bool changed = now.node() != wide[name].node();
+    now = changed ? remembered(now, promote_types(array.dtype(), gradient.dtype())) : array;
+  }
+  return nn::rounded(out, dtype);
+}
+Array Optimizer::formula(const Array&, const Array&, State&, const Array&, const Array&) const {
+  throw std::logic_error("[optimizer] An optimizer overrides apply_single or formula.");
+}
+
 SGD::SGD(const Rate& rate, const Options& options) : Optimizer(rate), options_(options) {
   if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
     throw std::invalid_argument("Nesterov momentum requires a momentum and zero dampening.");
   }
 }
 State SGD::init_single(const Array& parameter) const { return {{"v", zeros_like(parameter)}}; }
-Array SGD::apply_single(const Array& gradient, const Array& parameter, State& state,
-                        const Array& rate, const Array&) const {
+Array SGD::formula(const Array& gradient, const Array& parameter, State& state, const Array& rate,
+                   const Array&) const {
   const Options& o = options_;
   Array g = gradient;
   if (o.weight_decay != 0) g = g + scalar(o.weight_decay, parameter) * parameter;
@@ -65,8 +100,8 @@ RMSprop::RMSprop(const Rate& rate, double alpha, double eps)
   require(eps > 0, "RMSprop", "epsilon", ">0", eps);
 }
 State RMSprop::init_single(const Array& parameter) const { return {{"v", zeros_like(parameter)}}; }
-Array RMSprop::apply_single(const Array& gradient, const Array& parameter, State& state,
-                            const Array& rate, const Array&) const {
+Array RMSprop::formula(const Array& gradient, const Array& parameter, State& state,
+                       const Array& rate, const Array&) const {
   Array& v = state["v"];
   v = average(v, square(gradient), alpha_);
   return parameter - astype(rate, gradient.dtype()) * gradient / (sqrt(v) + scalar(eps_, v));
@@ -76,8 +111,8 @@ Adagrad::Adagrad(const Rate& rate, double eps) : Optimizer(rate), eps_(eps) {
   require(eps > 0, "Adagrad", "epsilon", ">0", eps);
 }
 State Adagrad::init_single(const Array& parameter) const { return {{"v", zeros_like(parameter)}}; }
-Array Adagrad::apply_single(const Array& gradient, const Array& parameter, State& state,
-                            const Array& rate, const Array&) const {
+Array Adagrad::formula(const Array& gradient, const Array& parameter, State& state,
+                       const Array& rate, const Array&) const {
   Array& v = state["v"];
   v = v + square(gradient);
   return parameter - astype(rate, gradient.dtype()) * gradient / (sqrt(v) + scalar(eps_, v));
@@ -91,8 +126,8 @@ AdaDelta::AdaDelta(const Rate& rate, double rho, double eps)
 State AdaDelta::init_single(const Array& parameter) const {
   return {{"u", zeros_like(parameter)}, {"v", zeros_like(parameter)}};
 }
-Array AdaDelta::apply_single(const Array& gradient, const Array& parameter, State& state,
-                             const Array& rate, const Array&) const {
+Array AdaDelta::formula(const Array& gradient, const Array& parameter, State& state,
+                        const Array& rate, const Array&) const {
   Array &v = state["v"], &u = state["u"];
   v = average(v, square(gradient), rho_);
   Array d = sqrt(u + scalar(eps_, u)) / sqrt(v + scalar(eps_, v)) * gradient;
@@ -107,8 +142,8 @@ Adam::Adam(const Rate& rate, const Options& options) : Optimizer(rate), options_
 State Adam::init_single(const Array& parameter) const {
   return {{"m", zeros_like(parameter)}, {"v", zeros_like(parameter)}};
 }
-Array Adam::apply_single(const Array& gradient, const Array& parameter, State& state,
-                         const Array& rate, const Array& step) const {
+Array Adam::formula(const Array& gradient, const Array& parameter, State& state, const Array& rate,
+                    const Array& step) const {
   const Options& o = options_;
   Array lr = astype(rate, gradient.dtype());
   Array start = weight_decay_ != 0 ? decayed(parameter, lr, weight_decay_) : parameter;
@@ -126,8 +161,8 @@ Array Adam::apply_single(const Array& gradient, const Array& parameter, State& s
   return start - of_m * m / (sqrt(v) * of_v + scalar(o.eps, v));
 }
 
-Array Adamax::apply_single(const Array& gradient, const Array& parameter, State& state,
-                           const Array& rate, const Array&) const {
+Array Adamax::formula(const Array& gradient, const Array& parameter, State& state,
+                      const Array& rate, const Array&) const {
   Array &m = state["m"], &v = state["v"];
   m = average(m, gradient, options_.beta1);
   v = maximum(scalar(options_.beta2, v) * v, abs(gradient));
@@ -139,8 +174,8 @@ Lion::Lion(const Rate& rate, double beta1, double beta2, double weight_decay)
   check_betas("Lion", beta1, beta2);
 }
 State Lion::init_single(const Array& parameter) const { return {{"m", zeros_like(parameter)}}; }
-Array Lion::apply_single(const Array& gradient, const Array& parameter, State& state,
-                         const Array& rate, const Array&) const {
+Array Lion::formula(const Array& gradient, const Array& parameter, State& state, const Array& rate,
+                    const Array&) const {
   Array lr = astype(rate, gradient.dtype());
   Array& m = state["m"];
   Array direction = sign(average(m, gradient, beta1_));
@@ -163,8 +198,8 @@ State Adafactor::init_single(const Array& parameter) const {
   if (options_.beta1) state["exp_avg"] = zeros_like(parameter);
   return state;
 }
-Array Adafactor::apply_single(const Array& gradient, const Array& parameter, State& state,
-                              const Array& given_rate, const Array& step) const {
+Array Adafactor::formula(const Array& gradient, const Array& parameter, State& state,
+                         const Array& given_rate, const Array& step) const {
   const Options& o = options_;
   const Array steps = astype(step, float32);
   Array rate = given_rate;
@@ -209,8 +244,11 @@ Array orthogonalized(const Array& given, int steps) {
   constexpr double a = 3.4445, b = -4.7750, c = 2.0315;
   const bool tall = given.shape(-2) > given.shape(-1);
   Array x = tall ? transpose(given) : given;
+  // Divided by the largest first, if that is above 1, for the squares not to overflow.
+  Array unit = maximum(max(abs(x)), scalar(1, x));
+  x = x / unit;
   Array norm = sqrt(sum(square(x)));
-  x = x / (norm + scalar(1e-7, norm));
+  x = x / (norm + scalar(1e-7, norm) / unit);
   for (int i = 0; i < steps; i++) {
     Array gram = matmul(x, transpose(x));
     Array polynomial = addmm(scalar(b, gram) * gram, gram, gram, static_cast<float>(c), 1.0f);
@@ -222,8 +260,8 @@ Array orthogonalized(const Array& given, int steps) {
 }  // namespace
 
 State Muon::init_single(const Array& parameter) const { return {{"v", zeros_like(parameter)}}; }
-Array Muon::apply_single(const Array& gradient, const Array& parameter, State& state,
-                         const Array& rate, const Array&) const {
+Array Muon::formula(const Array& gradient, const Array& parameter, State& state, const Array& rate,
+                    const Array&) const {
   const Options& o = options_;
   Array g = gradient;
   if (o.weight_decay != 0) g = g + scalar(o.weight_decay, parameter) * parameter;

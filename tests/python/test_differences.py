@@ -15,4 +15,4 @@ def test_heddle_gives_what_is_listed(difference):
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda d: d.code)
 def test_mlx_gives_something_else(difference):
-    assert outcome(lambda: difference.run(reference())) != difference.gives
+    assert outcome(lambda: difference.run(reference)) != difference.gives

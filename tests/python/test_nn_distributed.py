@@ -17,6 +17,7 @@ def names(side):
         "d": side.nn.layers.distributed,
         "group": side.mx.distributed.init(),
         "gradients": {"a": x, "b": [w, x.astype(side.mx.float16)]},
+        "floats": {"a": x, "b": [w, 2 * x]},
         "then": lambda module, *results: module,
     }
 
@@ -46,8 +47,8 @@ nn.FullyShardedModule(then(m := nn.Module(), setattr(m, 'a', mx.array(1.0))))
 nn.average_gradients(gradients)
 nn.average_gradients(gradients, group, 0)
 nn.average_gradients(gradients) is gradients
-nn.utils.clip_grad_norm_sharded(gradients, 1.0)
-nn.utils.clip_grad_norm_sharded(gradients, 100.0, group)
+nn.utils.clip_grad_norm_sharded(floats, 1.0)
+nn.utils.clip_grad_norm_sharded(floats, 100.0, group)
 nn.utils.clip_grad_norm_sharded({}, 1.0)
 mx.distributed.send(x, 0)
 mx.distributed.recv((2, 3), mx.float32, 0)

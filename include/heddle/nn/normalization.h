@@ -1,5 +1,6 @@
 // Normalizations. Channels or features are the last axis; `affine` learns a scale and a shift for
-// each.
+// each. Statistics are computed in float32 or wider, whatever x is; the result has the dtype of x
+// and the parameters together. An eps that is not positive throws std::invalid_argument.
 #pragma once
 
 #include "heddle/nn/module.h"
@@ -74,7 +75,6 @@ class BatchNorm : public Layer {
   void unfrozen() override { freeze({"running_mean", "running_var"}, false); }
 
  private:
-  std::pair<Array, Array> statistics(const Array& x);
   double eps_, momentum_;
 };
 

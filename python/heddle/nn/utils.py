@@ -7,8 +7,9 @@ from functools import wraps
 from typing import Any
 
 import heddle.core as mx
+from heddle.core import _optim
 
-from ..utils import tree_flatten, tree_map, tree_reduce, tree_unflatten
+from ..utils import tree_flatten, tree_map, tree_unflatten
 from .layers.base import Module
 
 
@@ -111,9 +112,10 @@ def clip_grad_norm_sharded(
         group: The processes; by default all.
 
     Returns:
-        The tree of gradients and the norm that they had.
+        The tree of gradients, which keep their dtypes, and the norm that they had, in float32.
     """
-    squares = tree_reduce(lambda total, g: total + g.square().sum(), gradients, mx.array(0.0))
-    norm = mx.sqrt(mx.distributed.all_sum(squares, group=group))
-    scale = mx.minimum(max_norm / (norm + 1e-6), 1.0)
-    return tree_map(lambda g: g * scale, gradients), norm
+    arrays: list[mx.array] = []
+    tree_map(arrays.append, gradients)
+    scaled, norm = _optim.clipped(arrays, max_norm, group or mx.distributed.init())
+    following = iter(scaled)
+    return tree_map(lambda _: next(following), gradients), norm

@@ -3,6 +3,10 @@
 An optimizer's state is a tree: ``step`` (how many updates were made, uint64), the settings that may
 follow a schedule (``learning_rate``), and at the place of every parameter a dictionary of what the
 optimizer remembers about it.
+
+What is remembered has the dtype of its parameter; a step computes in float32 and rounds what comes
+out. An average of squared gradients needs more range than a float16 has, 6e-8 to 65504: train
+float32 or bfloat16 parameters.
 """
 
 from __future__ import annotations

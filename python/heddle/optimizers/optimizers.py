@@ -7,7 +7,7 @@ from typing import Any
 import heddle.core as mx
 from heddle.core import _optim
 
-from ..utils import tree_map, tree_reduce
+from ..nn.utils import clip_grad_norm_sharded
 from .base import FormulaOptimizer, Schedulable
 from .base import MultiOptimizer as MultiOptimizer
 from .base import Optimizer as Optimizer
@@ -380,9 +380,6 @@ def clip_grad_norm(grads: Any, max_norm: float) -> tuple[Any, mx.array]:
     """Scale gradients down where their norm, taken over all of them together, exceeds a limit.
 
     Returns:
-        The tree of gradients and the norm that they had.
+        The tree of gradients, which keep their dtypes, and the norm that they had, in float32.
     """
-    squares = tree_reduce(lambda total, g: total + mx.sum(mx.square(g)), grads, mx.array(0.0))
-    norm = mx.sqrt(squares)
-    scale = mx.minimum(max_norm / (norm + 1e-6), 1.0)
-    return tree_map(lambda g: g * scale, grads), norm
+    return clip_grad_norm_sharded(grads, max_norm)

@@ -11,6 +11,7 @@ import heddle.core as mx
 from heddle.core import _nn
 
 from .base import Module
+from .fitting import explain
 
 _fused = partial(mx.compile, shapeless=True)
 
@@ -277,7 +278,11 @@ class PReLU(Module):
         self.weight = mx.full([num_parameters], init)
 
     def __call__(self, x: mx.array):
-        return prelu(x, self.weight)
+        try:
+            return prelu(x, self.weight)
+        except ValueError:
+            explain(self, x, self.weight.size)
+            raise
 
 
 class Softmax(Module):

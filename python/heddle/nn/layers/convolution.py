@@ -8,6 +8,7 @@ from collections.abc import Callable
 import heddle.core as mx
 
 from .base import Module
+from .fitting import explain
 
 
 def _spread(value: int | tuple, count: int) -> tuple:
@@ -68,7 +69,12 @@ class _Convolution(Module):
 
     def __call__(self, x):
         settings = [getattr(self, name) for name in self._settings]
-        y = type(self)._function(x, self.weight, *settings)
+        try:
+            y = type(self)._function(x, self.weight, *settings)
+        except ValueError:
+            channels = self.weight.shape[-1] * getattr(self, "groups", 1)
+            explain(self, x, channels, self.weight.ndim)
+            raise
         return y + self.bias if "bias" in self else y
 
 

@@ -14,6 +14,7 @@ import heddle.core as mx
 
 from ...utils import tree_flatten, tree_map_with_path, tree_unflatten
 from .base import Module
+from .fitting import explain
 from .linear import Linear
 from .quantized import _QuantizedWeight
 
@@ -171,9 +172,13 @@ class AllToShardedLinear(Module):
     def __call__(self, x: mx.array) -> mx.array:
         # Every process has the same input, so the input's gradient is the sum of theirs.
         x = sum_gradients(self.group)(x)
-        if "bias" in self:
-            return mx.addmm(self["bias"], x, self["weight"].T)
-        return x @ self["weight"].T
+        try:
+            if "bias" in self:
+                return mx.addmm(self["bias"], x, self["weight"].T)
+            return x @ self["weight"].T
+        except ValueError:
+            explain(self, x, self["weight"].shape[1])
+            raise
 
     @classmethod
     def from_linear(
@@ -215,6 +220,7 @@ class ShardedToAllLinear(Module):
         )
 
     def __call__(self, x: mx.array) -> mx.array:
+        explain(self, x, self["weight"].shape[1])
         if self.group.size() == 1 and "bias" in self:
             return mx.addmm(self["bias"], x, self["weight"].T)
         x = mx.distributed.all_sum(x @ self["weight"].T, group=self.group)

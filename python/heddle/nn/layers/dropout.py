@@ -1,6 +1,7 @@
 """Dropout of single elements and of whole channels."""
 
 import heddle.core as mx
+from heddle.core import _nn
 
 from .base import Module
 
@@ -21,7 +22,7 @@ class _Dropout(Module):
         if not self.training or self._p_1 == 1:
             return x
         mask = mx.random.bernoulli(p=self._p_1, shape=mask_shape)
-        return mask * x * (1 / self._p_1)
+        return _nn.rounded(mask * _nn.widened(x) * (1 / self._p_1), x.dtype)
 
 
 class Dropout(_Dropout):

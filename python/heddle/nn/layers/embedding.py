@@ -5,6 +5,7 @@ import math
 import heddle.core as mx
 
 from .base import Module
+from .fitting import explain, explain_indices
 from .quantized import QuantizedEmbedding
 
 
@@ -28,11 +29,19 @@ class Embedding(Module):
         return f"{num_embeddings}, {dims}"
 
     def __call__(self, x):
-        return self["weight"][x]
+        try:
+            return self["weight"][x]
+        except ValueError:
+            explain_indices(self, x)
+            raise
 
     def as_linear(self, x):
         """Use the table as the weight of a linear layer, for models that tie the two."""
-        return x @ self["weight"].T
+        try:
+            return x @ self["weight"].T
+        except ValueError:
+            explain(self, x, self["weight"].shape[1])
+            raise
 
     def to_quantized(
         self,

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import heddle.core as mx
+from heddle.core import _nn
 
 from .base import Module
+from .fitting import explain
 from .quantized import QQLinear, QuantizedLinear
 
 
@@ -45,9 +47,13 @@ class Linear(Module):
         return f"input_dims={input_dims}, output_dims={output_dims}, bias={'bias' in self}"
 
     def __call__(self, x: mx.array) -> mx.array:
-        if "bias" in self:
-            return mx.addmm(self["bias"], x, self["weight"].T)
-        return x @ self["weight"].T
+        try:
+            if "bias" in self:
+                return mx.addmm(self["bias"], x, self["weight"].T)
+            return x @ self["weight"].T
+        except ValueError:
+            explain(self, x, self["weight"].shape[1])
+            raise
 
     def to_quantized(
         self,
@@ -106,12 +112,15 @@ class Bilinear(Module):
 
     def __call__(self, x1: mx.array, x2: mx.array) -> mx.array:
         output_dims, input2_dims, input1_dims = self.weight.shape
-        batch = x1.shape[:-1]
-        x1 = x1.reshape(-1, input1_dims)
-        x2 = x2.reshape(-1, 1, input2_dims)
+        explain(self, x1, input1_dims)
+        explain(self, x2, input2_dims)
+        batch, dtype = x1.shape[:-1], mx.result_type(x1, x2, *self.parameters().values())
+        x1 = _nn.widened(x1).reshape(-1, input1_dims)
+        x2 = _nn.widened(x2).reshape(-1, 1, input2_dims)
 
         # All W_i x_1 in one product: (batch, input2_dims, output_dims).
-        w = self.weight.swapaxes(0, 1).reshape(input2_dims * output_dims, input1_dims)
+        w = _nn.widened(self.weight).swapaxes(0, 1)
+        w = w.reshape(input2_dims * output_dims, input1_dims)
         y = (x1 @ w.T).reshape(-1, input2_dims, output_dims)
         y = (x2 @ y).reshape(*batch, output_dims)
-        return y + self.bias if "bias" in self else y
+        return _nn.rounded(y + self.bias if "bias" in self else y, dtype)

@@ -3,13 +3,27 @@
 import math
 
 import heddle.core as mx
+from heddle.core import _nn
 
 from .base import Module
+from .fitting import explain
 
 
-def _scale_and_shift(layer, x):
-    """The affine map at the end of a normalization, if the layer has one."""
-    return layer.weight * x + layer.bias if "weight" in layer else x
+def _positive(layer: str, eps: float) -> float:
+    if not eps > 0:
+        raise ValueError(f"[{layer}] 'eps' must be positive but got {eps}.")
+    return eps
+
+
+def _scale_and_shift(layer, y, *alike):
+    """The affine map at the end of a normalization, if the layer has one.
+
+    The result has the dtype that ``alike`` and the parameters have together.
+    """
+    weight = layer.get("weight")
+    if weight is not None:
+        explain(layer, y, weight.size)  # a single channel would broadcast
+    return _nn.scaled_and_shifted(y, alike, weight, layer.get("bias"))
 
 
 class InstanceNorm(Module):
@@ -27,7 +41,7 @@ class InstanceNorm(Module):
             self.weight = mx.ones((dims,))
             self.bias = mx.zeros((dims,))
         self.dims = dims
-        self.eps = eps
+        self.eps = _positive("InstanceNorm", eps)
 
     def _extra_repr(self):
         return f"{self.dims}, eps={self.eps}, affine={'weight' in self}"
@@ -38,10 +52,9 @@ class InstanceNorm(Module):
                 "InstanceNorm expects inputs with at least 3 dimensions (N, ..., C) but the "
                 f"input has {x.ndim} dimensions."
             )
-        axes = tuple(range(1, x.ndim - 1))
-        mean = mx.mean(x, axis=axes, keepdims=True)
-        var = mx.var(x, axis=axes, keepdims=True)
-        return _scale_and_shift(self, (x - mean) * mx.rsqrt(var + self.eps))
+        wide = _nn.widened(x)
+        mean, variance = _nn.moments(wide, list(range(1, x.ndim - 1)), True)
+        return _scale_and_shift(self, _nn.standardized(wide, mean, variance, self.eps), x)
 
 
 class LayerNorm(Module):
@@ -60,14 +73,18 @@ class LayerNorm(Module):
             self.weight = mx.ones((dims,))
             if bias:
                 self.bias = mx.zeros((dims,))
-        self.eps = eps
+        self.eps = _positive("LayerNorm", eps)
         self.dims = dims
 
     def _extra_repr(self):
         return f"{self.dims}, eps={self.eps}, affine={'weight' in self}"
 
     def __call__(self, x):
-        return mx.fast.layer_norm(x, self.get("weight"), self.get("bias"), self.eps)
+        try:
+            return mx.fast.layer_norm(x, self.get("weight"), self.get("bias"), self.eps)
+        except ValueError:
+            explain(self, x, self.dims)
+            raise
 
 
 class RMSNorm(Module):
@@ -83,13 +100,17 @@ class RMSNorm(Module):
     def __init__(self, dims: int, eps: float = 1e-5):
         super().__init__()
         self.weight = mx.ones((dims,))
-        self.eps = eps
+        self.eps = _positive("RMSNorm", eps)
 
     def _extra_repr(self):
         return f"{self.weight.shape[0]}, eps={self.eps}"
 
     def __call__(self, x):
-        return mx.fast.rms_norm(x, self["weight"], self.eps)
+        try:
+            return mx.fast.rms_norm(x, self["weight"], self.eps)
+        except ValueError:
+            explain(self, x, self.weight.shape[0])
+            raise
 
 
 class GroupNorm(Module):
@@ -126,7 +147,7 @@ class GroupNorm(Module):
             self.weight = mx.ones((dims,))
         self.num_groups = num_groups
         self.dims = dims
-        self.eps = eps
+        self.eps = _positive("GroupNorm", eps)
         self.pytorch_compatible = pytorch_compatible
 
     def _extra_repr(self):
@@ -151,9 +172,8 @@ class GroupNorm(Module):
     def _normalize_strided(self, x):
         """Groups of every num_groups-th channel."""
         groups = mx.unflatten(mx.flatten(x, 1), 1, (-1, self.num_groups))
-        mean = mx.mean(groups, axis=1, keepdims=True)
-        var = mx.var(groups, axis=1, keepdims=True)
-        return self._shaped_as(x, (groups - mean) * mx.rsqrt(var + self.eps))
+        mean, variance = _nn.moments(groups, [1], True)
+        return self._shaped_as(x, _nn.standardized(groups, mean, variance, self.eps))
 
     def _shaped_as(self, x, rows):
         """Rows of an example, (batch, n, m), as it was; whatever the size of the batch."""
@@ -161,7 +181,12 @@ class GroupNorm(Module):
 
     def __call__(self, x):
         normalize = self._normalize_runs if self.pytorch_compatible else self._normalize_strided
-        return _scale_and_shift(self, normalize(x))
+        try:
+            y = normalize(_nn.widened(x))
+        except ValueError:
+            explain(self, x, self.dims)
+            raise
+        return _scale_and_shift(self, y, x)
 
 
 class BatchNorm(Module):
@@ -188,7 +213,7 @@ class BatchNorm(Module):
     ):
         super().__init__()
         self.num_features = num_features
-        self.eps = eps
+        self.eps = _positive("BatchNorm", eps)
         self.momentum = momentum
         self.track_running_stats = track_running_stats
         if affine:
@@ -210,27 +235,27 @@ class BatchNorm(Module):
             f"affine={'weight' in self}, track_running_stats={self.track_running_stats}"
         )
 
-    def _statistics(self, x):
-        """The mean and variance to normalize by; updates the running averages in training."""
-        if not self.training and self.track_running_stats:
-            return self.running_mean, self.running_var
+    def _batch_statistics(self, x, wide):
+        """The mean and variance of the batch; updates the running averages in training."""
         count = math.prod(x.shape[:-1])
         if self.training and count == 1:
             raise ValueError("BatchNorm training requires more than one value per channel.")
-        axes = tuple(range(x.ndim - 1))
-        mean = mx.mean(x, axis=axes)
-        var = mx.var(x, axis=axes)
+        mean, variance = _nn.moments(wide, list(range(x.ndim - 1)), False)
         if self.training and self.track_running_stats:
-            mu = self.momentum
-            unbiased = var * (count / (count - 1))
-            self.running_mean = (1 - mu) * self.running_mean + mu * mean
-            self.running_var = (1 - mu) * self.running_var + mu * unbiased
-        return mean, var
+            unbiased = variance * (count / (count - 1))
+            self.running_mean = _nn.moved(self.running_mean, mean, self.momentum, x)
+            self.running_var = _nn.moved(self.running_var, unbiased, self.momentum, x)
+        return mean, variance
 
     def __call__(self, x: mx.array) -> mx.array:
         if x.ndim < 2 or x.ndim > 4:
             raise ValueError(
                 f"Expected input tensor to have 2, 3 or 4 dimensions, but got {x.ndim}"
             )
-        mean, var = self._statistics(x)
-        return _scale_and_shift(self, (x - mean) * mx.rsqrt(var + self.eps))
+        explain(self, x, self.num_features)
+        wide = _nn.widened(x)
+        if self.training or not self.track_running_stats:
+            mean, variance = self._batch_statistics(x, wide)
+            return _scale_and_shift(self, _nn.standardized(wide, mean, variance, self.eps), x)
+        running = self.running_mean, self.running_var
+        return _scale_and_shift(self, _nn.standardized(wide, *running, self.eps), x, *running)

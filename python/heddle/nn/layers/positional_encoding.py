@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import heddle.core as mx
+from heddle.core import _nn
 
 from .base import Module
 
@@ -75,7 +76,7 @@ class SinusoidalPositionalEncoding(Module):
         self._sigmas = mx.exp(position * (highest - lowest) + lowest)
         if full_turns:
             self._sigmas = self._sigmas * (2 * math.pi)
-        self.scale = scale or (2 / dims) ** 0.5
+        self.scale = (2 / dims) ** 0.5 if scale is None else scale
         self.cos_first = cos_first
 
     def __call__(self, x):
@@ -103,8 +104,10 @@ class ALiBi(Module):
         queries = mx.arange(offset, q_sequence_length)
         keys = mx.arange(0, k_sequence_length)
         distance = -mx.abs(queries[:, None] - keys[None])
-        slope = ALiBi.create_alibi_slope(num_heads=num_heads, dtype=dtype)
-        return distance[None, None].astype(dtype) * slope
+        # Distances beyond 2048 are not numbers of a float16.
+        wide = mx.float32 if dtype in (mx.float16, mx.bfloat16) else dtype
+        slope = ALiBi.create_alibi_slope(num_heads=num_heads, dtype=wide)
+        return (distance[None, None].astype(wide) * slope).astype(dtype)
 
     @staticmethod
     def create_alibi_slope(num_heads: int, dtype: mx.Dtype = mx.float32) -> mx.array:
@@ -126,11 +129,14 @@ class ALiBi(Module):
         self, attention_scores: mx.array, offset: int = 0, mask: mx.array | None = None
     ) -> mx.array:
         num_heads, queries, keys = attention_scores.shape[-3:]
+        wide, dtype = _nn.widened(attention_scores), attention_scores.dtype
         bias = ALiBi.create_alibi_matrix(
             q_sequence_length=queries + offset,
             k_sequence_length=keys,
             num_heads=num_heads,
             offset=offset,
-            dtype=attention_scores.dtype,
+            dtype=wide.dtype,
         )
-        return attention_scores + (bias if mask is None else bias + mask)
+        if mask is None:
+            return _nn.rounded(wide + bias, dtype)
+        return _nn.rounded(wide + (bias + mask), mx.result_type(attention_scores, mask))

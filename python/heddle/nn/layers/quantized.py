@@ -9,6 +9,7 @@ import heddle.core as mx
 
 from ...utils import tree_map_with_path
 from .base import Module
+from .fitting import explain, explain_indices
 
 _DEFAULTS = {"affine": (64, 4), "mxfp4": (32, 4), "nvfp4": (16, 4), "mxfp8": (32, 8)}
 
@@ -20,7 +21,10 @@ def _defaults_for_mode(mode: str, group_size: int | None, bits: int | None) -> t
             f"Invalid quantization mode '{mode}'. Valid modes are: {', '.join(_DEFAULTS)}."
         )
     default_group_size, default_bits = _DEFAULTS[mode]
-    return group_size or default_group_size, bits or default_bits
+    return (
+        default_group_size if group_size is None else group_size,
+        default_bits if bits is None else bits,
+    )
 
 
 class _QuantizedWeight(Module):
@@ -40,14 +44,18 @@ class _QuantizedWeight(Module):
 
     def _multiply(self, x: mx.array) -> mx.array:
         """``x`` times the transposed weight."""
-        return mx.quantized_matmul(
-            x,
-            self["weight"],
-            scales=self["scales"],
-            biases=self.get("biases"),
-            transpose=True,
-            **self._format(),
-        )
+        try:
+            return mx.quantized_matmul(
+                x,
+                self["weight"],
+                scales=self["scales"],
+                biases=self.get("biases"),
+                transpose=True,
+                **self._format(),
+            )
+        except ValueError:
+            explain(self, x, self.weight.shape[-1] * 32 // self.bits)
+            raise
 
     def _format_repr(self) -> str:
         return f"group_size={self.group_size}, bits={self.bits}, mode={self.mode}"
@@ -80,8 +88,13 @@ class QuantizedEmbedding(_QuantizedWeight):
 
     def __call__(self, x):
         biases = self.get("biases")
+        try:
+            rows = self["weight"][x]
+        except ValueError:
+            explain_indices(self, x)
+            raise
         return mx.dequantize(
-            self["weight"][x],
+            rows,
             scales=self["scales"][x],
             biases=None if biases is None else biases[x],
             **self._format(),
@@ -228,14 +241,19 @@ class QQLinear(Module):
             self.quantize()
 
     def __call__(self, x):
-        return mx.qqmm(
-            x,
-            self["weight"],
-            scales=self.get("scales"),
-            group_size=self.group_size,
-            bits=self.bits,
-            mode=self.mode,
-        )
+        try:
+            return mx.qqmm(
+                x,
+                self["weight"],
+                scales=self.get("scales"),
+                group_size=self.group_size,
+                bits=self.bits,
+                mode=self.mode,
+            )
+        except ValueError:
+            packed = 32 // self.bits if self._quantized else 1
+            explain(self, x, self.weight.shape[-1] * packed)
+            raise
 
     @classmethod
     def from_linear(

@@ -13,6 +13,7 @@ import heddle.core as mx
 
 from .activations import relu, tanh
 from .base import Module
+from .fitting import explain
 
 
 def _uniform(bound: float, *shape: int) -> mx.array:
@@ -61,7 +62,12 @@ class RNN(Module):
     def __call__(self, x, hidden=None):
         fused = _FUSED.get(self.nonlinearity)
         if fused is not None:
-            return mx.fast.rnn(x, self.Wxh, self.Whh, self.bias, hidden, fused)
+            try:
+                return mx.fast.rnn(x, self.Wxh, self.Whh, self.bias, hidden, fused)
+            except ValueError:
+                explain(self, x, self.Wxh.shape[1])
+                raise
+        explain(self, x, self.Wxh.shape[1])
         x = x @ self.Wxh.T if self.bias is None else mx.addmm(self.bias, x, self.Wxh.T)
         states = []
         for t in range(x.shape[-2]):
@@ -107,7 +113,11 @@ class GRU(Module):
         )
 
     def __call__(self, x, hidden=None):
-        return mx.fast.gru(x, self.Wx, self.Wh, self.b, self.bhn, hidden)
+        try:
+            return mx.fast.gru(x, self.Wx, self.Wh, self.b, self.bhn, hidden)
+        except ValueError:
+            explain(self, x, self.Wx.shape[1])
+            raise
 
 
 class LSTM(Module):
@@ -145,4 +155,8 @@ class LSTM(Module):
         )
 
     def __call__(self, x, hidden=None, cell=None):
-        return mx.fast.lstm(x, self.Wx, self.Wh, self.bias, hidden, cell)
+        try:
+            return mx.fast.lstm(x, self.Wx, self.Wh, self.bias, hidden, cell)
+        except ValueError:
+            explain(self, x, self.Wx.shape[1])
+            raise
