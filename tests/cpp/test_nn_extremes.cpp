@@ -62,7 +62,7 @@ TEST_CASE("normalizations in halves are those in float32, rounded") {
         auto loss = [](nn::Layer& layer) {
           return [&layer](const Arrays& a) {
             Array y = astype(layer(a[0]), float32);
-            return Arrays{sum(y * cos(reshape(arange(60), {3, 5, 4})))};
+            return Arrays{sum(y * round(Array(8.f) * cos(reshape(arange(60), {3, 5, 4}))))};
           };
         };
         CHECK(identical((*narrow)(x), astype((*wide)(astype(x, float32)), dtype)));
@@ -144,7 +144,11 @@ TEST_CASE("optimizers in halves take the steps of float32") {
         const optim::Parameters state = narrow->state(), exact = wide->state();
         for (size_t i = 0; i < state.size(); i++) {
           if (state[i].first.find("w.") != 0) continue;
-          CHECK(identical(state[i].second, astype(exact[i].second, dtype)));
+          // What is remembered in float16 stops at its largest number.
+          Array right_state = dtype == float16
+                                  ? clip(exact[i].second, Array(-65504.f), Array(65504.f))
+                                  : exact[i].second;
+          CHECK(identical(state[i].second, astype(right_state, dtype)));
         }
       }
     }
