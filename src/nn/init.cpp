@@ -94,7 +94,7 @@ Array orthogonal(const Shape& shape, double gain, Dtype dtype, const Key& key) {
         "Orthogonal initialization requires a 2D array but got a {}D array.", shape.size()));
   }
   auto n = std::max(shape[0], shape[1]);
-  auto [q, r] = linalg::qr(random::normal({n, n}, float32, std::nullopt, std::nullopt, key));
+  auto [q, r] = linalg::qr(random::normal({n, n}, float32, key));
   // With the signs of R's diagonal taken over, the result is evenly distributed.
   Array even = q * sign(diag(r));
   return astype(slice(even, Shape{0, 0}, shape) * Array(gain), dtype);

@@ -180,6 +180,9 @@ Array uniform(const Shape& shape, Dtype dtype, const Key& key, StreamOrDevice s)
   return uniform(Array(0.0f), Array(1.0f), shape, dtype, key, s);
 }
 
+Array normal(const Shape& shape, Dtype dtype, const Key& key, StreamOrDevice s) {
+  return normal(shape, dtype, std::nullopt, std::nullopt, key, s);
+}
 Array normal(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
              const std::optional<Array>& scale, const Key& key, StreamOrDevice s) {
   if (is_complex(dtype)) {
@@ -217,7 +220,7 @@ Array multivariate_normal(const Array& mean, const Array& covariance, const Shap
   const Arrays parts = linalg::svd(astype(covariance, float32, s), true, s);
   Array root = matmul(multiply(parts[0], expand_dims(sqrt(parts[1], s), -2, s), s), parts[2], s);
   batch.push_back(n);
-  Array x = normal(batch, float32, {}, {}, key, s);
+  Array x = normal(batch, float32, key, s);
   return add(squeeze(matmul(expand_dims(x, -2, s), root, s), -2, s), astype(mean, float32, s), s);
 }
 
@@ -354,6 +357,9 @@ Array gumbel(const Shape& shape, Dtype dtype, const Key& key, StreamOrDevice s) 
   return negative(log(negative(log(uniform(shape, dtype, key, s), s), s), s), s);
 }
 
+Array laplace(const Shape& shape, Dtype dtype, const Key& key, StreamOrDevice s) {
+  return laplace(shape, dtype, std::nullopt, std::nullopt, key, s);
+}
 Array laplace(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
               const std::optional<Array>& scale, const Key& key, StreamOrDevice s) {
   require_floating("laplace", dtype, "Only real floating point types are supported.");

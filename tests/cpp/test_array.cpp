@@ -217,6 +217,14 @@ TEST_CASE("foreign memory is used and given back once") {
   CHECK(given_back == 1);
 }
 
+TEST_CASE("a key is a key") {
+  const Array key = random::key(3);
+  CHECK(array_equal(random::normal({3}, float32, key), random::normal({3}, float32, {}, {}, key))
+            .item<bool>());
+  CHECK(array_equal(random::laplace({3}, float32, key), random::laplace({3}, float32, {}, {}, key))
+            .item<bool>());
+}
+
 TEST_CASE("errors by class") {
   Array a({1.0f, 2.0f});
   CHECK_THROWS_AS(a.shape(3), std::out_of_range);

@@ -14,7 +14,7 @@ using namespace heddle;
 namespace {
 
 Array random_matrices(const Shape& shape, uint64_t seed) {
-  return random::normal(shape, float32, {}, {}, random::key(seed));
+  return random::normal(shape, float32, random::key(seed));
 }
 
 float largest(const Array& a) { return max(abs(a)).item<float>(); }

@@ -33,8 +33,9 @@ Array uniform(const Shape& shape, Dtype dtype = float32, const Key& key = {},
               StreamOrDevice s = {});
 
 // Standard normal numbers, scaled and moved. Complex ones have variance 1/2 in each part.
-Array normal(const Shape& shape, Dtype dtype = float32, const std::optional<Array>& loc = {},
-             const std::optional<Array>& scale = {}, const Key& key = {}, StreamOrDevice s = {});
+Array normal(const Shape& shape, Dtype dtype = float32, const Key& key = {}, StreamOrDevice s = {});
+Array normal(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
+             const std::optional<Array>& scale, const Key& key = {}, StreamOrDevice s = {});
 
 // Vectors of dependent normal numbers: mean (..., n), covariance (..., n, n) positive
 // semi-definite, whose leading dimensions broadcast to `shape` or, if that is empty, to each other.
@@ -58,8 +59,10 @@ Array truncated_normal(const Array& lower, const Array& upper, Dtype dtype = flo
                        const Key& key = {}, StreamOrDevice s = {});
 
 Array gumbel(const Shape& shape, Dtype dtype = float32, const Key& key = {}, StreamOrDevice s = {});
-Array laplace(const Shape& shape, Dtype dtype = float32, const std::optional<Array>& loc = {},
-              const std::optional<Array>& scale = {}, const Key& key = {}, StreamOrDevice s = {});
+Array laplace(const Shape& shape, Dtype dtype = float32, const Key& key = {},
+              StreamOrDevice s = {});
+Array laplace(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
+              const std::optional<Array>& scale, const Key& key = {}, StreamOrDevice s = {});
 
 // Indices (uint32) along `axis`, each with the probability that softmax gives its logit. One for
 // each of the other positions; `num_samples` of them on a last axis; or `shape`, to which the shape
