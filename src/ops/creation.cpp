@@ -59,6 +59,9 @@ namespace {
 
 constexpr WideInteger exact_in_double = WideInteger{1} << 53;
 
+// An integer of at most 64 bits.
+bool is_whole(double x) { return x == std::trunc(x) && std::abs(x) <= 0x1p64; }
+
 void require_fit(const char* op, WideInteger value, Dtype dtype) {
   const iinfo limits(dtype);
   if (value >= limits.min && value <= static_cast<WideInteger>(limits.max)) return;
@@ -146,6 +149,10 @@ Array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice
   if (!std::isfinite(start) || !std::isfinite(stop) || std::isnan(step)) {
     throw std::invalid_argument("[arange] Cannot compute length.");
   }
+  if (is_integer(dtype) && is_whole(start) && is_whole(stop) && is_whole(step)) {
+    return integer_range(static_cast<WideInteger>(start), static_cast<WideInteger>(stop),
+                         static_cast<WideInteger>(step), dtype, s);
+  }
   double count = std::isinf(step) ? ((step > 0) == (start < stop) && start != stop ? 1 : 0)
                                   : std::ceil((stop - start) / step);
   if (count > static_cast<double>(max_dimension)) refuse_length(fmt::format("{}", count));
@@ -204,8 +211,7 @@ Array integer_linspace(WideInteger start, WideInteger stop, int num, Dtype dtype
 Array linspace(double start, double stop, int num, Dtype dtype, bool endpoint, StreamOrDevice s) {
   check_count(num);
   if (is_integer(dtype)) {
-    auto whole = [](double x) { return x == std::trunc(x) && std::abs(x) < 0x1p64; };
-    if (whole(start) && whole(stop)) {
+    if (is_whole(start) && is_whole(stop)) {
       return integer_linspace(static_cast<WideInteger>(start), static_cast<WideInteger>(stop), num,
                               dtype, endpoint, s);
     }

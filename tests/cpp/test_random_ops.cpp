@@ -48,6 +48,13 @@ TEST_CASE("a seed determines the draws that follow") {
   CHECK(values<int>(random::randint(Array(0), Array(10), {5})) == std::vector<int>{8, 6, 6, 5, 7});
 }
 
+TEST_CASE("integers of any range") {
+  const int64_t low = int64_t{1} << 40;
+  Array drawn = random::randint(Array(low), Array(low + 4), {1000}, int64, random::key(1));
+  CHECK(min(drawn).item<int64_t>() == low);
+  CHECK(max(drawn).item<int64_t>() == low + 3);
+}
+
 TEST_CASE("draws from given keys") {
   CHECK(values<bool>(random::bernoulli(Array(0.5f), {5}, random::key(1))) ==
         std::vector<bool>{false, true, true, false, false});

@@ -168,7 +168,12 @@ TEST_CASE("diagonals and triangles") {
 
 TEST_CASE("new arrays") {
   CHECK(values(arange(1, 8, 3)) == V{1, 4, 7});
-  CHECK(values(arange(254, 258, 1, uint8)) == V{254, 255, 0, 1});
+  CHECK(values(arange(252, 256, 1, uint8)) == V{252, 253, 254, 255});
+  CHECK_THROWS_AS(arange(254, 258, 1, uint8), std::invalid_argument);
+  const double large = 9007199254740992;  // 2^53
+  CHECK(arange(large, large + 4, 1, int64).shape() == Shape{4});
+  CHECK(take(arange(large, large + 4, 1, int64), 3, 0).item<int64_t>() == 9007199254740995);
+  CHECK(take(linspace(large, large + 4, 5, int64), 3, 0).item<int64_t>() == 9007199254740995);
   CHECK(values(arange(0.2, 3, 0.9, int32)) == V{0, 1, 2, 3});
   CHECK(arange(4.0, 1.0, 1.0).size() == 0);
   CHECK_THROWS_AS(arange(0.0, 1.0, 0.0), std::invalid_argument);
@@ -177,5 +182,9 @@ TEST_CASE("new arrays") {
   CHECK(values(eye(2, 3, 1)) == V{0, 1, 0, 0, 0, 1});
   CHECK(values(full({2, 2}, Array{1, 2})) == V{1, 2, 1, 2});
   CHECK_THROWS_AS(zeros({2, -1}), std::invalid_argument);
+  CHECK_THROWS_AS(linspace(0, 300, 4, uint8), std::invalid_argument);
+  CHECK_THROWS_AS(repeat(zeros({1 << 30}), 2, 0), std::overflow_error);
+  CHECK_THROWS_AS(flatten(zeros({1 << 16, 1 << 16})), std::overflow_error);
+  CHECK_FALSE(isclose(Array(int64_t{1} << 53), Array((int64_t{1} << 53) + 1), 0, 0).item<bool>());
   CHECK(values(bartlett(5)) == V{0, 0.5, 1, 0.5, 0});
 }
