@@ -23,6 +23,11 @@
 namespace heddle {
 
 struct Node;
+class Primitive;
+namespace allocator {
+class Buffer;
+class Data;
+}  // namespace allocator
 
 class Array {
  public:
@@ -110,6 +115,58 @@ class Array {
     item_into(&value, dtype_of<Storage<T>>);
     return static_cast<T>(value);
   }
+
+  // --- The graph behind the array. Evaluation on another thread changes what these see.
+
+  // What computes the array, as a primitive (heddle/primitive.h); evaluated arrays have nothing,
+  // but inside a transformation, and no inputs. Throws std::invalid_argument then.
+  bool has_primitive() const;
+  std::shared_ptr<Primitive> primitive() const;
+  const std::vector<Array>& inputs() const;
+  // All results of its operation, in order, of which this is the one at output_index().
+  std::vector<Array> outputs() const;
+  int output_index() const;
+  bool is_tracer() const;  // depends on an input of the transformation that runs
+  void set_tracer(bool is_tracer);
+  // Cuts an evaluated array off a graph that a transformation keeps; std::invalid_argument for
+  // another.
+  void detach();
+
+  // --- Results of primitives of a program's own, and their memory.
+
+  // What a primitive makes of the inputs, lazily. Without a primitive: an array without a value,
+  // until set_data gives it memory.
+  Array(Shape shape, Dtype dtype, std::shared_ptr<Primitive> primitive, std::vector<Array> inputs);
+  // The results of a primitive with several.
+  static std::vector<Array> make_arrays(std::vector<Shape> shapes, const std::vector<Dtype>& dtypes,
+                                        const std::shared_ptr<Primitive>& primitive,
+                                        const std::vector<Array>& inputs);
+  // Row-major elements, which the array owns from now on.
+  Array(allocator::Data data, Shape shape, Dtype dtype);
+  // The same memory without a share in it: valid as long as `other` has it.
+  static Array unsafe_weak_copy(const Array& other);
+
+  // Gives the array memory: row-major, or as the strides say from `offset` bytes after its start.
+  // Throws std::invalid_argument if elements lie outside.
+  void set_data(allocator::Data data);
+  void set_data(allocator::Data data, Strides strides, int64_t offset = 0);
+  // The memory of another array: as that lies, or with strides of its own from `offset` elements
+  // after the first one.
+  void copy_shared_buffer(const Array& other);
+  void copy_shared_buffer(const Array& other, const Strides& strides, int64_t offset = 0);
+
+  // Of an array that has memory, else std::invalid_argument:
+  struct Layout {
+    bool contiguous;      // without gaps: each element of the memory is one of the array
+    bool row_contiguous;  // dense, the last axis varies fastest
+    bool col_contiguous;  // dense, the first axis varies fastest
+  };
+  Layout layout() const;
+  size_t data_size() const;  // elements from the first in memory to the last, both counted
+  int64_t offset() const;    // bytes from the start of the buffer to the first element
+  allocator::Buffer buffer() const;
+  // True if nobody else holds the array or its memory, which may be handed to a result.
+  bool is_donatable() const;
 
   // Replaces the contents of this handle: Python's in-place operators.
   void overwrite(const Array& o) { *this = o; }

@@ -12,6 +12,7 @@
 #include "heddle/nn.h"
 #include "heddle/ops.h"
 #include "heddle/optim.h"
+#include "heddle/primitive.h"
 #include "heddle/shape.h"
 #include "heddle/transforms.h"
 #include "heddle/type_info.h"

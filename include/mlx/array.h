@@ -3,7 +3,8 @@
 // An array of this interface shows row-major memory, whatever the engine made of it: strides() and
 // flags() are always those of such an array, and data() makes them true, by a copy where it must.
 // So a program that reads or fills arrays through data(), with or without regard to strides, works
-// on every result, views that repeat or select elements included.
+// on every result, views that repeat or select elements included. The one exception is the result
+// of a primitive that gives it memory with strides of its own.
 #pragma once
 
 #include <algorithm>
@@ -20,11 +21,14 @@
 #include "heddle/array.h"
 #include "heddle/ops/index.h"
 #include "heddle/ops/shape.h"
+#include "mlx/allocator.h"
 #include "mlx/dtype.h"
 #include "mlx/small_vector.h"
 #include "mlx/stream.h"
 
 namespace mlx::core {
+
+class Primitive;
 
 class array {
  public:
@@ -85,10 +89,12 @@ class array {
     // size() elements in row-major order. Throws std::runtime_error before eval().
     template <class T>
     T* data() {
+      if (desc().own_layout) return static_cast<T*>(const_cast<void*>(desc().value.raw_data()));
       return static_cast<T*>(desc().value.data<void>());
     }
     template <class T>
     const T* data() const {
+      if (desc().own_layout) return static_cast<const T*>(desc().value.raw_data());
       return static_cast<const T*>(std::as_const(desc().value).data<void>());
     }
 
@@ -135,10 +141,103 @@ class array {
     };
     const Flags& flags() const { return desc().flags; }
     // Elements of the memory behind data().
-    size_t data_size() const { return size(); }
-    int64_t offset() const { return 0; }
+    size_t data_size() const { return desc().own_layout ? desc().value.data_size() : size(); }
+    // Of data() in buffer(), in bytes.
+    int64_t offset() const { return desc().value.offset(); }
+    allocator::Buffer buffer() const { return desc().value.buffer(); }
+    size_t buffer_size() const { return allocator::allocator().size(buffer()); }
 
     void overwrite_descriptor(const array& other) { *this = other; }
+
+    // --- the graph: what is here, heddle/array.h explains; mlx/primitives.h has the classes
+    // -------
+
+    array(Shape shape, Dtype dtype, std::shared_ptr<Primitive> primitive,
+          std::vector<array> inputs);
+    static std::vector<array> make_arrays(std::vector<Shape> shapes,
+                                          const std::vector<Dtype>& dtypes,
+                                          const std::shared_ptr<Primitive>& primitive,
+                                          const std::vector<array>& inputs);
+    explicit array(allocator::Data data, Shape shape, Dtype dtype);
+    static array unsafe_weak_copy(const array& other);
+
+    bool has_primitive() const { return desc().value.has_primitive(); }
+    // Throws std::invalid_argument if there is none.
+    Primitive& primitive() const { return *primitive_ptr(); }
+    std::shared_ptr<Primitive>& primitive_ptr() const;
+    std::uintptr_t primitive_id() const {
+      return has_primitive() ? reinterpret_cast<std::uintptr_t>(primitive_ptr().get()) : 0;
+    }
+    // Copies of what the graph holds: to change them does not change the graph.
+    std::vector<array>& inputs() { return shown(desc().inputs, desc().value.inputs()); }
+    const std::vector<array>& inputs() const { return shown(desc().inputs, desc().value.inputs()); }
+    std::vector<array>& siblings() { return shown(desc().siblings, others()); }
+    const std::vector<array>& siblings() const { return shown(desc().siblings, others()); }
+    int sibling_position() const { return desc().value.output_index(); }
+    std::vector<array> outputs() const;
+    void detach() { desc().value.detach(); }
+    bool is_tracer() const { return desc().value.is_tracer(); }
+    void set_tracer(bool is_tracer) { desc().value.set_tracer(is_tracer); }
+
+    enum Status {
+      unscheduled,
+      evaluated,  // in MLX, while a stream computes; here arrays are available by then
+      available
+    };
+    Status status() const { return is_available() ? available : unscheduled; }
+    void wait() { eval(); }
+
+    // True in eval_cpu of an input that nobody else holds.
+    bool is_donatable() const { return desc_.use_count() == 1 && desc().donatable; }
+    void set_data(allocator::Data data) {
+      desc().value.set_data(std::move(data));
+      desc().follow();
+    }
+    // `data_size` and `flags` follow from shape and strides, whatever is passed.
+    void set_data(allocator::Data data, size_t data_size, Strides strides, Flags flags,
+                  int64_t offset = 0);
+    void copy_shared_buffer(const array& other) {
+      desc().value.copy_shared_buffer(other);
+      desc().follow();
+    }
+    void copy_shared_buffer(const array& other, const Strides& strides, Flags flags,
+                            size_t data_size, int64_t offset = 0);
+
+    // --- what programs must do without, each with the reason -------------------------------------
+
+    template <class T = void>
+    void data_shared_ptr() const {
+      static_assert(!std::is_same_v<T, T>,
+                    "heddle counts the holders of memory inside its buffers: ask is_donatable()");
+    }
+    template <class T>
+    void set_siblings(T&&, uint16_t) const {
+      static_assert(!std::is_same_v<T, T>, "make all results at once: make_arrays()");
+    }
+    template <class T>
+    void set_status(T) const {
+      static_assert(!std::is_same_v<T, T>, "an array is available when set_data gave it memory");
+    }
+    template <class T = void>
+    void event() const {
+      static_assert(!std::is_same_v<T, T>, "results are complete when eval_cpu returns");
+    }
+    template <class T>
+    void attach_event(T) const {
+      static_assert(!std::is_same_v<T, T>, "results are complete when eval_cpu returns");
+    }
+    template <class T = void>
+    void detach_event() const {
+      static_assert(!std::is_same_v<T, T>, "results are complete when eval_cpu returns");
+    }
+
+    // For eval_cpu: an input that may be handed to a result, if nobody else holds it.
+    static array operand(const heddle::Array& value) {
+      const bool donatable = value.is_donatable();
+      array a(value);
+      a.desc().donatable = donatable;
+      return a;
+    }
 
    private:
     struct Desc {
@@ -146,6 +245,9 @@ class array {
           : value(std::move(a)),
             shape(value.shape().begin(), value.shape().end()),
             strides(shape.size()) {
+        row_major();
+      }
+      void row_major() {
         int64_t step = 1;
         for (size_t i = shape.size(); i-- > 0;) {
           strides[i] = step;
@@ -153,12 +255,41 @@ class array {
         }
         auto longer = [](ShapeElem n) { return n > 1; };
         flags = {true, true, std::count_if(shape.begin(), shape.end(), longer) <= 1};
+        own_layout = false;
+      }
+      // After a primitive gave it memory.
+      void follow() {
+        const heddle::Array::Layout layout = value.layout();
+        row_major();
+        if (layout.row_contiguous) return;
+        own_layout = true;
+        strides = Strides(value.strides().begin(), value.strides().end());
+        flags = {layout.contiguous, layout.row_contiguous, layout.col_contiguous};
       }
       heddle::Array value;
       Shape shape;
       Strides strides;
       Flags flags;
+      bool own_layout = false;  // strides and data() are as the memory lies
+      bool donatable = false;
+      // What members that give references have shown.
+      std::shared_ptr<Primitive> primitive;
+      std::vector<array> inputs, siblings;
     };
+
+    // `cache` with the arrays of the graph as they are now; the same references while these stay.
+    static std::vector<array>& shown(std::vector<array>& cache, const heddle::Arrays& now) {
+      auto same = [](const array& a, const heddle::Array& b) { return a.id() == b.id(); };
+      if (!std::equal(cache.begin(), cache.end(), now.begin(), now.end(), same)) {
+        cache.assign(now.begin(), now.end());
+      }
+      return cache;
+    }
+    heddle::Arrays others() const {
+      heddle::Arrays all = desc().value.outputs();
+      all.erase(all.begin() + (all.size() > 1 ? sibling_position() : 0));
+      return all;
+    }
 
     Desc& desc() const {
       if (!desc_) throw std::invalid_argument("[array] This array was moved from.");
@@ -242,6 +373,24 @@ array::array(std::initializer_list<T> data, Shape shape, Dtype dtype)
 inline array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter)
     : array(heddle::Array::adopt_memory(data, detail::in(shape), dtype, deleter)) {}
 
+inline array::array(allocator::Data data, Shape shape, Dtype dtype)
+    : array(heddle::Array(std::move(data), detail::in(shape), dtype)) {}
+inline array array::unsafe_weak_copy(const array& other) {
+  array copy(heddle::Array::unsafe_weak_copy(other));
+  if (other.desc().own_layout) copy.desc().follow();
+  return copy;
+}
+inline std::vector<array> array::outputs() const { return detail::out(desc().value.outputs()); }
+inline void array::set_data(allocator::Data data, size_t, Strides strides, Flags, int64_t offset) {
+  desc().value.set_data(std::move(data), detail::in(strides), offset);
+  desc().follow();
+}
+inline void array::copy_shared_buffer(const array& other, const Strides& strides, Flags, size_t,
+                                      int64_t offset) {
+  desc().value.copy_shared_buffer(other, detail::in(strides), offset);
+  desc().follow();
+}
+
 template <class T>
 T array::item() const {
   if constexpr (std::is_same_v<T, complex128_t>) return item<complex64_t>();
@@ -258,3 +407,5 @@ template <class... T>
 using enable_for_arrays_t = std::enable_if_t<is_arrays_v<T...>>;
 
 }  // namespace mlx::core
+
+#include "mlx/primitive.h"

@@ -183,6 +183,7 @@ void bind_attention(nb::module_& fast);
 void bind_io(nb::module_& m);
 void bind_export(nb::module_& m);
 void bind_introspection(nb::module_& m);
+void bind_primitive(nb::module_& m);
 // Last, when all functions are there: a call that none of their signatures takes is answered by one
 // line instead of a page (call_errors.cpp).
 void explain_calls(nb::module_& m);

@@ -32,7 +32,7 @@ void bind_introspection(nb::module_& m) {
           const Node* n = open.back();
           open.pop_back();
           if (!n->op || !seen.insert(n).second) continue;
-          names.append(n->op->name());
+          names.append(n->op->title());
           for (const Array& in : n->inputs) open.push_back(in.node());
         }
         return names;

@@ -37,6 +37,7 @@ NB_MODULE(core, m) {
   bind_gradients(m);
   bind_vmap(m);
   bind_custom_function(m);
+  bind_primitive(m);
   bind_compile(m);
   bind_products(m);
   bind_quantized(m);

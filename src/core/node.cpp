@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <mutex>
+#include <stdexcept>
 
 namespace heddle {
 namespace {
@@ -111,10 +112,15 @@ Array sibling(Node* node, int k, const Aval& aval) {
   again->op = node->op;
   again->inputs = node->inputs;
   again->siblings = node->siblings;
-  again->output_index = static_cast<uint8_t>(k);
+  again->output_index = static_cast<uint16_t>(k);
   node->siblings->references.fetch_add(1, std::memory_order_relaxed);
   slot = again;
   return Array::adopt(again);
+}
+
+void refuse_being_computed(const Node* node) {
+  throw std::invalid_argument(
+      fmt::format("[eval] {} asks for a result that it is computing.", node->op->title()));
 }
 
 void release_node(Node* node) {

@@ -12,6 +12,9 @@ namespace heddle {
 
 struct Node;
 
+// The mark of a node while code of the program's own computes it (see Node::mark).
+constexpr uint32_t being_computed = UINT32_MAX - 1;
+
 // The results of one op with several. Dead results are null; guarded by a global lock, because
 // a result may die on any thread.
 struct Siblings {
@@ -23,11 +26,11 @@ struct Node {
   std::atomic<int> references{1};
   std::atomic<bool> evaluated{false};
   Dtype dtype = Dtype::float32;
-  bool tracer = false;       // depends on the input of a running transformation
-  bool placeholder = false;  // stands for an input of a trace; has no value
-  bool pointwise = false;    // made by an op of the pointwise class
-  uint8_t output_index = 0;  // among siblings
-  uint32_t mark = 0;         // evaluation's scratch: position in its order (guarded by its lock)
+  bool tracer = false;        // depends on the input of a running transformation
+  bool placeholder = false;   // stands for an input of a trace; has no value
+  bool pointwise = false;     // made by an op of the pointwise class
+  uint16_t output_index = 0;  // among siblings
+  uint32_t mark = 0;          // evaluation's scratch: position in its order (guarded by its lock)
   int stream = 0;
   Shape shape;
 
@@ -74,6 +77,12 @@ struct Node {
 Arrays living_siblings(const Node* node);
 // Result k of them, made again if it has died.
 Array sibling(Node* node, int k, const Aval& aval);
+
+// Throws std::invalid_argument for a node that is being computed: nothing may ask for its value.
+[[noreturn]] void refuse_being_computed(const Node* node);
+inline void check_not_being_computed(const Node* node) {
+  if (node->mark == being_computed) refuse_being_computed(node);
+}
 
 // Drops one reference; the graph below is freed without recursion.
 void release_node(Node* node);

@@ -90,7 +90,7 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& 
       node->inputs = std::move(inputs);
     }
     node->siblings = siblings;
-    node->output_index = static_cast<uint8_t>(i);
+    node->output_index = static_cast<uint16_t>(i);
     siblings->outputs.push_back(node);
     outputs.push_back(Array::adopt(node));
   }

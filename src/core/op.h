@@ -47,6 +47,8 @@ class Op {
 
   virtual const OpInfo& info() const = 0;
   const std::string& name() const { return info().name; }
+  // What people read: in messages and pictures of graphs.
+  virtual std::string title() const { return name(); }
 
   // Shapes and dtypes of the results; throws as the public function does for inputs that do not
   // fit.
@@ -89,6 +91,8 @@ class Op {
   virtual bool follows_shapes() const { return is_pointwise(); }
   // Random or stateful ops, custom functions: never merged with an equal one.
   virtual bool is_pure() const { return true; }
+  // Its kernel runs code that is not the engine's, which may evaluate arrays itself.
+  virtual bool runs_own_code() const { return false; }
 
   virtual bool equals(const Op& other) const = 0;
   virtual size_t hash() const = 0;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -24,7 +25,7 @@ struct Job {
 struct Failure {
   Arrays arrays;
   std::vector<int> streams;
-  std::string message;
+  std::exception_ptr error;
 };
 
 std::vector<int> streams_of(const Arrays& arrays) {
@@ -74,7 +75,7 @@ class Worker {
       failures_.erase(at);
       any_failure_ = !failures_.empty();
     }
-    throw std::runtime_error(failure.message);
+    std::rethrow_exception(failure.error);
   }
 
   void stop() {
@@ -107,9 +108,9 @@ class Worker {
     ActingForThread acting(job.owner);
     try {
       eval(job.arrays);
-    } catch (const std::exception& e) {
+    } catch (...) {
       std::lock_guard<std::mutex> lock(mutex_);
-      failures_.push_back({job.arrays, streams_of(job.arrays), e.what()});
+      failures_.push_back({job.arrays, streams_of(job.arrays), std::current_exception()});
       any_failure_.store(true, std::memory_order_release);
     }
   }

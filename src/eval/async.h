@@ -3,9 +3,8 @@
 // and heddle/device.h for synchronize, which are defined here).
 //
 // The worker acts for the thread that handed the work over: streams of that thread may be used.
-// An error is kept with the arrays that were to be computed. It is rethrown, once, as
-// std::runtime_error by the next synchronize() on one of their streams or the next eval of one of
-// them.
+// An error is kept with the arrays that were to be computed. It is rethrown, once and as it was, by
+// the next synchronize() on one of their streams or the next eval of one of them.
 #pragma once
 
 #include "heddle/array.h"

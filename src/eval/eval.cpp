@@ -23,6 +23,9 @@ constexpr int none = -1;
 constexpr int conflict = -2;
 constexpr uint32_t waiting = UINT32_MAX;  // the mark of nodes in a group that waits
 
+// How many evaluations have run; guarded by the graph lock.
+uint64_t evaluations = 0;
+
 // One op of the order: a node, or several siblings of which `node` is the first alive.
 struct Entry {
   Node* node;
@@ -49,6 +52,22 @@ std::atomic<void (*)()> interrupt_check{nullptr};
 class Evaluation {
  public:
   void run(const Arrays& wanted) {
+    evaluations++;
+    do {
+      plan(wanted);
+      try {
+        execute();
+        run_waiting();
+      } catch (...) {
+        unmark_waiting();
+        throw;
+      }
+    } while (outdated_);
+  }
+
+ private:
+  void plan(const Arrays& wanted) {
+    if (outdated_) *this = Evaluation();
     try {
       order(wanted);
     } catch (...) {
@@ -57,16 +76,8 @@ class Evaluation {
     }
     group();
     unmark();
-    try {
-      execute();
-      run_waiting();
-    } catch (...) {
-      unmark_waiting();
-      throw;
-    }
   }
 
- private:
   // Depth-first: inputs before consumers. Marks hold positions + 1; `visiting` while on the stack.
   void order(const Arrays& wanted) {
     for (const Array& a : wanted) {
@@ -79,6 +90,7 @@ class Evaluation {
   }
 
   void visit(Node* root) {
+    check_not_being_computed(root);
     if (root->mark) return;
     struct Frame {
       Node* node;
@@ -91,7 +103,9 @@ class Evaluation {
       if (f.next == 0) check(f.node);
       if (f.next < f.node->inputs.size()) {
         Node* in = f.node->inputs[f.next++].node();
-        if (!in->available() && !in->mark) stack.push_back({in, 0});
+        if (in->available()) continue;
+        check_not_being_computed(in);
+        if (!in->mark) stack.push_back({in, 0});
         continue;
       }
       Node* done = f.node;
@@ -214,7 +228,7 @@ class Evaluation {
     members_.resize(groups_.size());
     auto last_check = std::chrono::steady_clock::now();
     int since_check = 0;
-    for (size_t i = 0; i < entries_.size(); i++) {
+    for (size_t i = 0; i < entries_.size() && !outdated_; i++) {
       Entry& e = entries_[i];
       int64_t size = e.node->size();
       if (e.group >= 0 && groups_[static_cast<size_t>(e.group)].head != static_cast<int>(i)) {
@@ -228,6 +242,8 @@ class Evaluation {
         run_group(*members, static_cast<int>(i));
       } else if (const PointwiseFunction* function = PointwiseFunction::of(*e.node->op)) {
         run_function(e, *function);
+      } else if (e.node->op->runs_own_code()) {
+        run_own_code(e);
       } else {
         run_op(e, members);
       }
@@ -239,7 +255,7 @@ class Evaluation {
           auto now = std::chrono::steady_clock::now();
           if (now - last_check > std::chrono::milliseconds(50)) {
             last_check = now;
-            check();
+            call_out(check);
           }
         }
       }
@@ -408,6 +424,36 @@ class Evaluation {
     for (Node* s : outputs) s->finish();
   }
 
+  // Code that is not the engine's sees a graph without marks. Where it has evaluated arrays,
+  // entries to come may be computed or gone: what is left is planned anew.
+  template <class F>
+  void call_out(F&& code) {
+    run_waiting();
+    const uint64_t before = evaluations;
+    code();
+    outdated_ = evaluations != before;
+  }
+
+  void run_own_code(Entry& e) {
+    Arrays results =
+        e.results == none ? Arrays{Array::share(e.node)} : results_[static_cast<size_t>(e.results)];
+    auto mark = [&](uint32_t value) {
+      for (const Array& r : results) {
+        if (r) r.node()->mark = value;
+      }
+    };
+    call_out([&] {
+      mark(being_computed);
+      try {
+        run_op(e, nullptr);
+      } catch (...) {
+        mark(0);
+        throw;
+      }
+      mark(0);
+    });
+  }
+
   std::vector<Entry> entries_;
   std::vector<Arrays> results_;  // of ops with several; held, for other threads may drop them
   std::vector<Group> groups_;
@@ -417,6 +463,7 @@ class Evaluation {
   size_t waiting_ = 0;
   int64_t waiting_size_ = 0;  // elements of all that wait
   PointwiseGroup prologue_;
+  bool outdated_ = false;
 };
 
 }  // namespace

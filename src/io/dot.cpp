@@ -45,7 +45,7 @@ class Picture {
       if (is_source(n) || !told.insert(maker(n)).second) continue;
       Arrays results = n->siblings ? living_siblings(n) : Arrays{a};
       std::erase_if(results, [](const Array& r) { return !r; });
-      out_ += fmt::format("{} {} -> {}\n", n->op->name(), listed(n->inputs), listed(results));
+      out_ += fmt::format("{} {} -> {}\n", n->op->title(), listed(n->inputs), listed(results));
     }
     return out_;
   }
@@ -89,7 +89,7 @@ class Picture {
 
   void draw(const Array& array, size_t number) {
     const Node* n = array.node();
-    out_ += fmt::format("{{ {} [label ={}, shape=rectangle]; }}\n", number, quoted(n->op->name()));
+    out_ += fmt::format("{{ {} [label ={}, shape=rectangle]; }}\n", number, quoted(n->op->title()));
     for (const Array& in : n->inputs)
       out_ += fmt::format("{} -> {}\n", quoted(name(in.node())), number);
     for (const Array& result : n->siblings ? living_siblings(n) : Arrays{array}) {

@@ -73,6 +73,9 @@ std::vector<int> Recorder::record_step(const Op& op, const std::vector<int>& in,
   if (op.name() == "Load") {  // a constant that nobody has looked at yet
     return {constant(apply(OpRef(&op), {}, to_stream({})))};
   }
+  if (op.runs_own_code()) {
+    refuse(op.title(), ": a primitive of the program's own cannot leave the process.");
+  }
   const Spelling* s = find_spelling(op.name());
   if (op.name() == "CustomTransforms") {
     refuse(op.name(), ": a function with rules of its own cannot leave the process.");

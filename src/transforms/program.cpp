@@ -19,15 +19,28 @@ class Capture {
       add(in);
       depends_.push_back(true);
     }
-    for (const Array& out : outputs) visit(out);
+    try {
+      for (const Array& out : outputs) visit(out);
+    } catch (...) {
+      unmark();
+      throw;
+    }
     for (const Array& out : outputs) program_.outputs.push_back(slot(out));
-    for (const Array& v : values_) v.node()->mark = 0;
+    unmark();
   }
 
   Program program_;
   Arrays values_;
 
  private:
+  void unmark() {
+    for (const Array& v : values_) v.node()->mark = 0;
+  }
+
+  static bool known(const Array& a) {
+    check_not_being_computed(a.node());
+    return a.node()->mark != 0;
+  }
   static int slot(const Array& a) { return static_cast<int>(a.node()->mark) - 1; }
 
   int add(const Array& a) {
@@ -43,7 +56,7 @@ class Capture {
       size_t next;
     };
     std::vector<Frame> stack;
-    if (!root.node()->mark) stack.push_back({root, 0});
+    if (!known(root)) stack.push_back({root, 0});
     while (!stack.empty()) {
       Frame& f = stack.back();
       Node* n = f.array.node();
@@ -53,7 +66,7 @@ class Capture {
       }
       if (f.next < n->inputs.size()) {
         const Array& in = n->inputs[f.next++];
-        if (!in.node()->mark) stack.push_back({in, 0});
+        if (!known(in)) stack.push_back({in, 0});
         continue;
       }
       Array done = std::move(f.array);

@@ -11,7 +11,7 @@ namespace {
 [[noreturn]] void refuse(const char* transform, const Op& op) {
   throw std::invalid_argument(
       fmt::format("[{}] is not implemented for the operation {} and it has no decomposition.",
-                  transform, op.name()));
+                  transform, op.title()));
 }
 
 bool decomposes(const Op& op, const Arrays& inputs) {

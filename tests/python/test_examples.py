@@ -128,3 +128,14 @@ def test_a_program_of_mlx_lm_learns_and_writes():
     )
     assert before < 60 and abs(after / before - 1) < 0.1  # 128 without having learnt
     assert "The class " in done.stdout
+
+
+def test_an_operation_of_a_programs_own():
+    done = run(EXAMPLES / "extension" / "isotonic.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    errors, learnt, slopes = done.stdout.splitlines()
+    before, after = (float(word) for word in errors.replace(",", "").split() if word[0].isdigit())
+    assert after < before / 2
+    assert float(learnt.split()[-1]) < after
+    slope, around = map(float, slopes.split()[-2:])
+    assert abs(slope - around) < 0.05

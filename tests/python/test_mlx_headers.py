@@ -21,7 +21,8 @@ pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="heddle's own headers")
 TREE = pathlib.Path(__file__).resolve().parents[2]
 HEADERS = {
     "backend/cuda/cuda.h": "cu::", "backend/gpu/device_info.h": "gpu::",
-    "backend/metal/metal.h": "metal::", "compile.h": "", "device.h": "", "dtype.h": "",
+    "backend/metal/metal.h": "metal::", "compile.h": "", "device.h": "",
+    "distributed/ops.h": "distributed::", "dtype.h": "",
     "einsum.h": "", "export.h": "", "fast.h": "fast::", "fft.h": "fft::", "graph_utils.h": "",
     "io.h": "", "linalg.h": "linalg::", "memory.h": "", "ops.h": "", "random.h": "random::",
     "stream.h": "", "transforms.h": "", "utils.h": "", "version.h": "",
@@ -66,6 +67,38 @@ std::declval<array&>().eval()
 std::declval<array&>().item<float>()
 std::declval<const array&>().item<int>()
 std::declval<const array&>().begin()
+std::declval<const array&>().flags().row_contiguous
+std::declval<const array&>().data_size()
+std::declval<const array&>().offset()
+std::declval<const array&>().buffer().raw_ptr()
+std::declval<const array&>().buffer_size()
+std::declval<const array&>().has_primitive()
+std::declval<const array&>().primitive().name()
+std::declval<const array&>().primitive().stream()
+std::declval<const array&>().primitive().device()
+std::declval<const array&>().primitive_ptr().get()
+std::declval<const array&>().primitive_id()
+std::declval<const array&>().inputs()[0].id()
+std::declval<array&>().inputs()[0].id()
+std::declval<const array&>().siblings().size()
+std::declval<array&>().siblings().size()
+std::declval<const array&>().sibling_position()
+std::declval<const array&>().outputs()
+std::declval<const array&>().is_donatable()
+std::declval<const array&>().is_tracer()
+std::declval<array&>().set_tracer(false)
+std::declval<array&>().detach()
+std::declval<array&>().wait()
+std::declval<const array&>().status() == array::Status::available
+std::declval<array&>().set_data(allocator::malloc(4))
+std::declval<array&>().set_data(allocator::malloc(4), 1, Strides{}, array::Flags{}, 0)
+std::declval<array&>().copy_shared_buffer(std::declval<const array&>())
+std::declval<array&>().overwrite_descriptor(std::declval<const array&>())
+array::unsafe_weak_copy(std::declval<const array&>())
+array(allocator::malloc(4), Shape{1}, float32)
+array({2}, float32, std::declval<std::shared_ptr<Primitive>>(), {array(1.0f)})
+array({2}, float32, nullptr, {})
+array::make_arrays({{2}, {}}, {float32, int32}, std::declval<std::shared_ptr<Primitive>>(), {})
 array(1.0f, bfloat16)
 array({1.0f, 2.0f})
 array({1, 2}, float32)
@@ -150,6 +183,7 @@ def failures(compiler, folder, calls):
     """Which of the expressions do not compile, with the compiler's first word on each."""
     lines = ['#include "mlx/mlx.h"', "#include <utility>", "using namespace mlx::core;"]
     lines += ["using namespace mlx::core::fft; using namespace mlx::core::fast;"]
+    lines += ["using mlx::core::distributed::Group;"]
     first = len(lines) + 1
     lines += [f"using t{i} = decltype({call});" for i, call in enumerate(calls)]
     source = folder / "calls.cpp"
@@ -179,6 +213,32 @@ def test_members_and_constructors(compiler, tmp_path):
     assert not found, "\n".join(f"{call}: {text}" for call, text in found.items())
     # And the question can be answered with no.
     assert failures(compiler, tmp_path, ["std::declval<array&>().no_such_member()"])
+
+
+REFUSED = {
+    "a.set_siblings(std::vector<array>{}, 0)": "make_arrays",
+    "a.set_status(array::Status::available)": "set_data",
+    "a.data_shared_ptr()": "is_donatable",
+    "a.event()": "results are complete when eval_cpu returns",
+    "a.detach_event()": "results are complete when eval_cpu returns",
+    "Compiled(s, 1, 2)": "heddle fuses when it evaluates",
+    "CustomTransforms(s, 1)": "custom_function",
+    "Load(s, 1)": "load",
+    "distributed::init(true, std::string(), 1)": "heddle does not connect processes",
+}
+
+
+def test_what_heddle_cannot_do_is_refused_with_the_reason(compiler, tmp_path):
+    lines = ['#include "mlx/mlx.h"', '#include "mlx/primitives.h"', "using namespace mlx::core;"]
+    lines += [f"void f{i}(array& a, Stream s) {{ {code}; }}" for i, code in enumerate(REFUSED)]
+    source = tmp_path / "refused.cpp"
+    source.write_text("\n".join(lines) + "\n")
+    command = [compiler, "-std=c++20", "-fsyntax-only", "-fmax-errors=0", f"-I{TREE / 'include'}"]
+    said = subprocess.run([*command, str(source)], capture_output=True, text=True).stderr
+    for code, reason in REFUSED.items():
+        line = next(i for i, text in enumerate(lines, 1) if code in text)
+        assert f"refused.cpp:{line}:" in said, code
+        assert re.search(f"static assertion failed: .*{reason}", said), code
 
 
 def test_each_header_stands_alone(compiler, tmp_path):

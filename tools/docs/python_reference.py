@@ -64,6 +64,7 @@ PACKAGE = {
     "Utilities of networks": "heddle.nn.utils",
     "Optimizers": "heddle.optimizers",
     "Trees": "heddle.utils",
+    "Operations of your own": "heddle.extension",
 }
 
 

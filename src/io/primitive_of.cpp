@@ -1,0 +1,284 @@
+// The engine's own operations as primitives. Their names and attributes are those of the table that
+// files are written and read by; their rules are the transformations of what they compute.
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+
+#include "core/node.h"
+#include "eval/eval.h"
+#include "heddle/primitive.h"
+#include "heddle/transforms.h"
+#include "io/recorder.h"
+#include "transforms/own_primitive.h"
+#include "transforms/rules.h"
+
+namespace heddle {
+namespace {
+
+// MLX calls the cases of some kinds by names of their own.
+std::string name_of_case(const std::string& kind, const std::vector<ExportValue>& attributes) {
+  struct Cases {
+    const char* kind;
+    std::vector<const char*> names;
+  };
+  static const std::vector<Cases> table{
+      {"BitwiseBinary", {"BitwiseAnd", "BitwiseOr", "BitwiseXor", "LeftShift", "RightShift"}},
+      {"Equal", {"Equal", "NaNEqual"}},
+      {"Log", {"Log2", "Log10", "Log"}},
+      {"Reduce", {"And", "Or", "Sum", "Prod", "Min", "Max"}},
+      {"Scan", {"CumMax", "CumMin", "CumSum", "CumProd", "CumLogAddExp"}},
+      {"Scatter", {"Scatter Max", "Scatter Min", "Scatter Sum", "Scatter Prod", "Scatter"}},
+      {"ScatterAxis", {"ScatterAxis Sum", "ScatterAxis"}},
+      {"SliceUpdate",
+       {"SliceUpdate Max", "SliceUpdate Min", "SliceUpdate Sum", "SliceUpdate Prod",
+        "SliceUpdate"}},
+      {"Sqrt", {"Sqrt", "Rsqrt"}},
+  };
+  for (const Cases& cases : table) {
+    if (kind != cases.kind || attributes.empty()) continue;
+    const bool* flag = std::get_if<bool>(&attributes[0]);
+    const int64_t* choice = std::get_if<int64_t>(&attributes[0]);
+    const size_t at = flag ? *flag : choice ? static_cast<size_t>(*choice) : cases.names.size();
+    if (at < cases.names.size()) return cases.names[at];
+  }
+  return kind;
+}
+
+// One that a node has.
+class Operation final : public BuiltInPrimitive {
+ public:
+  Operation(OpRef op, std::string kind, std::vector<ExportValue> attributes, Stream stream)
+      : BuiltInPrimitive(std::move(kind), std::move(attributes), stream), op_(std::move(op)) {}
+
+  Arrays results(const Arrays& inputs, const std::vector<Dtype>&) const override {
+    Avals avals = op_->infer(inputs);
+    if (avals.size() > 1) return apply_multi(op_, inputs, avals, stream());
+    return {apply(op_, inputs, std::move(avals[0]), stream())};
+  }
+  bool is_equivalent(const Primitive& other) const override {
+    const auto* o = dynamic_cast<const Operation*>(&other);
+    return o ? op_->is_pure() && o->op_->equals(*op_) : BuiltInPrimitive::is_equivalent(other);
+  }
+
+ private:
+  OpRef op_;
+};
+
+// One that is made by name.
+class Named final : public BuiltInPrimitive {
+ public:
+  Named(const io::Primitive& row, std::vector<ExportValue> attributes, Stream stream)
+      : BuiltInPrimitive(row.name, std::move(attributes), stream), row_(row) {}
+
+  Arrays results(const Arrays& inputs, const std::vector<Dtype>& dtypes) const override {
+    const int count = static_cast<int>(inputs.size());
+    if (count < row_.min_inputs || (row_.max_inputs >= 0 && count > row_.max_inputs)) {
+      throw std::invalid_argument(fmt::format(
+          "[{}] {} inputs were given where {} are wanted.", name(), count,
+          row_.max_inputs == row_.min_inputs ? std::to_string(row_.min_inputs)
+          : row_.max_inputs < 0              ? fmt::format("{} or more", row_.min_inputs)
+                                : fmt::format("{} to {}", row_.min_inputs, row_.max_inputs)));
+    }
+    Avals recorded;  // some rows follow the dtype that is stated for a result
+    for (size_t k = 0; k < std::max<size_t>(dtypes.size(), 1); k++) {
+      recorded.push_back({{},
+                          k < dtypes.size() ? dtypes[k]
+                          : inputs.empty()  ? float32
+                                            : inputs[0].dtype()});
+    }
+    const io::State state{attributes()};
+    return row_.read(io::Reading{state, inputs, recorded, stream()});
+  }
+
+ private:
+  const io::Primitive& row_;
+};
+
+bool has_kind(const ExportValue& value, io::Kind kind) {
+  switch (kind) {
+    case io::Kind::boolean:
+      return std::holds_alternative<bool>(value);
+    case io::Kind::integer:
+    case io::Kind::size:
+    case io::Kind::choice:
+      return std::holds_alternative<int64_t>(value);
+    case io::Kind::real32:
+    case io::Kind::real64:
+      return std::holds_alternative<double>(value);
+    case io::Kind::dtype:
+      return std::holds_alternative<Dtype>(value);
+    case io::Kind::text:
+      return std::holds_alternative<std::string>(value);
+    case io::Kind::shape:
+      return std::holds_alternative<Shape>(value);
+    case io::Kind::strides:
+    case io::Kind::axes:
+    case io::Kind::sizes:
+      return std::holds_alternative<std::vector<int64_t>>(value);
+  }
+  return false;
+}
+
+// Name and attributes of the one primitive that stands for an operation in files, MLX's where that
+// has one; operands that are only broadcast or converted first do not count.
+std::pair<std::string, std::vector<ExportValue>> spelling_of(const Op& op, const Arrays& inputs) {
+  for (auto dialect : {io::Dialect::mlx, io::Dialect::heddle}) {
+    try {
+      TracingScope tracing;
+      Arrays in;
+      for (const Array& a : inputs) in.push_back(placeholder(a.shape(), a.dtype()));
+      Arrays out = apply_multi(OpRef(&op), in, to_stream({}));
+      io::TracedFunction f = io::Recorder(dialect, false).record(in, {}, out);
+      auto prepares = [](const io::Record& r) {
+        return r.primitive->name == "Broadcast" || r.primitive->name == "AsType";
+      };
+      if (f.records.size() > 1) std::erase_if(f.records, prepares);
+      if (f.records.size() == 1) return {f.records[0].primitive->name, f.records[0].state.values};
+    } catch (const std::exception&) {
+      // Files do not hold it.
+    }
+  }
+  return {op.title(), {}};
+}
+
+// Operations are shared by nodes; a primitive is kept for each that somebody asked about and that
+// still is in a graph.
+class Asked {
+ public:
+  std::shared_ptr<Primitive> find(const Node& node) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (known_.size() >= limit_) {
+      std::erase_if(known_, [](const auto& k) { return k.second.use_count() == 1; });
+      limit_ = std::max<size_t>(64, 2 * known_.size());
+    }
+    auto& at = known_[{node.op.get(), node.stream}];
+    if (!at) {
+      auto [name, attributes] = spelling_of(*node.op, node.inputs);
+      at = std::make_shared<Operation>(node.op, std::move(name), std::move(attributes),
+                                       Stream{node.stream, Device{}});
+    }
+    return at;
+  }
+
+ private:
+  struct Hash {
+    size_t operator()(const std::pair<const Op*, int>& k) const {
+      return std::hash<const Op*>{}(k.first) * 31 + static_cast<size_t>(k.second);
+    }
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::pair<const Op*, int>, std::shared_ptr<Primitive>, Hash> known_;
+  size_t limit_ = 64;
+};
+
+}  // namespace
+
+std::shared_ptr<Primitive> Array::primitive() const {
+  GraphLock lock;
+  if (!node_->op) {
+    throw std::invalid_argument(
+        "[primitive] The array has none: it is data, evaluated, or stands for an argument.");
+  }
+  if (node_->op->runs_own_code()) return static_cast<const OwnPrimitive&>(*node_->op).primitive();
+  static auto* asked = new Asked;
+  return asked->find(*node_);
+}
+
+BuiltInPrimitive::BuiltInPrimitive(std::string kind, std::vector<ExportValue> attributes,
+                                   Stream stream)
+    : Primitive(stream),
+      kind_(std::move(kind)),
+      name_(name_of_case(kind_, attributes)),
+      attributes_(std::move(attributes)) {}
+
+std::shared_ptr<BuiltInPrimitive> BuiltInPrimitive::make(const std::string& kind,
+                                                         std::vector<ExportValue> attributes,
+                                                         Stream stream) {
+  const io::Primitive* row = io::find_primitive(kind);
+  if (!row) {
+    throw std::invalid_argument(
+        fmt::format("[primitive] There is no operation of the name \"{}\".", kind));
+  }
+  // What older files leave out may be left out here.
+  for (size_t i = attributes.size(); i < row->fields.size(); i++) {
+    attributes.push_back(row->fields[i].missing);
+  }
+  bool fit = attributes.size() == row->fields.size();
+  for (size_t i = 0; fit && i < attributes.size(); i++) {
+    const io::Field& field = row->fields[i];
+    fit = has_kind(attributes[i], field.kind);
+    if (fit && field.choices > 0) {
+      const int64_t choice = std::get<int64_t>(attributes[i]);
+      fit = choice >= 0 && choice < field.choices;
+    }
+  }
+  if (!fit) {
+    std::string wanted;
+    for (const io::Field& f : row->fields)
+      wanted += (wanted.empty() ? "" : ", ") + std::string(f.name);
+    throw std::invalid_argument(
+        fmt::format("[{}] Its attributes are ({}); those given do not fit.", kind, wanted));
+  }
+  return std::make_shared<Named>(*row, std::move(attributes), stream);
+}
+
+void BuiltInPrimitive::eval_cpu(const Arrays& inputs, Arrays& outputs) {
+  std::vector<Dtype> dtypes;
+  for (const Array& o : outputs) dtypes.push_back(o.dtype());
+  Arrays made = results(inputs, dtypes);
+  eval(made);
+  for (size_t k = 0; k < outputs.size(); k++) outputs[k].copy_shared_buffer(made[k]);
+}
+
+namespace {
+
+Arrays pick(const Arrays& arrays, const std::vector<int>& indices) {
+  Arrays some;
+  for (int i : indices) some.push_back(arrays[static_cast<size_t>(i)]);
+  return some;
+}
+
+// The primitive as a function of some of its inputs.
+Function function_of(const BuiltInPrimitive& p, const Arrays& inputs,
+                     const std::vector<int>& argnums) {
+  return [&](const Arrays& some) {
+    Arrays all = inputs;
+    for (size_t k = 0; k < argnums.size(); k++) all[static_cast<size_t>(argnums[k])] = some[k];
+    return p.results(all, {});
+  };
+}
+
+}  // namespace
+
+Arrays BuiltInPrimitive::jvp(const Arrays& primals, const Arrays& tangents,
+                             const std::vector<int>& argnums) {
+  return heddle::jvp(function_of(*this, primals, argnums), pick(primals, argnums), tangents).second;
+}
+
+Arrays BuiltInPrimitive::vjp(const Arrays& primals, const Arrays& cotangents,
+                             const std::vector<int>& argnums, const Arrays&) {
+  return heddle::vjp(function_of(*this, primals, argnums), pick(primals, argnums), cotangents)
+      .second;
+}
+
+std::pair<Arrays, std::vector<int>> BuiltInPrimitive::vmap(const Arrays& inputs,
+                                                           const std::vector<int>& axes) {
+  std::vector<int> from;
+  for (int a : axes) from.push_back(a < 0 ? no_batch_axis : a);
+  Arrays outputs = heddle::vmap([&](const Arrays& x) { return results(x, {}); }, from)(inputs);
+  std::vector<int> to(outputs.size(), 0);
+  return {std::move(outputs), std::move(to)};
+}
+
+bool BuiltInPrimitive::is_equivalent(const Primitive& other) const {
+  const auto* o = dynamic_cast<const BuiltInPrimitive*>(&other);
+  return o && kind_ == o->kind_ && attributes_ == o->attributes_;
+}
+
+std::vector<Shape> BuiltInPrimitive::output_shapes(const Arrays& inputs) {
+  std::vector<Shape> shapes;
+  for (const Array& a : results(inputs, {})) shapes.push_back(a.shape());
+  return shapes;
+}
+
+}  // namespace heddle

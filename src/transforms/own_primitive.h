@@ -1,0 +1,41 @@
+// The op behind primitives of a program's own (heddle/primitive.h): asks them for their rules and
+// checks what they answer. Its kernel (src/cpu/own_primitive.cpp) calls eval_cpu.
+#pragma once
+
+#include <memory>
+
+#include "core/op.h"
+#include "heddle/primitive.h"
+
+namespace heddle {
+
+class OwnPrimitive final : public Op {
+ public:
+  // `results` as they were stated for `inputs`.
+  OwnPrimitive(std::shared_ptr<Primitive> primitive, const Arrays& inputs, Avals results);
+
+  static const OpInfo& type();
+  const OpInfo& info() const override { return type(); }
+  std::string title() const override { return primitive_->name(); }
+  const std::shared_ptr<Primitive>& primitive() const { return primitive_; }
+
+  // For inputs of other sizes the primitive's own output_shapes decides; other dtypes are refused.
+  Avals infer(const Arrays& inputs) const override;
+  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
+                            const Arrays&) const override;
+  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+
+  bool follows_shapes() const override;  // if it states output_shapes
+  bool runs_own_code() const override { return true; }
+  bool equals(const Op& other) const override;
+  size_t hash() const override;
+  std::string describe() const override;
+
+ private:
+  std::shared_ptr<Primitive> primitive_;
+  Avals inputs_, results_;
+};
+
+}  // namespace heddle
