@@ -54,7 +54,7 @@ def lossy(scalar, dtype):
 def test_weak_scalars(dtype):
     for scalar in SCALARS:
         if lossy(scalar, dtype):
-            continue  # MLX cuts or wraps it: test_integers.py
+            continue  # MLX cuts or wraps it: test_python_numbers.py
         for operation in (
             lambda m, x, s: x + s,
             lambda m, x, s: s * x,

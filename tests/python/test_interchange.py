@@ -69,6 +69,19 @@ def test_lists_of_arrays_and_numbers():
     assert mx.array([np.ones(2, ml_dtypes.bfloat16)]).dtype == mx.bfloat16
 
 
+def test_lists_without_end():
+    endless = []
+    endless.append(endless)
+    deep = 1.0
+    for _ in range(100_000):
+        deep = [deep]
+    for nest in (endless, deep, [[1.0], endless]):
+        with pytest.raises((RecursionError, ValueError)):
+            mx.array(nest)
+    while isinstance(deep, list):
+        deep = deep.pop()  # or Python frees it by recursion
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dtypes_are_pickled_and_copied(dtype):
     t = getattr(mx, dtype)
