@@ -251,6 +251,7 @@ TEST_CASE("sizes near the largest int are refused, not wrapped") {
   CHECK_THROWS_AS(tile(x, {INT_MAX, INT_MAX, INT_MAX}), std::overflow_error);
   CHECK_THROWS_AS(arange(0.0, 1e15, 1.0), std::invalid_argument);
   CHECK_THROWS_AS(reshape(Array({1}), {INT_MAX, INT_MAX, INT_MAX}), std::overflow_error);
+  CHECK_THROWS_AS(mlx::core::array(repeat(x, INT_MAX, 1)), std::overflow_error);
 }
 
 TEST_CASE("shapes are vectors") {
