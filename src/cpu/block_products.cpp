@@ -10,6 +10,7 @@
 #include "cpu/matmul.h"
 #include "cpu/rows.h"
 #include "cpu/scratch.h"
+#include "cpu/scratch_array.h"
 #include "cpu/tile/program.h"
 
 namespace heddle::cpu {
@@ -115,7 +116,7 @@ class Mask {
 void apply_mask(const Mask& mask, const View& m, int64_t block) {
   visit_float_lane(m.dtype, [&]<class T>(TypeTag<T>) {
     const int64_t item = static_cast<int64_t>(size_of(m.dtype)), columns = m.shape[1];
-    alignas(64) T lanes[tile::tile_size];
+    const ScratchArray<T> lanes(tile::tile_size);
     for (int64_t r = 0; r < m.shape[0]; r++) {
       char* row = m.as<char>() + r * columns * item;
       for (int64_t c = 0; c < columns; c += block) {

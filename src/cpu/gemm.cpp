@@ -5,6 +5,7 @@
 
 #include "core/threads.h"
 #include "cpu/scratch.h"
+#include "cpu/scratch_array.h"
 #include "cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -149,15 +150,8 @@ void small_product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const Ma
   const int64_t lanes = lanes_of<T>(), width = panel_vectors * lanes;
   constexpr bool converts = !std::is_same_v<T, S>;
   int64_t a_size = converts ? M * K : 0;
-  constexpr int64_t local = 2048;
-  int64_t wanted = width * K + a_size;
-  if (wanted <= local) {
-    HWY_ALIGN T space[local];
-    small_product_in(M, N, K, a, b, finish, TypeTag<S>{}, space);
-  } else {
-    Scratch scratch(wanted * sizeof(T));
-    small_product_in(M, N, K, a, b, finish, TypeTag<S>{}, scratch.as<T>());
-  }
+  const ScratchArray<T> space(static_cast<size_t>(width * K + a_size));
+  small_product_in(M, N, K, a, b, finish, TypeTag<S>{}, static_cast<T*>(space));
 }
 
 template <class T, class S>
@@ -235,7 +229,8 @@ void matrix_vector(int64_t R, int64_t K, const S* w, int64_t row_stride, int64_t
   if (k_stride == 1 || K == 1) {
     int64_t grain = std::max<int64_t>(4, parallel_grain / per_row / 4 * 4);
     parallel_for(R, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-      HWY_ALIGN T y[span];
+      const ScratchArray<T> memory(static_cast<size_t>(std::min(span, end - begin)));
+      T* const y = memory;
       for (int64_t r0 = begin; r0 < end; r0 += span) {
         int64_t n = std::min(span, end - r0), r = 0;
         for (; r + 4 <= n; r += 4) {
@@ -248,7 +243,8 @@ void matrix_vector(int64_t R, int64_t K, const S* w, int64_t row_stride, int64_t
   } else {
     int64_t grain = std::clamp<int64_t>(parallel_grain / per_row / 64 * 64, 64, span);
     parallel_for(R, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-      HWY_ALIGN T y[span];
+      const ScratchArray<T> memory(static_cast<size_t>(std::min(span, end - begin)));
+      T* const y = memory;
       for (int64_t r0 = begin; r0 < end; r0 += span) {
         int64_t n = std::min(span, end - r0), k = 0;
         std::fill_n(y, n, T(0));

@@ -35,7 +35,8 @@ template <class T>
 void store(const Finish& f, int64_t row, int64_t column, const T* sums, int64_t n) {
   char* out = static_cast<char*>(f.out) + (row * f.row_stride + column) * size_of(f.dtype);
   bool plain = f.alpha == 1 && !f.addend.data && f.tail == onednn::Tail::none;
-  constexpr int64_t most = tile::tile_size;
+  constexpr int64_t most = 256;
+  static_assert(most <= tile::tile_size);
   alignas(64) T values[most], addend[most];
   for (int64_t i = 0; i < n; i += most) {
     int count = static_cast<int>(std::min(most, n - i));

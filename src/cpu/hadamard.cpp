@@ -11,6 +11,7 @@
 #include "cpu/kernel.h"
 #include "cpu/pointwise.h"
 #include "cpu/rows.h"
+#include "cpu/scratch_array.h"
 
 namespace heddle::cpu {
 namespace {
@@ -66,9 +67,11 @@ Signs williamson(const std::array<std::string_view, 4>& rows) {
 
 // The matrix that powers of two multiply in size n; null for powers of two alone.
 const Signs* base_matrix(int64_t n) {
-  static const Signs twelve = paley(5);
-  static const Signs twenty = williamson({"+----", "-++++", "--++-", "-+--+"});
-  static const Signs twenty_eight = williamson({"+------", "--++++-", "-+-++-+", "-++--++"});
+  // Never destroyed, for threads that still evaluate at the end.
+  static const Signs& twelve = *new Signs(paley(5));
+  static const Signs& twenty = *new Signs(williamson({"+----", "-++++", "--++-", "-+--+"}));
+  static const Signs& twenty_eight =
+      *new Signs(williamson({"+------", "--++++-", "-+-++-+", "-++--++"}));
   while (n % 2 == 0) {
     for (const Signs* h : {&twelve, &twenty, &twenty_eight}) {
       if (n == h->size) return h;
@@ -98,18 +101,19 @@ template <class T>
 void combine(const Signs& h, bool transposed, T* x, int64_t part) {
   constexpr int64_t width = 64;
   constexpr int most = 28;
-  T sums[most][width];
+  const ScratchArray<T> memory(most * width);
+  const auto sums = [&](int i) { return memory + i * width; };
   for (int64_t first = 0; first < part; first += width) {
     const int64_t n = std::min(width, part - first);
     for (int i = 0; i < h.size; i++) {
-      std::fill_n(sums[i], n, T(0));
+      std::fill_n(sums(i), n, T(0));
       for (int j = 0; j < h.size; j++) {
         const T sign = transposed ? h.at(j, i) : h.at(i, j);
         const T* from = x + j * part + first;
-        for (int64_t k = 0; k < n; k++) sums[i][k] += sign * from[k];
+        for (int64_t k = 0; k < n; k++) sums(i)[k] += sign * from[k];
       }
     }
-    for (int i = 0; i < h.size; i++) std::copy_n(sums[i], n, x + i * part + first);
+    for (int i = 0; i < h.size; i++) std::copy_n(sums(i), n, x + i * part + first);
   }
 }
 

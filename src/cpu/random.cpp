@@ -78,6 +78,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "core/threads.h"
 #include "cpu/random.h"
+#include "cpu/scratch_array.h"
 
 namespace heddle::cpu {
 namespace {
@@ -102,8 +103,7 @@ void random_bits(const View& keys, int64_t bytes_per_key, void* out) {
   const int64_t blocks = (half + block - 1) / block;
   const auto encrypt_block = HWY_DYNAMIC_DISPATCH(encrypt);
   parallel_for(keys.shape[0] * blocks, 8, [&](int64_t begin, int64_t end) {
-    alignas(64) uint32_t low[block + overrun];
-    alignas(64) uint32_t high[block + overrun];
+    const ScratchArray<uint32_t> low(block + overrun), high(block + overrun);
     for (int64_t item = begin; item < end; ++item) {
       const int64_t first = item % blocks * block;
       const int64_t pairs = std::min(block, half - first);

@@ -11,6 +11,7 @@
 #include "core/threads.h"
 #include "cpu/lanes.h"
 #include "cpu/reduce_kernels.h"
+#include "cpu/scratch_array.h"
 
 namespace heddle::cpu {
 namespace {
@@ -131,7 +132,7 @@ class Run {
     const int64_t batches = (kept_.count + batch - 1) / batch;
     parallel_for(batches, parallel_grain / tile::tile_size, [&](int64_t begin, int64_t end) {
       Reader reader(in_, width_);
-      alignas(64) uint64_t results[tile::tile_size];
+      const ScratchArray<uint64_t> results(tile::tile_size);
       for (int64_t b = begin; b < end; ++b) {
         const int64_t first = b * batch;
         const int64_t n = std::min(batch, kept_.count - first);
@@ -213,7 +214,7 @@ class Run {
     parallel_for(outer.count * batches, std::max<int64_t>(1, parallel_grain / work),
                  [&](int64_t begin, int64_t end) {
                    Reader reader(in_, width_);
-                   alignas(64) uint64_t results[tile::tile_size];
+                   const ScratchArray<uint64_t> results(tile::tile_size);
                    for (int64_t item = begin; item < end; ++item) {
                      const int64_t first = item % batches * batch;
                      const int64_t count = std::min(batch, units - first);

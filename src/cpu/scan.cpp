@@ -10,6 +10,7 @@
 
 #include "core/threads.h"
 #include "cpu/lanes.h"
+#include "cpu/scratch_array.h"
 
 namespace heddle::cpu {
 namespace {
@@ -136,9 +137,10 @@ class Run {
       const int64_t grain = std::max<int64_t>(1, parallel_grain / n_);
       parallel_for(outer_, grain, [&](int64_t begin, int64_t end) {
         tile::Cursor cursor(in_);
+        const ScratchArray<T> x(tile_size);
         for (int64_t row = begin; row < end; ++row) {
           T carry = identity_;
-          for (int64_t t = 0; t < tiles(); ++t) carry = row_tile(cursor, row, t, carry, true);
+          for (int64_t t = 0; t < tiles(); ++t) carry = row_tile(cursor, x, row, t, carry, true);
         }
       });
     }
@@ -149,9 +151,8 @@ class Run {
 
   // Scans tile `t` of a row in the order of the scan, after `carry`; returns the carry for the next
   // tile. A tile is scanned by itself before the carry is applied, so that its last element is the
-  // same whether tiles are taken one by one or their totals first.
-  T row_tile(tile::Cursor& cursor, int64_t row, int64_t t, T carry, bool write) const {
-    T x[tile_size];
+  // same whether tiles are taken one by one or their totals first. `x` is room for a tile.
+  T row_tile(tile::Cursor& cursor, T* x, int64_t row, int64_t t, T carry, bool write) const {
     const int n = static_cast<int>(std::min<int64_t>(tile_size, n_ - t * tile_size));
     const int64_t begin = row * n_ + (reverse_ ? n_ - t * tile_size - n : t * tile_size);
     const T* loaded = static_cast<const T*>(cursor.at(begin, n));
@@ -186,15 +187,17 @@ class Run {
     constexpr int64_t grain = parallel_grain / tile_size;
     parallel_for(tiles(), grain, [&](int64_t begin, int64_t end) {
       tile::Cursor cursor(in_);
+      const ScratchArray<T> x(tile_size);
       for (int64_t t = begin; t < end; ++t) {
-        carry[static_cast<size_t>(t) + 1] = row_tile(cursor, row, t, identity_, false);
+        carry[static_cast<size_t>(t) + 1] = row_tile(cursor, x, row, t, identity_, false);
       }
     });
     for (size_t t = 2; t < carry.size(); ++t) carry[t] = combine<kKind>(carry[t - 1], carry[t]);
     parallel_for(tiles(), grain, [&](int64_t begin, int64_t end) {
       tile::Cursor cursor(in_);
+      const ScratchArray<T> x(tile_size);
       for (int64_t t = begin; t < end; ++t) {
-        row_tile(cursor, row, t, carry[static_cast<size_t>(t)], true);
+        row_tile(cursor, x, row, t, carry[static_cast<size_t>(t)], true);
       }
     });
   }
@@ -207,7 +210,9 @@ class Run {
     parallel_for(outer_ * blocks, std::max<int64_t>(1, parallel_grain / (n_ * block)),
                  [&](int64_t begin, int64_t end) {
                    tile::Cursor cursor(in_);
-                   T carry[tile_size], rows[tile_size];
+                   const ScratchArray<T> carries(tile_size), rows_memory(tile_size);
+                   T* const carry = carries;
+                   T* const rows = rows_memory;
                    for (int64_t item = begin; item < end; ++item) {
                      const int64_t column = item % blocks * block;
                      const int64_t wide = std::min(block, inner_ - column);

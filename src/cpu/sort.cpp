@@ -14,6 +14,7 @@
 #include "core/threads.h"
 #include "cpu/lanes.h"
 #include "cpu/scratch.h"
+#include "cpu/scratch_array.h"
 #include "cpu/sort_columns.h"
 #include "cpu/sort_parts.h"
 #include "cpu/tile/program.h"
@@ -192,7 +193,7 @@ void sort_by_columns(const T* in, int64_t rows, int64_t n, Out* out, const Pack&
   constexpr int64_t width = columns_at_once<K>;
   const int64_t grain = std::max<int64_t>(1, parallel_grain / 4 / (n * width));
   parallel_for((rows + width - 1) / width, grain, [&](int64_t begin, int64_t end) {
-    alignas(64) K keys[network_row * width];
+    const ScratchArray<K> keys(network_row * width);
     for (int64_t group = begin; group < end; ++group) {
       const int64_t first = group * width;
       const int64_t count = std::min(width, rows - first);

@@ -11,6 +11,7 @@ import pytest
 SECONDS_PER_TEST = 120
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "faults"))
 
 
 def end_test(number, frame):

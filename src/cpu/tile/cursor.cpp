@@ -1,6 +1,7 @@
 // Source and Cursor: a program's values pulled in row-major ranges.
 #include <algorithm>
 
+#include "cpu/scratch_array.h"
 #include "cpu/tile/machine.h"
 #include "cpu/tile/moves.h"
 #include "cpu/tile/program.h"
@@ -61,7 +62,7 @@ class LinearOperand {
     // Several rows: the start of every row if they are whole and long enough, else of every
     // element.
     const bool whole = position[last] == 0 && n % extents_[last] == 0 && extents_[last] >= block;
-    int64_t starts[tile_size];
+    const ScratchArray<int64_t> starts(tile_size);
     int filled = 0;
     for (int i = 0; i < n;) {
       const int64_t run = std::min<int64_t>(n - i, extents_[last] - position[last]);

@@ -123,14 +123,9 @@ Executable::Executable(const Program& program, const Kernels& k, bool exact_outp
 RegisterFile::RegisterFile(const Executable& e, int tile)
     : bytes_(
           (static_cast<size_t>(round_up_to_block(tile)) * static_cast<size_t>(e.slot_bytes) + 63) &
-          ~size_t{63}) {
-  const size_t total = bytes_ * static_cast<size_t>(e.registers);
-  base_ = local_;
-  if (total > local_bytes) {
-    heap_.reset(new unsigned char[total + 64]);
-    const uintptr_t address = reinterpret_cast<uintptr_t>(heap_.get());
-    base_ = reinterpret_cast<unsigned char*>((address + 63) & ~uintptr_t{63});
-  }
+          ~size_t{63}),
+      memory_(bytes_ * static_cast<size_t>(e.registers)),
+      base_(memory_) {
   at_.reserve(static_cast<size_t>(e.registers));
   for (int r = 0; r < e.registers; r++) at_.push_back(own(r));
 }

@@ -2,8 +2,7 @@
 // threads) and the registers (one set per thread).
 #pragma once
 
-#include <memory>
-
+#include "cpu/scratch_array.h"
 #include "cpu/tile/kernels.h"
 #include "cpu/tile/program.h"
 
@@ -59,8 +58,7 @@ class Ahead {
   int count_ = 0, steps_ = 1;
 };
 
-// Registers of `tile` elements (rounded up to whole blocks), 64-byte aligned. Small ones live in
-// place, so that small work allocates nothing.
+// Registers of `tile` elements (rounded up to whole blocks), 64-byte aligned.
 class RegisterFile {
  public:
   RegisterFile(const Executable& e, int tile);
@@ -92,13 +90,10 @@ class RegisterFile {
     if (s.round) s.round(dst, nullptr, nullptr, dst, n);
   }
 
-  static constexpr size_t local_bytes = 65536;
-
-  unsigned char* base_;
   size_t bytes_;
+  ScratchArray<unsigned char> memory_;
+  unsigned char* base_;
   InlineVector<void*, 16> at_;
-  std::unique_ptr<unsigned char[]> heap_;
-  alignas(64) unsigned char local_[local_bytes];
 };
 
 }  // namespace heddle::cpu::tile
