@@ -2,15 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 
 #include "io/reader.h"
@@ -67,17 +68,94 @@ void write_all(const char* op, const std::string& path, int fd, const void* data
   }
 }
 
-// A new file that nobody else has, beside `path`; the system applies the process's mask to its
-// mode.
-int create_beside(const std::string& path, std::string* name) {
-  static std::atomic<uint64_t> counter{0};
-  for (int attempt = 0; attempt < 100; attempt++) {
-    *name = fmt::format("{}.{}-{}.partial", path, getpid(), counter++);
-    int fd = open(name->c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0 || errno != EEXIST) return fd;
+// A file on its way to the place of `path`. Its writer holds a lock on it: what carries such a name
+// and is not locked was left behind by a process that was killed.
+class NewFile {
+ public:
+  explicit NewFile(const std::string& path) : path_(path) {
+    // The system applies the process's mask to the mode. Such a file gets its name through /proc.
+    std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    if (folder.empty()) folder = ".";
+    if (access("/proc/self/fd", X_OK) == 0) {
+      fd_ = open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    }
+    if (fd_ >= 0) {
+      flock(fd_, LOCK_EX | LOCK_NB);
+    } else {
+      in_turn([&] { return create(); });
+    }
   }
-  return -1;
-}
+  ~NewFile() {
+    if (fd_ < 0) return;
+    if (!name_.empty()) unlink(name_.c_str());
+    close(fd_);
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  int descriptor() const { return fd_; }  // negative if there is none; errno says why
+
+  // False, with errno set, where that fails.
+  bool put_in_place() {
+    if (name_.empty()) {
+      const std::string self = fmt::format("/proc/self/fd/{}", fd_);
+      auto link_to = [&](const std::string& name) {
+        return linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+      };
+      if (link_to(path_)) return true;
+      if (errno != EEXIST) return false;
+      in_turn(
+          [&] { return link_to(candidate_) || (remove_if_left_behind() && link_to(candidate_)); });
+      if (name_.empty()) return false;
+    }
+    if (rename(name_.c_str(), path_.c_str()) != 0) return false;
+    name_.clear();
+    return true;
+  }
+
+ private:
+  // Tries names until `take` succeeds with candidate_, or fails for another reason than that
+  // another has it.
+  template <class F>
+  void in_turn(F take) {
+    constexpr int most = 100;  // that write the same file at a time
+    for (int i = 0; i < most; i++) {
+      candidate_ = fmt::format("{}.{}.partial", path_, i);
+      if (take()) {
+        name_ = candidate_;
+        return;
+      }
+      if (errno != EEXIST) return;
+    }
+  }
+
+  bool create() {
+    do {
+      fd_ = open(candidate_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (fd_ < 0 && errno == EEXIST && remove_if_left_behind());
+    if (fd_ < 0) return false;
+    flock(fd_, LOCK_EX | LOCK_NB);
+    struct stat status;
+    if (fstat(fd_, &status) == 0 && status.st_nlink > 0) return true;
+    close(fd_);  // another has removed it before it was locked
+    return create();
+  }
+
+  // Else errno is EEXIST: the candidate is another's.
+  bool remove_if_left_behind() {
+    Descriptor old{open(candidate_.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
+    struct stat status;
+    const bool left = old.fd >= 0 && fstat(old.fd, &status) == 0 && S_ISREG(status.st_mode) &&
+                      status.st_uid == geteuid() && flock(old.fd, LOCK_EX | LOCK_NB) == 0;
+    if (left && unlink(candidate_.c_str()) == 0) return true;
+    errno = EEXIST;
+    return false;
+  }
+
+  const std::string path_;
+  std::string candidate_, name_;  // no name: it has none yet, or is in its place
+  int fd_ = -1;
+};
 
 }  // namespace
 
@@ -136,38 +214,30 @@ void write_atomically(const char* op, const std::string& given,
   struct stat old;
   bool exists = stat(path.c_str(), &old) == 0;
   if (exists && S_ISDIR(old.st_mode)) fail(op, "write", given, "it is a folder", EISDIR);
-  bool replaceable = !exists || S_ISREG(old.st_mode);
-  std::string temporary;
-  Descriptor file{replaceable ? create_beside(path, &temporary)
-                              : open(path.c_str(), O_WRONLY | O_CLOEXEC)};
-  if (file.fd < 0) fail(op, "write", given);
+  const bool replaceable = !exists || S_ISREG(old.st_mode);
+  std::optional<NewFile> made;
+  if (replaceable) made.emplace(path);
+  Descriptor device{replaceable ? -1 : open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+  const int fd = replaceable ? made->descriptor() : device.fd;
+  if (fd < 0) fail(op, "write", given);
   // Small pieces are gathered: a file of many small arrays is not as many calls of the system.
   constexpr size_t gathered_bytes = size_t{1} << 18;
   std::string gathered;
   auto flush = [&] {
-    write_all(op, given, file.fd, gathered.data(), gathered.size());
+    write_all(op, given, fd, gathered.data(), gathered.size());
     gathered.clear();
   };
   auto sink = [&](const void* data, size_t bytes) {
     if (gathered.size() + bytes > gathered_bytes) flush();
-    if (bytes > gathered_bytes) return write_all(op, given, file.fd, data, bytes);
+    if (bytes > gathered_bytes) return write_all(op, given, fd, data, bytes);
     gathered.append(static_cast<const char*>(data), bytes);
   };
-  if (!replaceable) {
-    produce(sink);
-    return flush();
-  }
-  try {
-    produce(sink);
-    flush();
-    // A file that others could read before stays readable for them.
-    if ((exists && fchmod(file.fd, old.st_mode & 0777) != 0) || fsync(file.fd) != 0 ||
-        rename(temporary.c_str(), path.c_str()) != 0) {
-      fail(op, "write", given);
-    }
-  } catch (...) {
-    unlink(temporary.c_str());
-    throw;
+  produce(sink);
+  flush();
+  if (!replaceable) return;
+  // A file that others could read before stays readable for them.
+  if ((exists && fchmod(fd, old.st_mode & 0777) != 0) || fsync(fd) != 0 || !made->put_in_place()) {
+    fail(op, "write", given);
   }
 }
 

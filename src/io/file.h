@@ -23,9 +23,12 @@ Bytes map_file(const char* op, const std::string& path);
 // so that a false `n` costs nothing.
 Bytes read_bytes(const ReadFunction& read, uint64_t n);
 
-// Writes a temporary file beside `path` through the callback's sink, flushes it to the disk and
-// renames it over `path`. On any failure the temporary file is removed and `path` left as it was.
-// Symbolic links are followed; a pipe or a device, which cannot be replaced, is written in place.
+// Writes a new file through the callback's sink, flushes it to the disk and puts it in the place of
+// `path`, which any failure leaves as it was. The new file has no name until it is whole, where the
+// file system can do that, so that a process that is killed leaves nothing behind; elsewhere, and
+// for the moment in which it replaces another, it is called `path`.0.partial (or .1, ... where
+// others are writing), which the next save takes over. Symbolic links are followed; a pipe or a
+// device, which cannot be replaced, is written in place.
 void write_atomically(const char* op, const std::string& path,
                       const std::function<void(const WriteFunction&)>& produce);
 
