@@ -3,10 +3,18 @@
 #pragma once
 
 #include <cstddef>
+#include <stdexcept>
 
 #include "heddle/array.h"
 
 namespace heddle {
+
+// Memory that the system does not give. In Python both a MemoryError and a RuntimeError, which MLX
+// raises.
+class OutOfMemoryError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 size_t get_active_memory();  // bytes of live buffers
 size_t get_peak_memory();    // greatest active memory seen at an allocation since the last reset

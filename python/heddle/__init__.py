@@ -2,16 +2,27 @@
 
 from typing import TYPE_CHECKING
 
+from . import _core_loader
 from . import _reprlib_fix as _reprlib_fix
+
+_core_loader.install()
 
 if TYPE_CHECKING:
     from .core import AxisError as AxisError
     from .core import FileError as FileError
     from .core import MissingFileError as MissingFileError
+    from .core import OutOfMemoryError as OutOfMemoryError
     from .core import UnsafeFileError as UnsafeFileError
     from .core import __version__ as __version__
 
-_FROM_CORE = ("AxisError", "FileError", "MissingFileError", "UnsafeFileError", "__version__")
+_FROM_CORE = (
+    "AxisError",
+    "FileError",
+    "MissingFileError",
+    "OutOfMemoryError",
+    "UnsafeFileError",
+    "__version__",
+)
 
 
 def __getattr__(name: str):

@@ -25,6 +25,7 @@ void set_file_error(const FileError& e) noexcept {
     PyErr_SetString(type, e.what());
   }
 }
+PyObject* out_of_memory_error = nullptr;
 
 PyObject* new_error(nb::module_& m, const char* name, const char* doc, nb::tuple bases) {
   std::string full_name = std::string("heddle.") + name;
@@ -52,6 +53,8 @@ void translate(const std::exception_ptr& error, void*) {
     set_file_error(e);
   } catch (const std::bad_cast&) {
     refuse_cast();
+  } catch (const OutOfMemoryError& e) {
+    PyErr_SetString(out_of_memory_error, e.what());
   }
 }
 
@@ -73,6 +76,8 @@ void set_python_error() noexcept {
     PyErr_SetString(unsafe_file_error, e.what());
   } catch (const FileError& e) {
     set_file_error(e);
+  } catch (const OutOfMemoryError& e) {
+    PyErr_SetString(out_of_memory_error, e.what());
   } catch (const std::invalid_argument& e) {
     PyErr_SetString(PyExc_ValueError, e.what());
   } catch (const std::out_of_range& e) {
@@ -111,6 +116,10 @@ void bind_errors(nb::module_& m) {
   missing_file_error =
       new_error(m, "MissingFileError", "A file that does not exist: a FileNotFoundError, too.",
                 nb::make_tuple(nb::handle(file_error), nb::handle(PyExc_FileNotFoundError)));
+  out_of_memory_error = new_error(
+      m, "OutOfMemoryError",
+      "Memory that the system does not give. Both a MemoryError and a RuntimeError, as in MLX.",
+      nb::make_tuple(nb::handle(PyExc_MemoryError), nb::handle(PyExc_RuntimeError)));
   nb::register_exception_translator(translate);
 }
 

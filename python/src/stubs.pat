@@ -67,6 +67,10 @@ heddle\.core\.(AxisError)$:
     class \1(ValueError, IndexError):
         \doc
 
+heddle\.core\.(OutOfMemoryError)$:
+    class \1(MemoryError, RuntimeError):
+        \doc
+
 heddle\.core\.(UnsafeFileError)$:
     class \1(ValueError, RuntimeError):
         \doc

@@ -170,7 +170,7 @@ class Allocator {
 
  private:
   [[noreturn]] static void fail(size_t bytes) {
-    throw std::runtime_error(fmt::format("[malloc] Unable to allocate {} bytes.", bytes));
+    throw OutOfMemoryError(fmt::format("[malloc] Unable to allocate {} bytes.", bytes));
   }
 
   static void* new_block(size_t capacity) {

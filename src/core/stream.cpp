@@ -17,7 +17,7 @@ namespace {
 
 // Owners of streams by index: a thread's number, or one of these.
 constexpr int64_t anyone = -1;
-constexpr int64_t nobody = -2;
+constexpr int64_t formerly(int64_t thread) { return -2 - thread; }  // which let go of it
 
 struct Registry {
   std::mutex mutex;
@@ -61,7 +61,7 @@ struct Thread {
   void clear() {
     Registry& r = registry();
     std::lock_guard<std::mutex> lock(r.mutex);
-    for (int s : owned) r.owners[static_cast<size_t>(s)] = nobody;
+    for (int s : owned) r.owners[static_cast<size_t>(s)] = formerly(number);
     owned.clear();
     of_handle.clear();
     default_stream = last_checked = -1;
@@ -94,8 +94,10 @@ void check_stream(int index) {
   Registry& r = registry();
   std::lock_guard<std::mutex> lock(r.mutex);
   int64_t owner = r.owners[static_cast<size_t>(index)];
-  if (owner != anyone && owner != t.number && owner != t.acting_for) {
-    throw std::runtime_error(fmt::format("There is no Stream(cpu, {}) in current thread.", index));
+  const bool acting = t.acting_for != t.number;
+  if (owner != anyone && owner != t.number &&
+      !(acting && (owner == t.acting_for || owner == formerly(t.acting_for)))) {
+    throw WrongThread(fmt::format("There is no Stream(cpu, {}) in current thread.", index));
   }
   t.last_checked = index;
 }

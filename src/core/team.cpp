@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/limits.h"
 #include "core/threads.h"
 
 namespace heddle {
@@ -17,6 +18,7 @@ void parallel_team(int wanted, void* context, TeamFn fn) {
     fn(context, Team(0, 1, meeting));
     return;
   }
+  threads = team_size(threads);
 #pragma omp parallel num_threads(threads)
   fn(context, Team(omp_get_thread_num(), omp_get_num_threads(), meeting));
 }

@@ -10,6 +10,8 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "core/limits.h"
+
 namespace heddle {
 namespace {
 
@@ -22,7 +24,7 @@ int threads_at_start() {
     int n = std::atoi(text);
     if (n >= 1) return n;
   }
-  return omp_get_max_threads();
+  return std::min(omp_get_max_threads(), available_cores());
 }
 
 std::atomic<int>& limit() {
@@ -49,6 +51,7 @@ void parallel_ranges(int64_t n, int64_t grain, void* context, RangeFn fn) {
     fn(context, 0, n);
     return;
   }
+  threads = team_size(threads);
   std::exception_ptr error;
   std::mutex error_mutex;
 #pragma omp parallel num_threads(threads)

@@ -9,7 +9,7 @@
 
 namespace heddle {
 
-int num_threads();  // limit for parallel loops; at start HEDDLE_NUM_THREADS, else OpenMP's
+int num_threads();  // limit for loops; at start HEDDLE_NUM_THREADS, else OpenMP's within the cores
 void set_num_threads(int n);  // at least 1
 
 // Elements (of about one float each) below which a parallel loop costs more than it brings.

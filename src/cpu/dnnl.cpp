@@ -1,6 +1,8 @@
 // Products by oneDNN.
 #include "cpu/dnnl.h"
 
+#include <atomic>
+
 #include "cpu/dnnl_kernel.h"
 #include "cpu/scratch.h"
 
@@ -202,9 +204,12 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, 
            const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* out,
            int64_t ldc) {
   ThreadLimit limit;
+  static std::atomic<bool> code_is_made{false};
+  if (!code_is_made.load(std::memory_order_relaxed)) require_memory();
   check(dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', M, N, K, alpha, a, lda, b, ldb,
                    beta, out, ldc),
         "dnnl_sgemm");
+  code_is_made.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace heddle::cpu::onednn

@@ -4,7 +4,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/limits.h"
 #include "cpu/scratch.h"
+#include "heddle/memory.h"
 
 namespace heddle::cpu::onednn {
 
@@ -35,6 +37,8 @@ memory::data_type type_of(int64_t dtype) {
   }
 }
 
+constexpr size_t working_memory = size_t{64} << 20;
+
 }  // namespace
 
 memory::desc desc_of(const Tensor& t) {
@@ -53,7 +57,16 @@ primitive_attr with_user_scratchpad() {
   return attributes;
 }
 
+void require_memory() {
+  if (can_map(working_memory)) return;
+  throw OutOfMemoryError("[onednn] Unable to allocate the memory that oneDNN needs to start.");
+}
+
 void check(dnnl_status_t status, const char* what) {
+  // Where memory ends, oneDNN may say no more than that it failed.
+  if (status == dnnl_out_of_memory || (status == dnnl_runtime_error && !can_map(working_memory))) {
+    throw OutOfMemoryError(std::string("[onednn] ") + what + " found too little memory.");
+  }
   if (status != dnnl_success) {
     throw std::runtime_error(std::string("[onednn] ") + what + " failed with status " +
                              std::to_string(static_cast<int>(status)) + ".");

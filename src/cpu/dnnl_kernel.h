@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/limits.h"
 #include "core/threads.h"
 #include "cpu/dnnl.h"
 #include "cpu/signal_stack.h"
@@ -27,6 +28,7 @@ const ::dnnl::engine& engine();
 class ThreadLimit {
  public:
   explicit ThreadLimit(int limit = num_threads()) : before_(omp_get_max_threads()) {
+    if (limit > 1 && !omp_in_parallel()) limit = team_size(limit);
     changed_ = limit != before_ && !omp_in_parallel();
     if (changed_) omp_set_num_threads(limit);
     separate_signal_stacks(limit);
@@ -47,6 +49,9 @@ inline int64_t effective_threads() { return omp_in_parallel() ? 1 : omp_get_max_
 memory::desc desc_of(const Tensor& t);
 memory::desc any_layout(const Tensor& t);
 primitive_attr with_user_scratchpad();
+// Throws OutOfMemoryError where little memory is left. Before code is made: oneDNN 3.2 does not
+// recover from a failure amid that, and every later attempt fails.
+void require_memory();
 // Throws std::runtime_error unless the status is success.
 void check(dnnl_status_t status, const char* what);
 
@@ -118,8 +123,13 @@ class Cache {
       }
       if (e->used < oldest->used) oldest = e;
     }
-    auto kernel = std::make_unique<Kernel>(make());
-    oldest->kernel = std::move(kernel);
+    require_memory();
+    try {
+      oldest->kernel = std::make_unique<Kernel>(make());
+    } catch (const ::dnnl::error& e) {
+      check(e.status, "Making a primitive");
+      throw;
+    }
     oldest->key.assign(key, key + words);
     oldest->hash = hash;
     oldest->used = ++clock_;

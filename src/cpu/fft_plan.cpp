@@ -232,7 +232,8 @@ void fft_lines(const FftPlan& plan, float* re, float* im, int64_t width) {
 
 std::shared_ptr<const FftPlan> fft_plan(int64_t n) {
   static std::mutex mutex;
-  static std::list<std::shared_ptr<const FftPlan>> recent;  // the latest first
+  // The latest first; never destroyed, for threads that still evaluate at the end.
+  static auto& recent = *new std::list<std::shared_ptr<const FftPlan>>;
   constexpr size_t kept = 64;
   {
     std::lock_guard<std::mutex> lock(mutex);

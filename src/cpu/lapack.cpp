@@ -4,10 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
+
+#include "core/limits.h"
+#include "heddle/memory.h"
 
 namespace heddle::cpu::lapack {
 namespace {
@@ -26,25 +32,84 @@ void* find(void* library, const std::string& name) {
   return found;
 }
 
-using SetThreads = void (*)(int);
+// Where the system refuses it memory or threads, OpenBLAS ends the process. So it is asked for
+// them first: for what loading takes, and for the buffer that each call of a routine needs while it
+// runs. OpenBLAS keeps buffers, as many as there were calls at a time.
+constexpr size_t library_bytes = size_t{40} << 20;
+constexpr size_t buffer_bytes = size_t{40} << 20;  // 32 MiB, and some room
 
-void* library() {
-  static void* const handle = [] {
-    void* opened = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
-    if (!opened) {
+void require_memory(size_t bytes) {
+  if (can_map(bytes)) return;
+  throw OutOfMemoryError(fmt::format(
+      "[linalg] Unable to allocate the {} MiB that OpenBLAS needs to start.", bytes >> 20));
+}
+
+// The threads that OpenBLAS starts when it is loaded, itself included.
+int threads_at_start() {
+  int threads = available_cores();
+  for (const char* name : {"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"}) {
+    const char* text = std::getenv(name);
+    const int n = text ? std::atoi(text) : 0;
+    if (n > 0) return std::min(n, threads);
+  }
+  return threads;
+}
+
+using SetThreads = void (*)(int);
+using GetThreads = int (*)();
+
+struct Library {
+  void* handle;
+  SetThreads set_threads;
+  int most_threads;  // that it has started
+
+  Library() {
+    const int threads = threads_at_start();
+    require_memory(library_bytes + buffer_bytes * static_cast<size_t>(threads));
+    if (startable_threads(threads - 1) < threads - 1) {
+      throw OutOfMemoryError(fmt::format(
+          "[linalg] OpenBLAS wants {} threads, which the system refuses; OPENBLAS_NUM_THREADS=1 "
+          "in the environment makes it do without.",
+          threads - 1));
+    }
+    handle = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
       throw std::runtime_error(
           fmt::format("[linalg] OpenBLAS could not be loaded: {}.", dlerror()));
     }
-    reinterpret_cast<SetThreads>(find(opened, "openblas_set_num_threads"))(1);
-    return opened;
-  }();
-  return handle;
+    set_threads = reinterpret_cast<SetThreads>(find(handle, "openblas_set_num_threads"));
+    most_threads = reinterpret_cast<GetThreads>(find(handle, "openblas_get_num_threads"))();
+    set_threads(1);
+  }
+};
+
+const Library& library() {
+  static const Library loaded;
+  return loaded;
 }
 
-void set_threads(int n) {
-  static const auto set = reinterpret_cast<SetThreads>(find(library(), "openblas_set_num_threads"));
-  set(n);
-}
+// Around a call of a routine: makes sure that there is a buffer for it.
+class InUse {
+ public:
+  InUse() {
+    const int now = 1 + users_.fetch_add(1);
+    if (now <= buffers_.load()) return;
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (now > buffers_ && !can_map(buffer_bytes)) {
+      users_.fetch_sub(1);
+      require_memory(buffer_bytes);
+    }
+    buffers_ = std::max(now, buffers_.load());
+  }
+  ~InUse() { users_.fetch_sub(1); }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+ private:
+  static inline std::mutex mutex_;
+  static inline std::atomic<int> users_{0};
+  static inline std::atomic<int> buffers_{1};  // one comes with the library
+};
 
 template <class T>
 constexpr char letter = std::is_same_v<T, float>    ? 's'
@@ -56,8 +121,13 @@ template <class T, class... Arguments>
 class Routine {
  public:
   explicit Routine(const char* name)
-      : call_(reinterpret_cast<Call>(find(library(), fmt::format("{}{}_", letter<T>, name)))) {}
-  void operator()(Arguments... arguments) const { call_(arguments...); }
+      : call_(
+            reinterpret_cast<Call>(find(library().handle, fmt::format("{}{}_", letter<T>, name)))) {
+  }
+  void operator()(Arguments... arguments) const {
+    const InUse in_use;
+    call_(arguments...);
+  }
 
  private:
   using Call = void (*)(Arguments...);
@@ -99,8 +169,11 @@ int with_workspace(F&& f) {
 
 }  // namespace
 
-Threads::Threads() { set_threads(num_threads()); }
-Threads::~Threads() { set_threads(1); }
+Threads::Threads() {
+  const Library& openblas = library();
+  openblas.set_threads(std::min(num_threads(), openblas.most_threads));
+}
+Threads::~Threads() { library().set_threads(1); }
 
 template <class T>
 int svd(int64_t rows, int64_t columns, T* a, Real<T>* s, T* u, T* vt, Vectors vectors) {

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <mutex>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "core/node.h"
@@ -43,16 +45,21 @@ class Worker {
       compute(job);
       return;
     }
+    if (!thread_.joinable() && !start()) {
+      lock.unlock();
+      compute(job);
+      return;
+    }
     queue_.push_back(std::move(job));
     handed_over_++;
-    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
     wake_.notify_one();
   }
 
-  // Waits for everything handed over so far.
-  void wait() {
+  // Waits for everything handed over so far; false if there was nothing to wait for.
+  bool wait() {
     std::unique_lock<std::mutex> lock(mutex_);
     uint64_t target = handed_over_;
+    if (done_ >= target || std::this_thread::get_id() == thread_.get_id()) return false;
     while (done_ < target) {
       if (finished_.wait_for(lock, std::chrono::milliseconds(50)) == std::cv_status::timeout) {
         lock.unlock();
@@ -60,6 +67,7 @@ class Worker {
         lock.lock();
       }
     }
+    return true;
   }
 
   // Takes the first failure for which `f` holds and throws it.
@@ -79,15 +87,30 @@ class Worker {
   }
 
   void stop() {
+    std::deque<Job> left;  // freed without the lock
     {
       std::lock_guard<std::mutex> lock(mutex_);
       stopped_ = true;
+      left.swap(queue_);
+      done_ += left.size();
       wake_.notify_one();
+      finished_.notify_all();
     }
     if (thread_.joinable()) thread_.join();
   }
 
  private:
+  // False where the system refuses another thread.
+  bool start() {
+    try {
+      thread_ = std::thread([this] { work(); });
+      std::atexit(stop_async);  // a program that ends waits for the piece of work in flight
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  }
+
   void work() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
@@ -158,6 +181,8 @@ void synchronize(const Stream& s) {
 }
 
 void synchronize() { synchronize(default_stream(default_device())); }
+
+bool wait_for_async() { return worker().wait(); }
 
 void rethrow_async_error(const Arrays& arrays) {
   worker().rethrow_if([&](const Failure& f) {

@@ -11,11 +11,15 @@
 
 namespace heddle {
 
+// Waits until all that has been handed over so far is done. False, at once, if nothing is under
+// way, and for the worker itself. The caller may not hold the graph lock.
+bool wait_for_async();
+
 // Rethrows the error that a background evaluation of one of these arrays met, if there is one.
 void rethrow_async_error(const Arrays& arrays);
 
-// Computes what is still queued and ends the worker; later async_evals run on the calling thread.
-// Errors are dropped. For the end of the process.
+// Ends the worker when it has done the piece of work it is at. What is still queued is left lazy,
+// for whoever reads it; later async_evals run on the calling thread. For the end of the process.
 void stop_async();
 
 // Around fork(): lock_for_fork waits until nothing is being computed and holds the graph lock;

@@ -466,6 +466,18 @@ class Evaluation {
   bool outdated_ = false;
 };
 
+// How often the calling thread holds the graph lock.
+thread_local int graph_locks = 0;
+
+void evaluate_locked(const Arrays& arrays) {
+  std::lock_guard<std::recursive_mutex> lock(graph_mutex());
+  graph_locks++;
+  struct Leave {
+    ~Leave() { graph_locks--; }
+  } leave;
+  Evaluation().run(arrays);
+}
+
 }  // namespace
 
 std::recursive_mutex& graph_mutex() {
@@ -478,6 +490,7 @@ std::atomic<void (*)(void (*)())> wait_hook{nullptr};
 }
 
 GraphLock::GraphLock() {
+  graph_locks++;
   if (graph_mutex().try_lock()) return;
   if (auto hook = wait_hook.load()) {
     hook([] { graph_mutex().lock(); });
@@ -485,7 +498,10 @@ GraphLock::GraphLock() {
     graph_mutex().lock();
   }
 }
-GraphLock::~GraphLock() { graph_mutex().unlock(); }
+GraphLock::~GraphLock() {
+  graph_mutex().unlock();
+  graph_locks--;
+}
 void set_wait_hook(void (*hook)(void (*wait)())) { wait_hook = hook; }
 
 void set_interrupt_check(void (*check)()) { interrupt_check = check; }
@@ -499,8 +515,14 @@ void eval(const Arrays& arrays) {
                           [](const Array& a) { return !a || a.is_available(); });
   if (done) return;
   rethrow_async_error(arrays);
-  std::lock_guard<std::recursive_mutex> lock(graph_mutex());
-  Evaluation().run(arrays);
+  try {
+    evaluate_locked(arrays);
+  } catch (const WrongThread&) {
+    // What another thread handed to the background is for everyone, once it is there.
+    if (graph_locks > 0 || !wait_for_async()) throw;
+    rethrow_async_error(arrays);
+    evaluate_locked(arrays);
+  }
 }
 
 void Array::eval() const {
