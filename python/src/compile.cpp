@@ -67,7 +67,7 @@ class CompiledFunction {
       : inputs_(inputs), outputs_(outputs), compiled_(shapeless) {}
 
   nb::object operator()(nb::handle fun, const nb::args& args, const nb::kwargs& kwargs) {
-    if (!compile_enabled()) return fun(*args, **kwargs);
+    if (!compile_enabled()) return call_python(fun, args, kwargs);
     Key key;
     key.add(args);
     key.add(kwargs);
@@ -98,7 +98,8 @@ class CompiledFunction {
         }
       } restore{*this, state};
       if (!inputs_.is_none()) fill_tree(inputs_, traced, next);
-      nb::object result = fun(*nb::borrow<nb::tuple>(positional), **nb::borrow<nb::dict>(keywords));
+      nb::object result =
+          call_python(fun, nb::borrow<nb::tuple>(positional), nb::borrow<nb::dict>(keywords));
       Arrays outputs = arrays_of_tree(result);
       size_t result_arrays = outputs.size();
       if (!outputs_.is_none()) {

@@ -26,7 +26,7 @@ struct Call {
     size_t next = 0;
     nb::object positional = rebuild_tree(args, inputs, next);
     nb::object keywords = rebuild_tree(kwargs, inputs, next);
-    result = fun(*nb::borrow<nb::tuple>(positional), **nb::borrow<nb::dict>(keywords));
+    result = call_python(fun, nb::borrow<nb::tuple>(positional), nb::borrow<nb::dict>(keywords));
     return arrays_of_tree(result);
   }
 };
@@ -40,10 +40,7 @@ std::shared_ptr<Call> make_call(nb::handle fun, const nb::args& args, const nb::
                         {},
                         {},
                         {}};
-  return std::shared_ptr<Call>(call, [](Call* c) {
-    AcquireGil lock;
-    delete c;
-  });
+  return std::shared_ptr<Call>(call, [](Call* c) { release_to_python([c] { delete c; }); });
 }
 
 // Rules get a sole argument as it is, several as a tuple.
@@ -69,8 +66,8 @@ class CustomFunction {
     if (vjp_) {
       rules.vjp = [call](const Arrays& primals, const Arrays& g, const Arrays& out) {
         nb::object in = unpack_one(with_arrays(call->args, primals));
-        nb::object back =
-            call->vjp(in, with_arrays(call->result, g), with_arrays(call->result, out));
+        nb::object back = call_python(call->vjp, nb::make_tuple(in, with_arrays(call->result, g),
+                                                                with_arrays(call->result, out)));
         return gradients(*call, back, primals);
       };
     }
@@ -82,7 +79,8 @@ class CustomFunction {
         for (size_t k = 0; k < argnums.size(); k++)
           all[static_cast<size_t>(argnums[k])] = tangents[k];
         nb::object in = unpack_one(with_arrays(call->args, primals));
-        return arrays_of_tree(call->jvp(in, unpack_one(with_arrays(call->args, all))));
+        nb::object tangent = unpack_one(with_arrays(call->args, all));
+        return arrays_of_tree(call_python(call->jvp, nb::make_tuple(in, tangent)));
       };
     }
     if (vmap_) {
@@ -94,7 +92,7 @@ class CustomFunction {
           return axis < 0 ? nb::object(nb::none()) : nb::cast(axis);
         });
         nb::object in = unpack_one(with_arrays(call->args, inputs));
-        nb::object result = call->vmap(in, unpack_one(axis_tree));
+        nb::object result = call_python(call->vmap, nb::make_tuple(in, unpack_one(axis_tree)));
         std::vector<int> out_axes;
         visit_tree(result[1], [&](nb::handle leaf) {
           out_axes.push_back(leaf.is_none() ? -1 : nb::cast<int>(leaf));

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "bind.h"
+#include "core/threads.h"
 
 namespace heddle::python {
 namespace {
@@ -108,6 +109,7 @@ void bind_devices(nb::module_& m) {
       "is_available", [](const StreamOrDevice& d) { return is_available(d.device); }, "device"_a,
       nb::sig("def is_available(device: Device | DeviceType) -> bool"),
       "Whether this build can run on the device.");
+  m.def("_num_threads", &num_threads, nb::sig("def _num_threads() -> int"));  // `heddle devices`
   m.def("device_count", &device_count, "device_type"_a,
         "The number of devices of a type; 0 for a type that this build does not have.");
   m.def(

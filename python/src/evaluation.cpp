@@ -1,4 +1,9 @@
-// eval and async_eval.
+// eval and async_eval, and how evaluation gets along with Python's signals, forks and end.
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
 #include "bind.h"
 #include "eval/async.h"
 #include "eval/eval.h"
@@ -12,21 +17,43 @@ Arrays arrays_of(nb::handle trees) {
   return arrays;
 }
 
-// Ctrl-C during a long evaluation: runs Python's signal handlers, and stops if one raised.
+std::atomic<unsigned long> main_thread{0};
+std::atomic<bool> python_ended{false};
+
+// Ctrl-C during a long evaluation: runs Python's signal handlers, and stops if one raised. Python
+// runs them on the main thread alone, so others do not ask for its lock.
 void check_signals() {
-  AcquireGil gil;
-  if (gil.is_valid() && PyErr_CheckSignals() != 0) throw nb::python_error();
+  if (PyThread_get_thread_ident() == main_thread) {
+    AcquireGil gil;
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+  } else if (python_ended) {
+    throw std::runtime_error("[eval] Python has ended.");
+  }
 }
 
 // Evaluation, maybe on another thread, has the engine's lock and may want the GIL.
 void wait_without_gil(void (*wait)()) {
   if (!holds_gil) return wait();
-  ReleaseGil release;
+  // The main thread ends the interpreter; others may sleep for ever then, and not with the lock.
+  const bool is_main = PyThread_get_thread_ident() == main_thread;
+  void (*const unlock)() = [] { graph_mutex().unlock(); };
+  ReleaseGil release(is_main ? nullptr : unlock);
   wait();
 }
 
-// At exit the work in flight is finished while Python still stands; a fork waits for it.
+// When Python has ended and the process is about to: threads that still evaluate stop where they
+// are, before what they work with is destroyed. The engine is then kept locked.
+void stop_evaluation() {
+  python_ended = true;
+  constexpr int longest_wait_in_ms = 1000;  // a thread that ended amid an evaluation has the lock
+  for (int i = 0; i < longest_wait_in_ms && !graph_mutex().try_lock(); i++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+// At exit the piece of work in flight is finished while Python still stands; a fork waits for it.
 void at_exit_and_fork() {
+  Py_AtExit(stop_evaluation);
   auto without_gil = [](void (*f)()) {
     return nb::cpp_function([f] {
       ReleaseGil release;
@@ -37,7 +64,10 @@ void at_exit_and_fork() {
   nb::module_::import_("os").attr("register_at_fork")(
       "before"_a = without_gil(lock_for_fork),
       "after_in_parent"_a = nb::cpp_function(unlock_after_fork_in_parent),
-      "after_in_child"_a = nb::cpp_function(restart_after_fork_in_child));
+      "after_in_child"_a = nb::cpp_function([] {
+        main_thread = PyThread_get_thread_ident();
+        restart_after_fork_in_child();
+      }));
 }
 
 }  // namespace
@@ -55,6 +85,8 @@ void evaluate(const Arrays& arrays) {
 }
 
 void bind_evaluation(nb::module_& m) {
+  main_thread = nb::cast<unsigned long>(
+      nb::module_::import_("threading").attr("main_thread")().attr("ident"));
   set_interrupt_check(check_signals);
   set_wait_hook(wait_without_gil);
   m.def(

@@ -5,6 +5,8 @@
 
 #include "bind.h"
 #include "file_object.h"
+#include "io/file.h"
+#include "io/traced_function.h"
 #include "tree.h"
 
 namespace heddle::python {
@@ -149,7 +151,7 @@ class Traced {
       AcquireGil gil;
       nb::dict keywords;
       for (const auto& [name, array] : named) keywords[nb::str(name.c_str())] = wrap(array);
-      nb::object result = fun_(*tuple_of(args), **keywords);
+      nb::object result = call_python(fun_, tuple_of(args), keywords);
       return arrays_of(result);
     };
   }
@@ -273,7 +275,7 @@ void export_with_callback(nb::object callback, nb::object fun, const Inputs& inp
   Traced traced(std::move(fun), false);
   ExportCallback call = [&](const ExportRecord& r) {
     AcquireGil gil;
-    callback(to_python(r));
+    call_python(callback, nb::make_tuple(to_python(r)));
   };
   ReleaseGil release;
   export_function(call, traced.function(), inputs.args, inputs.named, shapeless);
@@ -319,15 +321,34 @@ void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) 
     names[array_of(value).id()] = nb::cast<std::string>(name);
   }
   std::string text = export_to_dot(arrays_of_tree(args, true), names);
-  nb::str content(text.data(), text.size());
   if (!path) {
-    file.attr("write")(content);
+    call_python(file.attr("write"), nb::make_tuple(nb::str(text.data(), text.size())));
     return;
   }
-  nb::object opened =
-      nb::module_::import_("builtins").attr("open")(file, "w", "encoding"_a = "utf-8");
-  opened.attr("write")(content);
-  opened.attr("close")();
+  try {
+    ReleaseGil release;
+    io::write_atomically("export_to_dot", *path,
+                         [&](const WriteFunction& sink) { sink(text.data(), text.size()); });
+  } catch (const FileError& error) {
+    raise_os_error(error);  // as from MLX, which opens it in Python
+  }
+}
+
+// For `heddle inspect`: what a file of functions holds, each record a dict as export_function's
+// callback gets it.
+nb::dict describe_function(nb::handle file, nb::object callback) {
+  const std::string path = path_of(file);
+  ReleaseGil release;
+  const io::FunctionFile read = io::describe_function(path, [&](const ExportRecord& r) {
+    AcquireGil gil;
+    call_python(callback, nb::make_tuple(to_python(r)));
+  });
+  AcquireGil gil;
+  nb::dict out;
+  out["version"] = read.version;
+  out["shapeless"] = read.shapeless;
+  out["metadata"] = nb::bytes(read.metadata.data(), read.metadata.size());
+  return out;
 }
 
 }  // namespace
@@ -439,6 +460,9 @@ Raises:
   RuntimeError: the file cannot be opened.
   ValueError: an unknown operation, or (as ``heddle.UnsafeFileError``) a file that contradicts
     itself; the message names file, offset and field.)");
+  m.def(
+      "_describe_function", &describe_function, "file"_a, "callback"_a,
+      nb::sig("def _describe_function(file: object, callback: Callable[[dict], object]) -> dict"));
   m.def("export_to_dot", &write_dot, "file"_a, "args"_a, "kwargs"_a,
         nb::sig("def export_to_dot(file: object, *args, **kwargs) -> None"),
         R"(Draws the graph that leads to arrays, as far as it is lazy, in Graphviz's language.

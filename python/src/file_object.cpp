@@ -1,6 +1,7 @@
 #include "file_object.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace heddle::python {
 namespace {
@@ -17,13 +18,14 @@ nb::object memory_view(void* data, size_t bytes, int flags) {
 // Calls `method` with the memory, which the object may use only while the call lasts.
 nb::object lend(const nb::object& method, void* data, size_t bytes, int flags) {
   nb::object view = memory_view(data, bytes, flags);
-  nb::object result = method(view);
+  nb::object result = call_python(method, nb::make_tuple(view));
   view.attr("release")();
   return result;
 }
 
 size_t read_piece(const nb::object& method, bool into, void* to, size_t bytes) {
-  nb::object result = into ? lend(method, to, bytes, PyBUF_WRITE) : method(bytes);
+  nb::object result =
+      into ? lend(method, to, bytes, PyBUF_WRITE) : call_python(method, nb::make_tuple(bytes));
   if (into && nb::isinstance<nb::int_>(result)) {
     return std::min(nb::cast<size_t>(result), bytes);
   }
@@ -40,6 +42,12 @@ size_t read_piece(const nb::object& method, bool into, void* to, size_t bytes) {
 }
 
 }  // namespace
+
+void raise_os_error(const FileError& error) {
+  errno = error.number();
+  PyErr_SetFromErrnoWithFilename(PyExc_OSError, error.path().c_str());
+  nb::raise_python_error();
+}
 
 bool is_path(nb::handle file) {
   return nb::isinstance<nb::str>(file) || nb::hasattr(file, "__fspath__");

@@ -10,6 +10,9 @@ namespace heddle::python {
 bool is_path(nb::handle file);
 std::string path_of(nb::handle file);
 
+// Raises OSError, or the subclass that its number stands for.
+[[noreturn]] void raise_os_error(const FileError& error);
+
 // Functions over a file object in binary mode. They may be called without the GIL, which they take,
 // while the object lives. They throw what the object's methods raise.
 ReadFunction reader_of(nb::handle file);

@@ -61,11 +61,11 @@ void check_extent(Foreign& f) {
 // The buffer protocol.
 
 void release_buffer(void* context) {
-  AcquireGil gil;
-  if (!gil.is_valid()) return;  // the interpreter is gone, and with it the memory's owner
-  auto* view = static_cast<Py_buffer*>(context);
-  PyBuffer_Release(view);
-  delete view;
+  release_to_python([&] {
+    auto* view = static_cast<Py_buffer*>(context);
+    PyBuffer_Release(view);
+    delete view;
+  });
 }
 
 // PEP 3118 formats of one number.
@@ -141,10 +141,10 @@ constexpr int max_imported_dimensions = 64;
 
 template <class M>
 void release_managed(void* context) {
-  AcquireGil gil;
-  if (!gil.is_valid()) return;
-  auto* managed = static_cast<M*>(context);
-  if (managed->deleter) managed->deleter(managed);
+  release_to_python([&] {
+    auto* managed = static_cast<M*>(context);
+    if (managed->deleter) managed->deleter(managed);
+  });
 }
 
 template <class M>

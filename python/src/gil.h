@@ -1,7 +1,14 @@
 // The scopes in which a thread gives away or takes Python's interpreter lock (the GIL). They know
 // whether the thread has it, which Python's stable interface does not tell.
+//
+// When an interpreter ends while threads of it still run (daemon threads), Python up to 3.13 ends
+// each one that asks for the lock, by unwinding its stack: through frames that hold the engine's
+// lock, and into functions that are noexcept, where C++ ends the process. Later versions let the
+// thread sleep. Here it sleeps in all of them: in these scopes, and in what is called through
+// call_python() or inside calling().
 #pragma once
 
+#include <cxxabi.h>
 #include <nanobind/nanobind.h>
 
 #include <utility>
@@ -11,30 +18,72 @@ namespace heddle::python {
 // Threads that Python calls the engine on have it to begin with; others ask only inside AcquireGil.
 inline thread_local bool holds_gil = true;
 
+// True from when the interpreter starts to end (its atexit functions have run by then).
+bool interpreter_ends();
+
+// For a thread whose interpreter has ended; calls `before` first, unless it is null.
+[[noreturn]] void sleep_for_ever(void (*before)() = nullptr);
+
+// Runs f, which calls Python code: that gives the lock away and takes it again now and then.
+template <class F>
+decltype(auto) calling(F&& f, void (*before_sleep)() = nullptr) {
+  try {
+    return f();
+  } catch (abi::__forced_unwind&) {
+    sleep_for_ever(before_sleep);
+  }
+}
+
+// A call of a function of the user's.
+inline nanobind::object call_python(nanobind::handle function, const nanobind::tuple& args,
+                                    const nanobind::dict& kwargs = {}) {
+  PyObject* result =
+      calling([&] { return PyObject_Call(function.ptr(), args.ptr(), kwargs.ptr()); });
+  if (!result) nanobind::raise_python_error();
+  return nanobind::steal(result);
+}
+
 class ReleaseGil {
  public:
-  ReleaseGil() = default;
-  ~ReleaseGil() { holds_gil = before_; }
+  // A thread that takes locks meanwhile has to give them back in `before_sleep`.
+  explicit ReleaseGil(void (*before_sleep)() = nullptr) : before_sleep_(before_sleep) {}
+  ~ReleaseGil() {
+    if (before_sleep_ && interpreter_ends()) sleep_for_ever(before_sleep_);
+    calling([&] { PyEval_RestoreThread(state_); }, before_sleep_);
+    holds_gil = before_;
+  }
   ReleaseGil(const ReleaseGil&) = delete;
   ReleaseGil& operator=(const ReleaseGil&) = delete;
 
  private:
-  nanobind::gil_scoped_release scope_;
   bool before_ = std::exchange(holds_gil, false);
+  void (*before_sleep_)();
+  PyThreadState* state_ = PyEval_SaveThread();
 };
 
+// Nested use is fine.
 class AcquireGil {
  public:
   AcquireGil() = default;
-  ~AcquireGil() { holds_gil = before_; }
+  ~AcquireGil() {
+    holds_gil = before_;
+    PyGILState_Release(state_);
+  }
   AcquireGil(const AcquireGil&) = delete;
   AcquireGil& operator=(const AcquireGil&) = delete;
 
-  bool is_valid() const { return scope_.is_valid(); }  // false when the interpreter is gone
-
  private:
-  nanobind::gil_scoped_acquire scope_;
+  PyGILState_STATE state_ = calling([] { return PyGILState_Ensure(); });
   bool before_ = std::exchange(holds_gil, true);
 };
+
+// Runs f, which lets go of something that is Python's, with the lock; or not at all if the
+// interpreter is ending or gone: what it owned is gone with it, and nobody may wait for it then.
+template <class F>
+void release_to_python(F&& f) {
+  if (!holds_gil && interpreter_ends()) return;
+  AcquireGil gil;
+  f();
+}
 
 }  // namespace heddle::python

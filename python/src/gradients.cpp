@@ -114,7 +114,7 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
         keywords[s.names[i - s.numbers.size()].c_str()] = tree;
       }
     }
-    result = fun(*nb::tuple(positional), **keywords);
+    result = call_python(fun, nb::tuple(positional), keywords);
     nb::object loss = result;
     if (allow_tuple && nb::isinstance<nb::tuple>(result) && nb::len(result) > 0) loss = result[0];
     if (!is_array(loss)) {
@@ -159,7 +159,7 @@ Function plain_function(nb::handle fun) {
   return [fun](const Arrays& inputs) {
     nb::list args;
     for (const Array& a : inputs) args.append(nb::cast(a));
-    return result_arrays(fun(*nb::tuple(args)));
+    return result_arrays(call_python(fun, nb::tuple(args)));
   };
 }
 

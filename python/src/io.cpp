@@ -176,10 +176,7 @@ void save_archive(nb::handle file, const nb::args& args, const nb::kwargs& kwarg
   try {
     with_sink("savez", file, [&](const auto& to) { savez(to, arrays, compressed); });
   } catch (const FileError& error) {
-    // As from MLX, which writes these by Python's own zipfile.
-    errno = error.number();
-    PyErr_SetFromErrnoWithFilename(PyExc_OSError, error.path().c_str());
-    nb::raise_python_error();
+    raise_os_error(error);  // as from MLX, which writes these by Python's own zipfile
   }
 }
 

@@ -8,8 +8,27 @@
 
 namespace nb = nanobind;
 
+namespace {
+
+// The classes of the engine are made once, for one interpreter. nanobind has given this module the
+// other interpreter's by now: it gets back its own.
+void refuse_subinterpreters() {
+  static auto* own = nb::detail::internals;
+  if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0) {
+    own = nb::detail::internals;
+    return;
+  }
+  nb::detail::internals = own;
+  throw std::runtime_error(
+      "heddle.core works in the main interpreter of a process; import it there, or in a process of "
+      "its own.");
+}
+
+}  // namespace
+
 NB_MODULE(core, m) {
   using namespace heddle::python;
+  refuse_subinterpreters();
   m.doc() =
       "heddle.core: arrays, operations on them and transformations of functions, as in mlx.core.";
   m.attr("__version__") = std::string(heddle::version()).c_str();

@@ -57,7 +57,7 @@ nb::object call(nb::handle fun, nb::handle in_axes, nb::handle out_axes, const n
   std::vector<int> results_axes;
   auto traced = [&](const Arrays& arrays) {
     size_t next = 0;
-    result = fun(*nb::borrow<nb::tuple>(rebuild_tree(tree, arrays, next)));
+    result = call_python(fun, nb::borrow<nb::tuple>(rebuild_tree(tree, arrays, next)));
     Arrays outputs = arrays_of_tree(result, true);
     results_axes.clear();
     collect_for_one_or_all(PyTuple_Check(result.ptr()) ? result : nb::make_tuple(result), out_axes,

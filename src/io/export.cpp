@@ -214,11 +214,7 @@ class Naming {
   size_t next_ = 0;
 };
 
-}  // namespace
-
-void export_function(const ExportCallback& callback, const ExportedFunction& fun,
-                     const Arrays& args, const NamedArguments& named, bool shapeless) {
-  const TracedFunction f = trace(fun, args, named, Dialect::mlx, shapeless);
+void tell(const TracedFunction& f, const ExportCallback& callback) {
   Naming naming(f);
   ExportRecord inputs, keywords, outputs, constants;
   inputs.type = "inputs";
@@ -251,6 +247,13 @@ void export_function(const ExportCallback& callback, const ExportedFunction& fun
   }
 }
 
+}  // namespace
+
+void export_function(const ExportCallback& callback, const ExportedFunction& fun,
+                     const Arrays& args, const NamedArguments& named, bool shapeless) {
+  tell(trace(fun, args, named, Dialect::mlx, shapeless), callback);
+}
+
 // ---------------------------------------------------------------------------------------------
 // Import
 
@@ -279,14 +282,16 @@ Program verified(const TracedFunction& f, const std::string& label) {
   return program;
 }
 
-ImportedFunction imported(FunctionFile file, const std::string& label) {
+using Imported = std::shared_ptr<const ImportedFunction::State>;
+
+Imported imported(FunctionFile file, const std::string& label) {
   auto state = std::make_shared<ImportedFunction::State>();
   for (const TracedFunction& f : file.functions) {
     Program program = verified(f, label);
     if (!file.shapeless) state->programs.push_back(std::move(program));
   }
   state->file = std::move(file);
-  return ImportedFunction(std::move(state));
+  return state;
 }
 
 // Reads from memory in pieces, as from a stream.
@@ -304,7 +309,7 @@ bool looks_like_safetensors(const io::Bytes& bytes) {
   return bytes.size > 8 && bytes.data[8] == '{';
 }
 
-ImportedFunction imported(const io::Bytes& bytes, const std::string& file, bool is_path) {
+Imported imported(const io::Bytes& bytes, const std::string& file, bool is_path) {
   const std::string label = io::shown_path(file);
   if (io::looks_like_mlxfn(bytes)) return imported(io::read_mlxfn(bytes, label), label);
   if (!looks_like_safetensors(bytes)) {
@@ -321,10 +326,17 @@ ImportedFunction imported(const io::Bytes& bytes, const std::string& file, bool 
 }  // namespace
 
 ImportedFunction import_function(const std::string& path) {
-  return imported(io::map_file("import_function", path), path, true);
+  return ImportedFunction(imported(io::map_file("import_function", path), path, true));
 }
 ImportedFunction import_function(const void* data, size_t bytes, const std::string& label) {
-  return imported(io::Bytes{BufferRef(), static_cast<const char*>(data), bytes}, label, false);
+  const io::Bytes content{BufferRef(), static_cast<const char*>(data), bytes};
+  return ImportedFunction(imported(content, label, false));
+}
+
+FunctionFile io::describe_function(const std::string& path, const ExportCallback& callback) {
+  const Imported read = imported(map_file("import_function", path), path, true);
+  for (const TracedFunction& f : read->file.functions) tell(f, callback);
+  return read->file;
 }
 
 ImportedFunction::Result ImportedFunction::call(const Arrays& args,

@@ -46,4 +46,8 @@ struct FunctionFile {
 using Refuse = std::function<void(const Record&, const std::string& problem)>;
 Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const Refuse& refuse);
 
+// Reads and verifies a file of functions as import_function does, and tells the callback each trace
+// of it, in the records that export_function's callback sees.
+FunctionFile describe_function(const std::string& path, const ExportCallback& callback);
+
 }  // namespace heddle::io
