@@ -15,7 +15,7 @@ say = @echo "heddle: $(1)"
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test test-cpp bench docs format lint asan fuzz install clean FORCE
+.PHONY: help demo test test-cpp bench docs wheel format lint asan fuzz install clean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the steps share one build folder, and ninja already uses every core
 
@@ -65,6 +65,11 @@ docs: install $(STAMPS)/docs $(STAMPS)/test ## Build the documentation into buil
 	$(call say,building the pages in build/docs)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@$(BIN)/python tools/docs/check_site.py build/docs
+
+wheel: $(STAMPS)/build $(STAMPS)/wheel ## Build a wheel for other systems into dist
+	$(call say,building a wheel)
+	@rm -rf build/wheel && $(BIN)/python -m pip -qq wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
+	@$(BIN)/python tools/portable_wheel.py build/wheel dist
 
 format: $(STAMPS)/dev ## Format all C++ and Python files
 	@git ls-files '*.cpp' '*.h' | xargs -r $(BIN)/clang-format -i

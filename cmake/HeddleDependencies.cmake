@@ -109,6 +109,26 @@ if(NOT TARGET DNNL::dnnl)
     "or say where it is with -Ddnnl_DIR=<folder of dnnl-config.cmake>.")
 endif()
 
+# A copy goes with heddle, as the one name that the loader asks for and without symbols that only debuggers use: 44 MB,
+# where the wheel unpacks 55 MB under three names.
+heddle_locate_in_wheel(onednn-cpu-gomp "doc/onednn/LICENSE" heddle_onednn_license)
+heddle_locate_in_wheel(onednn-cpu-gomp "doc/onednn/THIRD-PARTY-PROGRAMS" heddle_onednn_third_parties)
+function(heddle_install_onednn destination component)
+  install(FILES "$<TARGET_FILE:DNNL::dnnl>" RENAME "$<TARGET_SONAME_FILE_NAME:DNNL::dnnl>"
+    DESTINATION "${destination}" COMPONENT "${component}")
+  if(CMAKE_STRIP)
+    install(CODE "execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-unneeded
+      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${destination}/$<TARGET_SONAME_FILE_NAME:DNNL::dnnl>\")"
+      COMPONENT "${component}")
+  endif()
+  if(heddle_onednn_license AND heddle_onednn_third_parties)  # else it came by another way than the wheel
+    install(FILES "${heddle_onednn_license}" RENAME LICENSE-oneDNN.txt
+      DESTINATION "${destination}" COMPONENT "${component}")
+    install(FILES "${heddle_onednn_third_parties}" RENAME THIRD-PARTY-PROGRAMS-oneDNN.txt
+      DESTINATION "${destination}" COMPONENT "${component}")
+  endif()
+endfunction()
+
 # --- nlohmann-json: headers only ------------------------------------------------------------------------------------
 
 heddle_locate_in_wheel(nlohmann-json "include/nlohmann/json.hpp" heddle_json_header)

@@ -36,7 +36,5 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/heddle" "${PROJECT_SOURCE_DIR}/
 install(EXPORT heddle-targets NAMESPACE heddle:: DESTINATION "${heddle_cmake_dir}" COMPONENT cpp)
 install(FILES "${PROJECT_BINARY_DIR}/heddle-config.cmake" "${PROJECT_BINARY_DIR}/heddle-config-version.cmake"
   DESTINATION "${heddle_cmake_dir}" COMPONENT cpp)
-# Renamed to its soname, the only name the loader asks for.
-install(FILES "$<TARGET_FILE:DNNL::dnnl>" RENAME "$<TARGET_SONAME_FILE_NAME:DNNL::dnnl>"
-  DESTINATION "${CMAKE_INSTALL_LIBDIR}/heddle" COMPONENT cpp)
+heddle_install_onednn("${CMAKE_INSTALL_LIBDIR}/heddle" cpp)
 heddle_install_openblas("${CMAKE_INSTALL_LIBDIR}/heddle" cpp)

@@ -26,13 +26,12 @@ set(heddle_core_exports "${PROJECT_SOURCE_DIR}/cmake/core-exports.map")
 target_link_options(heddle_core PRIVATE "-Wl,--version-script=${heddle_core_exports}")
 set_target_properties(heddle_core PROPERTIES LINK_DEPENDS "${heddle_core_exports}")
 
-# oneDNN's wheel puts libdnnl.so into the lib/ of the environment. Seen from <lib>/pythonX.Y/site-packages/heddle that is
-# three folders up; the second path serves systems with lib64. OpenBLAS goes into the package itself.
+# Copies of oneDNN and OpenBLAS go into the package.
 set(heddle_package_dir "${PROJECT_BINARY_DIR}/python/heddle")
 set_target_properties(heddle_core PROPERTIES
   OUTPUT_NAME core
   LIBRARY_OUTPUT_DIRECTORY "${heddle_package_dir}"
-  INSTALL_RPATH "$ORIGIN/../../..;$ORIGIN/../../../../lib;$ORIGIN/lib")
+  INSTALL_RPATH "$ORIGIN/lib")
 
 file(GLOB heddle_package_entries CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/python/heddle"
   "${PROJECT_SOURCE_DIR}/python/heddle/*")
@@ -43,6 +42,7 @@ foreach(entry IN LISTS heddle_package_entries)
 endforeach()
 
 install(TARGETS heddle_core LIBRARY DESTINATION heddle COMPONENT python)
+heddle_install_onednn(heddle/lib python)
 heddle_install_openblas(heddle/lib python)
 
 # Type stubs, made from the extension itself: core/__init__.pyi and one file for each submodule.

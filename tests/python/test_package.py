@@ -4,6 +4,7 @@ import ast
 import builtins
 import importlib.metadata
 import importlib.resources
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,35 @@ def test_extension_has_only_relative_run_paths():
     ]
     paths = [path for line in lines for path in line.split("[")[1].rstrip("]").split(":")]
     assert paths and all(path.startswith("$ORIGIN/") for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("library", "told"),
+    [("libdnnl.so.3", "pip install"), ("libgomp.so.1", "apt-get install libgomp1")],
+)
+def test_of_a_missing_library_it_is_said_what_brings_it(tmp_path, library, told):
+    # The package as it is, but for a library that is called otherwise than any.
+    broken = tmp_path / "heddle"
+    broken.mkdir()
+    for entry in PACKAGE.iterdir():
+        if entry.suffix != ".so" and entry.name != "__pycache__":
+            (broken / entry.name).symlink_to(entry)
+    extension, name = Path(mx.__file__), library.encode() + b"\0"
+    content = extension.read_bytes()
+    assert name in content
+    (broken / extension.name).write_bytes(content.replace(name, name[:-2] + b"?\0"))
+    for code in ("import heddle.core", "import heddle; heddle.__version__"):
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )
+        assert run.returncode == 1
+        last = run.stderr.splitlines()[-1]
+        assert last.startswith(f"ImportError: {library[:-1]}?: cannot open shared object file")
+        assert told in last
 
 
 @pytest.mark.parametrize("order", ["import torch, heddle.core", "import heddle.core, torch"])
