@@ -35,27 +35,23 @@ class PythonPrimitive final : public Primitive {
         self_(std::move(self)),
         name_(nb::cast<std::string>(self_.attr("name"))) {}
   ~PythonPrimitive() override {
-    AcquireGil gil;
-    if (gil.is_valid()) {
-      self_.reset();
-    } else {
-      self_.release();  // the interpreter is gone, and the object with it
-    }
+    PyObject* self = self_.release().ptr();
+    release_to_python([&] { Py_DECREF(self); });
   }
 
   const char* name() const override { return name_.c_str(); }
 
   void eval_cpu(const Arrays& inputs, Arrays& outputs) override {
-    AcquireGil gil;
-    if (!gil.is_valid()) {
+    if (!holds_gil && interpreter_ends()) {
       throw std::runtime_error(
           fmt::format("[{}] Python has ended: nothing can compute this any more.", name_));
     }
+    AcquireGil gil;
     nb::list results;
     for (const Array& out : outputs) {
       results.append(wrap(Array(allocator::malloc(out.nbytes()), out.shape(), out.dtype())));
     }
-    self_.attr("eval_cpu")(list_of(inputs), results);
+    call_python(self_.attr("eval_cpu"), nb::make_tuple(list_of(inputs), results));
     if (nb::len(results) != outputs.size()) {
       throw std::invalid_argument(fmt::format("[{}] eval_cpu left {} outputs where {} are wanted.",
                                               name_, nb::len(results), outputs.size()));
@@ -68,7 +64,8 @@ class PythonPrimitive final : public Primitive {
     AcquireGil gil;
     nb::object rule = find("vjp");
     if (rule.is_none()) return Primitive::vjp(primals, cotangents, argnums, outputs);
-    return arrays_of(rule(list_of(primals), list_of(cotangents), argnums, list_of(outputs)));
+    return arrays_of(call_python(
+        rule, nb::make_tuple(list_of(primals), list_of(cotangents), argnums, list_of(outputs))));
   }
 
   Arrays jvp(const Arrays& primals, const Arrays& tangents,
@@ -76,7 +73,8 @@ class PythonPrimitive final : public Primitive {
     AcquireGil gil;
     nb::object rule = find("jvp");
     if (rule.is_none()) return Primitive::jvp(primals, tangents, argnums);
-    return arrays_of(rule(list_of(primals), list_of(tangents), argnums));
+    return arrays_of(
+        call_python(rule, nb::make_tuple(list_of(primals), list_of(tangents), argnums)));
   }
 
   std::pair<Arrays, std::vector<int>> vmap(const Arrays& inputs,
@@ -86,8 +84,8 @@ class PythonPrimitive final : public Primitive {
     if (rule.is_none()) return Primitive::vmap(inputs, axes);
     nb::list mapped;
     for (int axis : axes) mapped.append(axis < 0 ? nb::none() : nb::cast(axis));
-    auto [outputs, found] =
-        nb::cast<std::pair<nb::object, nb::object>>(rule(list_of(inputs), mapped));
+    auto [outputs, found] = nb::cast<std::pair<nb::object, nb::object>>(
+        call_python(rule, nb::make_tuple(list_of(inputs), mapped)));
     std::vector<int> out_axes;
     for (nb::handle axis : found) out_axes.push_back(axis.is_none() ? -1 : nb::cast<int>(axis));
     return {arrays_of(outputs), std::move(out_axes)};
@@ -105,7 +103,8 @@ class PythonPrimitive final : public Primitive {
     nb::object rule = find("output_shapes");
     if (rule.is_none()) return Primitive::output_shapes(inputs);
     std::vector<Shape> shapes;
-    for (nb::handle shape : nb::object(rule(list_of(inputs)))) shapes.push_back(to_shape(shape));
+    for (nb::handle shape : call_python(rule, nb::make_tuple(list_of(inputs))))
+      shapes.push_back(to_shape(shape));
     return shapes;
   }
 

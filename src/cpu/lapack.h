@@ -93,7 +93,8 @@ void for_each_matrix(int64_t count, double operations, F&& f) {
   // OpenBLAS's threads meet after every few columns, spinning: beside two busy processes on two
   // cores, two threads took 172 ms for an LU of 1024 rows where one took 11, and 530 where one took
   // 370 for 3072 rows. Alone they save less than half of what one takes. So they are for what takes
-  // some tenths of a second: from 1,710 rows for inverses, 2,150 for LU, 1,000 for singular vectors.
+  // some tenths of a second: from 1,710 rows for inverses, 2,150 for LU, 1,000 for singular
+  // vectors.
   constexpr double worth_threads = 1e10;
   constexpr double worth_a_chunk = 2e5;
   if (operations >= worth_threads) {
