@@ -12,7 +12,7 @@ import mpmath
 from mpmath import mp, mpf
 
 mp.dps = 100
-BEYOND = mpf("1e320")
+BEYOND = mpf("1e400")
 
 
 def relu(x):
@@ -155,7 +155,7 @@ def exact(value: float):
 def slopes(function: Callable, x, digits: int = 100) -> tuple:
     """The derivatives of a function of one number from below and from above."""
     h = min(abs(x), mpf(1)) * mpf("1e-20") if x else mpf("1e-60")
-    with mp.workdps(420 if abs(x) >= BEYOND else digits):
+    with mp.workdps(520 if abs(x) >= BEYOND else digits):
         here = function(x)
         return (here - function(x - h)) / h, (function(x + h) - here) / h
 
@@ -167,4 +167,4 @@ def partials(function: Callable, at: Sequence, operand: int) -> tuple:
         return function(*at[:operand], value, *at[operand + 1 :])
 
     infinite = any(not isinstance(v, list) and abs(v) >= BEYOND for v in at)
-    return slopes(along, at[operand], 420 if infinite else 100)
+    return slopes(along, at[operand], 520 if infinite else 100)

@@ -243,6 +243,8 @@ def test_losses(name, dtype):
         for k in range(len(at)):
             if name.endswith("probabilities") and k == 0 and point[0] in (0, 1):
                 sides = [mpf(-INF), mpf(INF)]  # cut off on one side, steep on the other
+            elif name == "binary_cross_entropy" and k == 1 and abs(at[0]) >= exactly.BEYOND:
+                continue  # infinite, or 0 where the term that has it counts nothing
             else:
                 sides = sorted(exactly.partials(truth, at, k))
             slope = to_numpy(slopes[k])[i]
