@@ -386,7 +386,9 @@ int main() {
       std::make_shared<mx::Reshape>(mx::default_stream(mx::Device::cpu), mx::Shape{3, 2}), {x});
   show("made with state", reshaped);
   mx::array dense(mx::Shape{3, 2}, mx::float32, nullptr, {});
-  mx::copy_cpu(mx::transpose(x), dense, mx::CopyType::General, mx::default_stream(mx::Device::cpu));
+  auto turned = mx::transpose(x);
+  mx::eval(turned);
+  mx::copy_cpu(turned, dense, mx::CopyType::General, mx::default_stream(mx::Device::cpu));
   show("copied", dense);
 #endif
 
