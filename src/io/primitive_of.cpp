@@ -34,6 +34,9 @@ std::string name_of_case(const std::string& kind, const std::vector<ExportValue>
         "SliceUpdate"}},
       {"Sqrt", {"Sqrt", "Rsqrt"}},
   };
+  if (kind == "View" && !attributes.empty()) {
+    return fmt::format("View {}", name_of(std::get<Dtype>(attributes[0])));
+  }
   for (const Cases& cases : table) {
     if (kind != cases.kind || attributes.empty()) continue;
     const bool* flag = std::get_if<bool>(&attributes[0]);

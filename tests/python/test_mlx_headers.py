@@ -221,6 +221,8 @@ REFUSED = {
     "a.data_shared_ptr()": "is_donatable",
     "a.event()": "results are complete when eval_cpu returns",
     "a.detach_event()": "results are complete when eval_cpu returns",
+    "Event(s)": "no events",
+    "Fence(s)": "no fences",
     "Compiled(s, 1, 2)": "heddle fuses when it evaluates",
     "CustomTransforms(s, 1)": "custom_function",
     "Load(s, 1)": "load",
@@ -229,7 +231,8 @@ REFUSED = {
 
 
 def test_what_heddle_cannot_do_is_refused_with_the_reason(compiler, tmp_path):
-    lines = ['#include "mlx/mlx.h"', '#include "mlx/primitives.h"', "using namespace mlx::core;"]
+    lines = [f'#include "mlx/{name}.h"' for name in ("mlx", "primitives", "event", "fence")]
+    lines += ["using namespace mlx::core;"]
     lines += [f"void f{i}(array& a, Stream s) {{ {code}; }}" for i, code in enumerate(REFUSED)]
     source = tmp_path / "refused.cpp"
     source.write_text("\n".join(lines) + "\n")
