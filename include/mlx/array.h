@@ -13,6 +13,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -278,8 +279,14 @@ class array {
     std::vector<array> inputs, siblings;
   };
 
+  // Copies of an array, which threads may look at, share what has been shown.
+  static std::mutex& showing() {
+    static std::mutex mutex;
+    return mutex;
+  }
   // `cache` with the arrays of the graph as they are now; the same references while these stay.
   static std::vector<array>& shown(std::vector<array>& cache, const heddle::Arrays& now) {
+    std::lock_guard<std::mutex> lock(showing());
     auto same = [](const array& a, const heddle::Array& b) { return a.id() == b.id(); };
     if (!std::equal(cache.begin(), cache.end(), now.begin(), now.end(), same)) {
       cache.assign(now.begin(), now.end());

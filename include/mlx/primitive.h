@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <ostream>
 #include <string>
 #include <typeinfo>
@@ -204,9 +205,10 @@ inline array::array(Shape shape, Dtype dtype, std::shared_ptr<Primitive> primiti
 
 inline std::shared_ptr<Primitive>& array::primitive_ptr() const {
   std::shared_ptr<heddle::Primitive> now = desc().value.primitive();
+  std::lock_guard<std::mutex> lock(showing());
   std::shared_ptr<Primitive>& shown = desc().primitive;
   if (auto own = std::dynamic_pointer_cast<detail::OwnPrimitive>(now)) {
-    shown = own->primitive();
+    if (shown != own->primitive()) shown = own->primitive();
   } else if (auto operation = std::dynamic_pointer_cast<heddle::BuiltInPrimitive>(now)) {
     auto* before = dynamic_cast<const detail::EnginePrimitive*>(shown.get());
     if (before && &before->operation() == operation.get()) return shown;
