@@ -12,18 +12,17 @@
 
 namespace heddle {
 
-// A float that rounds to a half as the number itself does: what a float cannot hold is rounded to
-// the neighbour with an odd last bit, which no half and no tie between halves has.
+// A float that rounds to a half as the number itself does: what lies between two floats becomes the
+// one with an odd last bit, which no half and no tie between halves has. (Not below the least
+// normal float, where a float has fewer bits.)
 inline float to_odd_float(double x) {
-  const float near = static_cast<float>(x);
-  uint32_t bits;
-  std::memcpy(&bits, &near, sizeof bits);
-  const double back = near;
-  const bool inexact = back != x && x == x, further = std::abs(back) > std::abs(x);
-  bits = inexact ? (bits - (further ? 1 : 0)) | 1 : bits;
-  float odd;
+  constexpr uint64_t low = (uint64_t{1} << 29) - 1;  // the bits of a double that a float lacks
+  uint64_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits = (bits | ((bits & low) + low)) & ~low;
+  double odd;
   std::memcpy(&odd, &bits, sizeof odd);
-  return odd;
+  return static_cast<float>(odd);
 }
 template <class T>
   requires(std::is_integral_v<T>)

@@ -59,11 +59,22 @@ void cast_loop(const void* a, const void*, const void*, void* out, int n) {
   for (int i = 0; i < n; i++) y[i] = convert<To>(x[i]);
 }
 
-// Rounding to a float and then to a half is rounding twice: see to_odd_float.
+// Rounding to a float and then to a half is rounding twice: see to_odd_float. A float holds
+// integers up to 2^24, and most tiles hold no others.
 template <class From>
-void cast_to_half_loop(const void* a, const void*, const void*, void* out, int n) {
+void cast_to_half_loop(const void* a, const void* b, const void* c, void* out, int n) {
   const From* x = static_cast<const From*>(a);
   float* y = static_cast<float*>(out);
+  if constexpr (std::is_integral_v<From>) {
+    using Word = std::make_unsigned_t<From>;
+    constexpr Word limit = Word{1} << 24;
+    Word beyond = 0;
+    for (int i = 0; i < n; i++) {
+      const Word shifted = static_cast<Word>(x[i]) + (std::is_signed_v<From> ? limit : 0);
+      beyond |= shifted > (std::is_signed_v<From> ? 2 * limit : limit);
+    }
+    if (!beyond) return cast_loop<From, float>(a, b, c, out, n);
+  }
 #pragma GCC ivdep
   for (int i = 0; i < n; i++) y[i] = to_odd_float(x[i]);
 }
