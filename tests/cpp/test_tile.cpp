@@ -180,15 +180,20 @@ TEST_CASE("tile: floor division and remainder of floats follow the divisor") {
              q = apply(Code::floor_divide, t, t, {&x, &y});
       for (int64_t i = 0; i < x.size(); i++) {
         double want, quotient;
+        // The floor of a quotient below zero is -1 where the quotient itself rounds to -0.
+        auto floored = [](auto a, auto b) -> double {
+          auto exact = a / b;
+          return exact == 0 && std::signbit(exact) && a != 0 ? -1 : std::floor(exact);
+        };
         if (t == float32) {
           const float a = x.as<float>()[i], b = y.as<float>()[i];
           float m = std::fmod(a, b);
           if (m != 0 && (m < 0) != (b < 0)) m += b;
           want = m;
-          quotient = std::floor(a / b);
+          quotient = floored(a, b);
         } else {
           want = reference(Code::remainder, x.real(i), y.real(i));
-          quotient = std::floor(x.real(i) / y.real(i));
+          quotient = floored(x.real(i), y.real(i));
         }
         INFO(x.real(i), " and ", y.real(i));
         CHECK((r.real(i) == want || (std::isnan(want) && std::isnan(r.real(i)))));
