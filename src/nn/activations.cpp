@@ -11,13 +11,15 @@
 namespace heddle::nn {
 namespace {
 
-// x * gate(x) for a gate that rises from 0 to 1 and has reached them at -bound and bound.
+// x * gate(x) for a gate that rises from 0 to 1 and has reached them at -bound and bound. Beyond
+// these the derivative goes through the factor alone: infinity times a vanishing slope is left out
+// by the minimum.
 template <class Gate>
 Array gated(const Array& given, double bound, Gate gate) {
   Array x = widened_to_float(given);
   if (is_complex(x.dtype())) return x * gate(x);
-  Array inside = clip(x, scalar(-bound, x), scalar(bound, x));
-  return rounded(where(x >= scalar(bound, x), x, inside * gate(inside)), given.dtype());
+  Array factor = maximum(x, scalar(-bound, x));
+  return rounded(factor * gate(minimum(factor, scalar(bound, x))), given.dtype());
 }
 // Where sigmoids have long come to rest, in float64 too.
 constexpr double resting = 1000;
@@ -109,7 +111,7 @@ Array hard_tanh(const Array& x, double lowest, double highest) {
   return minimum(maximum(x, scalar(lowest, x)), scalar(highest, x));
 }
 Array hardswish(const Array& x) {
-  return gated(x, 3, [](const Array& y) { return (y + scalar(3, y)) * scalar(1.0 / 6, y); });
+  return gated(x, 3, [](const Array& y) { return (y + scalar(3, y)) / scalar(6, y); });
 }
 Array step(const Array& given, double threshold) {
   Array x = widened(given);
@@ -125,7 +127,7 @@ Array log_softmax(const Array& given, int axis) {
   Array x = widened_to_float(given);
   Array top = stop_gradient(max(x, {axis}, true));
   Array shifted = where(isposinf(x), scalar(0, x), x - top);
-  return rounded(shifted - logsumexp(shifted, {axis}, true), given.dtype());
+  return rounded(shifted - log(sum(exp(shifted), {axis}, true)), given.dtype());
 }
 Array glu(const Array& x, int axis) {
   Arrays halves = split(x, 2, axis);

@@ -102,7 +102,7 @@ Array cross_entropy(const Array& logits, const Array& targets, const Weights& we
             scalar(label_smoothing, score) * mean(x, {axis});
   }
   const Dtype dtype = as_probabilities ? together({logits, targets}) : logits.dtype();
-  return finish(logsumexp(x, {axis}) - score, reduction, dtype, weights);
+  return finish(log(sum(exp(x), {axis})) - score, reduction, dtype, weights);
 }
 
 Array binary_cross_entropy(const Array& inputs, const Array& targets, const Weights& weights,

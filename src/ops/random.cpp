@@ -97,9 +97,10 @@ Array next_below(const Array& x, StreamOrDevice s) {
   return view(add(bits, step, s), x.dtype(), s);
 }
 
-// Whether the value is known without computing anything, and is this one.
-bool known_as(const Array& a, double value) {
-  return a.size() == 1 && a.is_available() && !a.node()->tracer && a.item<double>() == value;
+// A value that is known without computing anything.
+std::optional<double> known(const Array& a) {
+  if (a.size() != 1 || !a.is_available() || a.node()->tracer) return std::nullopt;
+  return a.item<double>();
 }
 
 Array scaled(Array x, const std::optional<Array>& loc, const std::optional<Array>& scale,
@@ -166,13 +167,19 @@ Array bits(const Shape& shape, int width, const Key& key, StreamOrDevice s) {
 Array uniform(const Array& low, const Array& high, const Shape& shape, Dtype dtype, const Key& key,
               StreamOrDevice s) {
   Array lower = astype(low, dtype, s), upper = astype(high, dtype, s);
-  if (known_as(low, 0) && known_as(high, 1)) return between(lower, upper, shape, dtype, key, s);
-  // A range beyond the dtype's is drawn from at half its size; other draws are MLX's to the bit,
-  // but where rounding reaches the upper bound.
-  Array one(1.0, dtype), infinite = isinf(subtract(upper, lower, s), s);
-  Array shrink = where(infinite, Array(0.5, dtype), one, s);
-  Array x = between(multiply(lower, shrink, s), multiply(upper, shrink, s), shape, dtype, key, s);
-  x = multiply(x, where(infinite, Array(2.0, dtype), one, s), s);
+  const std::optional<double> from = known(low), to = known(high);
+  if (from == 0.0 && to == 1.0) return between(lower, upper, shape, dtype, key, s);
+  // Draws are MLX's to the bit, but where rounding reaches the upper bound.
+  Array x;
+  if (from && to && std::abs(*to - *from) < 3e4) {
+    x = between(lower, upper, shape, dtype, key, s);
+  } else {
+    // A range beyond the dtype's is drawn from at half its size.
+    Array one(1.0, dtype), infinite = isinf(subtract(upper, lower, s), s);
+    Array shrink = where(infinite, Array(0.5, dtype), one, s);
+    x = between(multiply(lower, shrink, s), multiply(upper, shrink, s), shape, dtype, key, s);
+    x = multiply(x, where(infinite, Array(2.0, dtype), one, s), s);
+  }
   Array unbounded(std::numeric_limits<double>::infinity(), dtype);
   return minimum(x, where(less(lower, upper, s), next_below(upper, s), unbounded, s), s);
 }
