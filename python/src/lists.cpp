@@ -109,6 +109,10 @@ class ListReader {
     for (Py_ssize_t i = 0; i < shape_[depth]; i++) {
       PyObject* e = element(o, i);
       if (!e) nb::raise_python_error();
+      if (last && PyFloat_CheckExact(e)) {
+        any_ = floating_ = true;
+        continue;
+      }
       path_.back() = i;
       if (!last) {
         if (!is_sequence(e) && is_arraylike(e)) return false;
@@ -123,6 +127,13 @@ class ListReader {
 
   static bool is_arraylike(PyObject* e) {
     return is_array(e) || PyObject_HasAttrString(e, "__mlx_array__") || is_foreign(e);
+  }
+
+  // The value of an int of at most 63 bits, which most are.
+  static bool plain_integer(PyObject* e, long long& value) {
+    int overflow;
+    value = PyLong_AsLongLongAndOverflow(e, &overflow);
+    return overflow == 0;
   }
 
   // "[1][0]"
@@ -176,6 +187,12 @@ class ListReader {
 
   void note_integer(PyObject* e) {
     integer_ = true;
+    if (long long v; PyLong_CheckExact(e) && plain_integer(e, v)) {
+      const Integer n{v, false};
+      if (n < least_) least_ = n;
+      if (largest_ < n) largest_ = n;
+      return;
+    }
     nb::object number = PyLong_Check(e) ? nb::borrow(e) : as_int(e);
     auto v = integer_of(number.ptr());
     if (!v) {
@@ -217,6 +234,7 @@ class ListReader {
 
   template <class T>
   T integer_value(PyObject* e) const {
+    if (long long v; PyLong_CheckExact(e) && plain_integer(e, v)) return static_cast<T>(v);
     if (PyLong_Check(e)) return static_cast<T>(to_integer(e).value);
     switch (leaf_of(e)) {
       case Leaf::boolean:
@@ -241,6 +259,7 @@ class ListReader {
       if (PyComplex_Check(e)) return to_complex(e);
       return to_complex(nb::handle(e).attr("__complex__")().ptr());
     } else {
+      if (PyFloat_CheckExact(e)) return static_cast<T>(PyFloat_AsDouble(e));
       if (std::is_same_v<T, float> && PyLong_Check(e)) {
         if (auto v = integer_of(e)) {
           return v->big ? static_cast<T>(v->bits()) : static_cast<T>(v->value);
