@@ -245,6 +245,9 @@ class MultiOptimizer : public Optimizer {
   std::vector<Filter> filters_;
 };
 
+// What the optimizer remembers as state of a compiled function. The optimizer must outlive it.
+CapturedState captured(Optimizer& optimizer);
+
 // Gradients scaled down where their norm, taken over all together, exceeds a limit; and that norm.
 std::pair<Parameters, Array> clip_grad_norm(const Parameters& gradients, double max_norm);
 

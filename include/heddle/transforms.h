@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -52,10 +53,31 @@ struct CustomRules {
 };
 Function custom_function(Function fun, CustomRules rules);
 
-// Traces `fun` once per combination of input shapes and dtypes (shapeless: of ranks and dtypes) and
-// afterwards replays the simplified program. Arrays that `fun` captures are constants of the
-// program. Inside, arrays must not be evaluated.
+// Traces `fun` once per combination of input shapes and dtypes (shapeless: of ranks and dtypes,
+// where the program means the same at every size) and afterwards replays the simplified program; of
+// many traces the least recently used are forgotten. Arrays that `fun` captures are constants of
+// the program. Inside, arrays must not be evaluated. A function that keeps what it computes (in a
+// module that it updates, say) is refused with std::invalid_argument: state has to be named, see
+// below.
 Function compile(Function fun, bool shapeless = false);
+
+// Named arrays that a compiled function finds and leaves in places of its own: `get` lists them,
+// `set` writes them.
+struct CapturedState {
+  using Values = std::vector<std::pair<std::string, Array>>;
+  std::function<Values()> get;
+  std::function<void(const Values&)> set;
+};
+// An array, which must outlive the state: captured(random::state()), say. Modules and optimizers
+// have a `captured` of their own.
+CapturedState captured(Array& array);
+
+// The same for a function that reads `inputs` and updates `outputs` beside its arguments:
+//   compile(step, {captured(model), captured(optimizer)}, {captured(model), captured(optimizer)})
+// Each call gives the state what the function would have. What is no array (training mode) is as it
+// was in the trace.
+Function compile(Function fun, std::vector<CapturedState> inputs,
+                 std::vector<CapturedState> outputs, bool shapeless = false);
 
 // The global switch; at start off if MLX_DISABLE_COMPILE is set.
 void enable_compile();

@@ -4,6 +4,7 @@
 #include "array_type.h"
 #include "bind.h"
 #include "core/node.h"
+#include "ops/following.h"
 
 namespace heddle::python {
 namespace {
@@ -93,12 +94,18 @@ The elements are copied. Without `dtype`: floats give float32, ints int32 (int64
 float64 gives float32 and complex128 complex64; a mix gives what holds all.
 Raises ValueError for ragged lists, for types that are no array and for numbers that do not fit an integer
 `dtype`, OverflowError for ints beyond 64 bits.)");
-  c.def_prop_ro("size", &Array::size, "The number of elements.")
+  auto sized = [](const Array& a) -> const Array& {
+    size_read(a);  // Python may compute anything from it
+    return a;
+  };
+  c.def_prop_ro(
+       "size", [sized](const Array& a) { return sized(a).size(); }, "The number of elements.")
       .def_prop_ro("ndim", &Array::ndim, "The number of dimensions.")
       .def_prop_ro("itemsize", &Array::itemsize, "Bytes of one element.")
-      .def_prop_ro("nbytes", &Array::nbytes, "Bytes of all elements.")
       .def_prop_ro(
-          "shape", [](const Array& a) { return from_shape(a.shape()); },
+          "nbytes", [sized](const Array& a) { return sized(a).nbytes(); }, "Bytes of all elements.")
+      .def_prop_ro(
+          "shape", [sized](const Array& a) { return from_shape(sized(a).shape()); },
           nb::sig("def shape(self) -> tuple[int, ...]"), "The dimensions as a tuple.")
       .def_prop_ro("dtype", &Array::dtype, "The :class:`Dtype` of the elements.")
       .def_prop_ro(
@@ -189,11 +196,13 @@ nb::object new_iterator(const Array& a) {
 const Array& self_of(PyObject* o) { return *nb::inst_ptr<Array>(o); }
 
 PyObject* iterate(PyObject* self) {
+  size_read(self_of(self));
   return guarded([&] { return new_iterator(self_of(self)); });
 }
 
 Py_ssize_t length(PyObject* self) {
   const Array& a = self_of(self);
+  size_read(a);
   if (a.ndim() > 0) return static_cast<Py_ssize_t>(a.shape()[0]);
   PyErr_SetString(PyExc_TypeError, "len() 0-dimensional array.");
   return -1;

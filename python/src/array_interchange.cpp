@@ -219,6 +219,7 @@ nb::object numpy_view(nb::handle self) {
 }
 
 nb::object to_numpy(nb::handle self, nb::handle dtype, nb::handle copy) {
+  if (!is_array(self)) throw nb::type_error("array.__array__ is a method of arrays.");
   const Array& a = array_of(self);
   if (a.dtype() == bfloat16) {
     throw nb::type_error("bfloat16 arrays cannot be converted to NumPy; use astype(mx.float32).");

@@ -73,18 +73,51 @@ nb::object wrap(Array array);
 // True for `random.state`, which stands for the calling thread's key.
 bool is_random_state(nb::handle value);
 
+// One step into a nested container. So many are as deep as any tree is: a container that contains
+// itself, and one that is deeper, is a RecursionError.
+class TreeLevel {
+ public:
+  TreeLevel() {
+    if (++depth > deepest) refuse();
+  }
+  ~TreeLevel() { --depth; }
+  TreeLevel(const TreeLevel&) = delete;
+  TreeLevel& operator=(const TreeLevel&) = delete;
+
+  static constexpr int deepest = 1000;
+  [[noreturn]] static void fail();  // raises the RecursionError
+
+ private:
+  [[noreturn]] static void refuse() {
+    --depth;
+    fail();
+  }
+  inline static thread_local int depth = 0;
+};
+
 // Calls f(array) for every array in a tree of lists, tuples and dicts; other leaves are passed
-// over. `random.state` counts as a list of one array.
+// over. `random.state` counts as a list of one array. `f` must not run Python code.
 template <class F>
 void visit_arrays(nb::handle tree, F&& f) {
   if (is_array(tree)) {
     f(array_of(tree));
   } else if (is_random_state(tree)) {
     f(random::state());
-  } else if (PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr())) {
-    for (nb::handle item : nb::borrow<nb::object>(tree)) visit_arrays(item, f);
+  } else if (PyList_Check(tree.ptr())) {
+    TreeLevel level;
+    for (Py_ssize_t i = 0; i < PyList_Size(tree.ptr()); i++) {
+      visit_arrays(nb::handle(PyList_GetItem(tree.ptr(), i)), f);
+    }
+  } else if (PyTuple_Check(tree.ptr())) {
+    TreeLevel level;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(tree.ptr()); i++) {
+      visit_arrays(nb::handle(PyTuple_GetItem(tree.ptr(), i)), f);
+    }
   } else if (PyDict_Check(tree.ptr())) {
-    for (nb::handle item : nb::borrow<nb::dict>(tree).values()) visit_arrays(item, f);
+    TreeLevel level;
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(tree.ptr(), &at, &key, &value)) visit_arrays(nb::handle(value), f);
   }
 }
 

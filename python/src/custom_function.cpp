@@ -1,18 +1,25 @@
 // custom_function and checkpoint.
 #include <memory>
+#include <utility>
 
 #include "bind.h"
+#include "core/node.h"
 #include "tree.h"
 #include "wrapper.h"
 
 namespace heddle::python {
 namespace {
 
+nb::object with_arrays(nb::handle tree, const Arrays& arrays) {
+  size_t next = 0;
+  return rebuild_tree(tree, arrays, next, Containers::own);
+}
+
 // A call of a Python function as a function of its arrays, with the trees to go between both, and
 // the rules that go with it.
 struct Call {
   nb::object fun;
-  nb::tuple args;
+  nb::tuple args;  // copies: rules and later runs get what the caller gave, whatever became of it
   nb::dict kwargs;
   nb::object result;  // the tree that the last run returned
   nb::object vjp, jvp, vmap;
@@ -22,10 +29,16 @@ struct Call {
     for (const Array& a : arrays_of_tree(kwargs)) all.push_back(a);
     return all;
   }
+  // The call itself, with the caller's containers.
+  Arrays run(const nb::args& own_args, const nb::kwargs& own_kwargs) {
+    result = call_python(fun, own_args, own_kwargs);
+    return arrays_of_tree(result);
+  }
+  // Once more with other arrays.
   Arrays run(const Arrays& inputs) {
     size_t next = 0;
-    nb::object positional = rebuild_tree(args, inputs, next);
-    nb::object keywords = rebuild_tree(kwargs, inputs, next);
+    nb::object positional = rebuild_tree(args, inputs, next, Containers::own);
+    nb::object keywords = rebuild_tree(kwargs, inputs, next, Containers::own);
     result = call_python(fun, nb::borrow<nb::tuple>(positional), nb::borrow<nb::dict>(keywords));
     return arrays_of_tree(result);
   }
@@ -33,9 +46,10 @@ struct Call {
 
 // Graphs hold calls, and evaluation, which runs without the interpreter lock, drops graphs.
 std::shared_ptr<Call> make_call(nb::handle fun, const nb::args& args, const nb::kwargs& kwargs) {
+  auto as_it_is = [](nb::handle leaf) { return nb::borrow(leaf); };
   auto* call = new Call{nb::borrow(fun),
-                        nb::borrow<nb::tuple>(args),
-                        nb::borrow<nb::dict>(kwargs),
+                        nb::borrow<nb::tuple>(map_tree(args, as_it_is, Containers::own)),
+                        nb::borrow<nb::dict>(map_tree(kwargs, as_it_is, Containers::own)),
                         nb::none(),
                         {},
                         {},
@@ -48,16 +62,12 @@ nb::object unpack_one(nb::object tuple) {
   return nb::len(tuple) == 1 ? nb::object(tuple[0]) : tuple;
 }
 
-nb::object with_arrays(nb::handle tree, const Arrays& arrays) {
-  size_t next = 0;
-  return rebuild_tree(tree, arrays, next);
-}
-
 class CustomFunction {
  public:
   explicit CustomFunction(nb::object fun) : fun_(std::move(fun)) {}
 
   nb::object operator()(nb::args args, nb::kwargs kwargs) const {
+    if (!in_tracing()) return call_python(fun_, args, kwargs);
     auto call = make_call(fun_, args, kwargs);
     call->vjp = vjp_;
     call->jvp = jvp_;
@@ -105,8 +115,8 @@ class CustomFunction {
         return std::make_pair(outputs, out_axes);
       };
     }
-    Arrays outputs = custom_function([call](const Arrays& in) { return call->run(in); },
-                                     std::move(rules))(call->arrays());
+    auto first = [&](const Arrays&) { return call->run(args, kwargs); };
+    Arrays outputs = custom_function(first, std::move(rules))(call->arrays());
     return with_arrays(call->result, outputs);
   }
 
@@ -200,9 +210,14 @@ Transformations without a rule go through the function itself.)")
       [](nb::object fun) {
         require_callable("checkpoint", fun);
         return Wrapper(fun, [](nb::handle f, nb::args args, nb::kwargs kwargs) -> nb::object {
+          if (!in_tracing()) return call_python(f, args, kwargs);
           auto call = make_call(f, args, kwargs);
-          Arrays outputs =
-              checkpoint([call](const Arrays& in) { return call->run(in); })(call->arrays());
+          // The first run, which is this call, sees the caller's own containers.
+          auto first = std::make_shared<bool>(true);
+          auto run = [call, first, &args, &kwargs](const Arrays& in) {
+            return std::exchange(*first, false) ? call->run(args, kwargs) : call->run(in);
+          };
+          Arrays outputs = checkpoint(run)(call->arrays());
           return with_arrays(call->result, outputs);
         });
       },

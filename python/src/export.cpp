@@ -69,7 +69,7 @@ constexpr int deepest_structure = 100;
 
 nb::object describe(nb::handle tree, size_t& next, int depth = 0) {
   if (depth > deepest_structure) {
-    throw std::invalid_argument("[export_function] The outputs are nested too deeply.");
+    TreeLevel::fail();
   }
   auto single = [](const char* key, nb::object value) {
     nb::dict out;
@@ -313,14 +313,16 @@ void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) 
     throw std::invalid_argument(
         "[export_to_dot] Accepts file-like objects or strings to be used as filenames.");
   }
+  Arrays outputs = arrays_of_tree(args, true);
   NodeNames names;
   for (auto [name, value] : kwargs) {
     if (!is_array(value)) {
       throw std::invalid_argument("[tree_flatten] The argument should contain only arrays");
     }
     names[array_of(value).id()] = nb::cast<std::string>(name);
+    outputs.push_back(array_of(value));
   }
-  std::string text = export_to_dot(arrays_of_tree(args, true), names);
+  std::string text = export_to_dot(outputs, names);
   if (!path) {
     call_python(file.attr("write"), nb::make_tuple(nb::str(text.data(), text.size())));
     return;
@@ -470,7 +472,7 @@ Raises:
 Args:
   file: a path, or a file object opened for text.
   args: the arrays.
-  kwargs: arrays of the graph that are to have a name of their own.)");
+  kwargs: further arrays, each with a name of its own.)");
 }
 
 }  // namespace heddle::python

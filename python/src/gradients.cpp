@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bind.h"
+#include "lent.h"
 #include "tree.h"
 #include "wrapper.h"
 
@@ -91,10 +92,12 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
   check_arguments(op, s, args, kwargs);
   Arrays primals;
   std::vector<nb::object> trees;  // the selected arguments, numbers first
+  std::vector<nb::object> forms;  // of their gradients, whatever the function does to them
   for (int n : s.numbers) trees.push_back(nb::borrow(args[static_cast<size_t>(n)]));
   for (const auto& name : s.names) trees.push_back(nb::borrow(kwargs[name.c_str()]));
   for (const auto& tree : trees) {
     for (const Array& a : arrays_of_tree(tree, true)) primals.push_back(a);
+    forms.push_back(map_tree(tree, [](nb::handle leaf) { return nb::borrow(leaf); }));
   }
 
   if (primals.empty()) throw std::invalid_argument("[grad] Must specify at least one argument.");
@@ -106,8 +109,9 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
     nb::dict keywords;
     for (auto [key, value] : kwargs) keywords[key] = value;
     size_t next = 0;
+    Lent lent;
     for (size_t i = 0; i < trees.size(); i++) {
-      nb::object tree = rebuild_tree(trees[i], arrays, next);
+      nb::object tree = lent.put(trees[i], arrays, next);
       if (i < s.numbers.size()) {
         positional[static_cast<size_t>(s.numbers[i])] = tree;
       } else {
@@ -115,6 +119,7 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
       }
     }
     result = call_python(fun, nb::tuple(positional), keywords);
+    lent.give_back();
     nb::object loss = result;
     if (allow_tuple && nb::isinstance<nb::tuple>(result) && nb::len(result) > 0) loss = result[0];
     if (!is_array(loss)) {
@@ -135,7 +140,7 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
   nb::list by_number;
   nb::dict by_name;
   for (size_t i = 0; i < trees.size(); i++) {
-    nb::object tree = rebuild_tree(trees[i], gradients, next);
+    nb::object tree = rebuild_tree(forms[i], gradients, next);
     if (i < s.numbers.size()) {
       by_number.append(tree);
     } else {
@@ -152,14 +157,20 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
   return {result, nb::make_tuple(positional, by_name)};
 }
 
-// The results of a function that returns an array or a sequence of them.
-Arrays result_arrays(nb::handle result) { return arrays_of_tree(result, true); }
-
-Function plain_function(nb::handle fun) {
-  return [fun](const Arrays& inputs) {
+// The function of the arrays in `primals`: one argument, or a sequence of them, each a tree.
+Function plain_function(nb::handle fun, nb::handle primals) {
+  return [fun, primals](const Arrays& inputs) {
+    Lent lent;
+    size_t next = 0;
     nb::list args;
-    for (const Array& a : inputs) args.append(nb::cast(a));
-    return result_arrays(call_python(fun, nb::tuple(args)));
+    if (PyList_Check(primals.ptr()) || PyTuple_Check(primals.ptr())) {
+      for (nb::handle tree : nb::list(primals)) args.append(lent.put(tree, inputs, next));
+    } else {
+      args.append(lent.put(primals, inputs, next));
+    }
+    nb::object result = call_python(fun, nb::tuple(args));
+    lent.give_back();
+    return arrays_of_tree(result, true);
   };
 }
 
@@ -189,7 +200,8 @@ void bind_gradients(nb::module_& m) {
       R"(A function that gives the value of ``fun`` and its gradient.
 
 ``fun`` returns a scalar array, or a tuple that begins with one; the rest of the tuple is passed
-through. Arguments may be trees of arrays.
+through. Arguments may be trees of arrays. ``fun`` gets the caller's own lists and dicts; what it
+writes into them stays, the other arrays are as before afterwards.
 
 Args:
   fun: the function.
@@ -222,7 +234,7 @@ Args and the form of the result are those of :func:`value_and_grad`.)");
       "vjp",
       [](nb::object fun, nb::handle primals, nb::handle cotangents) {
         require_callable("vjp", fun);
-        auto [outputs, gradients] = vjp(plain_function(fun), arrays_of_tree(primals, true),
+        auto [outputs, gradients] = vjp(plain_function(fun, primals), arrays_of_tree(primals, true),
                                         arrays_of_tree(cotangents, true));
         return nb::make_tuple(to_list(outputs), to_list(gradients));
       },
@@ -232,18 +244,18 @@ Args and the form of the result are those of :func:`value_and_grad`.)");
       R"(The outputs of ``fun(*primals)`` and the product of the cotangents with its Jacobian.
 
 Args:
-  fun: takes arrays, returns an array or a list of them.
-  primals: where to differentiate.
+  fun: takes arrays or trees of them, returns an array or a list of them.
+  primals: where to differentiate, one for each argument.
   cotangents: one for each output, of its shape.
 
 Returns:
-  A tuple of two lists: outputs, and one array for each primal.)");
+  A tuple of two lists: outputs, and one array for each of the primals.)");
   m.def(
       "jvp",
       [](nb::object fun, nb::handle primals, nb::handle tangents) {
         require_callable("jvp", fun);
-        auto [outputs, slopes] =
-            jvp(plain_function(fun), arrays_of_tree(primals, true), arrays_of_tree(tangents, true));
+        auto [outputs, slopes] = jvp(plain_function(fun, primals), arrays_of_tree(primals, true),
+                                     arrays_of_tree(tangents, true));
         return nb::make_tuple(to_list(outputs), to_list(slopes));
       },
       "fun"_a, "primals"_a, "tangents"_a,
@@ -252,9 +264,9 @@ Returns:
       R"(The outputs of ``fun(*primals)`` and the product of its Jacobian with the tangents.
 
 Args:
-  fun: takes arrays, returns an array or a list of them.
-  primals: where to differentiate.
-  tangents: one for each primal, of its shape.
+  fun: takes arrays or trees of them, returns an array or a list of them.
+  primals: where to differentiate, one for each argument.
+  tangents: one for each array of the primals, of its shape.
 
 Returns:
   A tuple of two lists: outputs, and one tangent for each output.)");

@@ -329,6 +329,7 @@ Array stack_list(PyObject* list, std::optional<Dtype> dtype) {
 bool is_sequence(PyObject* o) { return PyList_Check(o) || PyTuple_Check(o); }
 
 Array from_list(PyObject* list, std::optional<Dtype> dtype) {
+  TreeLevel level;  // lists of arrays are read list by list
   ListReader reader;
   if (!reader.measure(list)) return stack_list(list, dtype);
   return reader.read(list, dtype);

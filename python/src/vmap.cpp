@@ -16,27 +16,33 @@ int axis_of(nb::handle h) {
   return nb::cast<int>(h);
 }
 
+[[noreturn]] void refuse_axes(const char* why) {
+  throw std::invalid_argument(fmt::format(
+      "[vmap] The axes do not have the form of the arguments or results: {} Give an int "
+      "or None for all, or a tree of them.",
+      why));
+}
+
 // The axis of every array of `tree`: `axes` is a prefix of it (an int or None holds for all below).
 void collect_axes(nb::handle tree, nb::handle axes, std::vector<int>& out) {
-  auto spread = [&] {
+  TreeLevel level;
+  auto is_sequence = [](nb::handle h) { return PyList_Check(h.ptr()) || PyTuple_Check(h.ptr()); };
+  if (is_sequence(axes)) {
+    if (!is_sequence(tree)) refuse_axes("a list or tuple of axes needs a list or tuple.");
+    nb::list trees(tree), each(axes);
+    if (trees.size() != each.size()) refuse_axes("there are more or fewer axes than items.");
+    for (size_t i = 0; i < trees.size(); i++) collect_axes(trees[i], each[i], out);
+  } else if (PyDict_Check(axes.ptr())) {
+    if (!PyDict_Check(tree.ptr())) refuse_axes("a dict of axes needs a dict.");
+    auto values = nb::borrow<nb::dict>(tree), each = nb::borrow<nb::dict>(axes);
+    for (auto [key, value] : values) {
+      if (!each.contains(key)) refuse_axes("a key has no axis.");
+      collect_axes(value, nb::object(each[key]), out);
+    }
+    if (nb::len(values) != nb::len(each)) refuse_axes("an axis has a key that is not there.");
+  } else {
     int axis = axis_of(axes);
     for (size_t n = arrays_of_tree(tree, true).size(); n-- > 0;) out.push_back(axis);
-  };
-  bool sequence = PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr());
-  if (sequence && (PyList_Check(axes.ptr()) || PyTuple_Check(axes.ptr()))) {
-    if (nb::len(tree) != nb::len(axes)) {
-      throw std::invalid_argument("[vmap] axis must be int or None.");
-    }
-    for (size_t i = 0; i < nb::len(tree); i++) collect_axes(tree[i], axes[i], out);
-  } else if (PyDict_Check(tree.ptr()) && PyDict_Check(axes.ptr())) {
-    if (nb::len(tree) != nb::len(axes)) {
-      throw std::invalid_argument("[vmap] The axes must have the keys of the argument.");
-    }
-    for (auto [key, value] : nb::borrow<nb::dict>(tree)) {
-      collect_axes(value, nb::borrow<nb::dict>(axes)[key], out);
-    }
-  } else {
-    spread();
   }
 }
 
@@ -57,7 +63,8 @@ nb::object call(nb::handle fun, nb::handle in_axes, nb::handle out_axes, const n
   std::vector<int> results_axes;
   auto traced = [&](const Arrays& arrays) {
     size_t next = 0;
-    result = call_python(fun, nb::borrow<nb::tuple>(rebuild_tree(tree, arrays, next)));
+    nb::object own = rebuild_tree(tree, arrays, next, Containers::own);
+    result = call_python(fun, nb::borrow<nb::tuple>(own));
     Arrays outputs = arrays_of_tree(result, true);
     results_axes.clear();
     collect_for_one_or_all(PyTuple_Check(result.ptr()) ? result : nb::make_tuple(result), out_axes,
@@ -67,7 +74,7 @@ nb::object call(nb::handle fun, nb::handle in_axes, nb::handle out_axes, const n
   // The axes of the results are known once the function has run: vmap looks at them afterwards.
   Arrays outputs = vmap(traced, axes, [&] { return results_axes; })(inputs);
   size_t next = 0;
-  return rebuild_tree(result, outputs, next);
+  return rebuild_tree(result, outputs, next, Containers::own);
 }
 
 }  // namespace
@@ -91,12 +98,12 @@ void bind_vmap(nb::module_& m) {
       R"(A function that applies ``fun`` to every slice of its arguments along an axis.
 
 Args:
-  fun: a function of trees of arrays.
+  fun: a function of trees of arrays; it gets copies of lists and dicts, of their own class.
   in_axes: the batch axis of the arguments: an int or None (not batched) for all, or a tree of them.
   out_axes: where the batch axis of the results shall be, in the same form.
 
 Raises:
-  ValueError: batch axes of different sizes, or values evaluated inside ``fun``.)");
+  ValueError: batch axes of different sizes or with other keys, or values evaluated inside ``fun``.)");
 }
 
 }  // namespace heddle::python

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -192,6 +193,16 @@ struct TextVisitor {
   }
 };
 
+// Numbers are equal by their bits: 0.0 is not -0.0, and NaN is itself.
+template <class T>
+bool same_value(const T& a, const T& b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::memcmp(&a, &b, sizeof(T)) == 0;
+  } else {
+    return a == b;
+  }
+}
+
 // Walks the attributes of two ops of one class in step.
 template <class D>
 struct EqualVisitor {
@@ -203,7 +214,9 @@ struct EqualVisitor {
     int i = 0, wanted = index++;
     auto compare = [&](const char*, const auto& theirs) {
       if (i++ == wanted) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(theirs)>, T>) equal &= mine == theirs;
+        if constexpr (std::is_same_v<std::decay_t<decltype(theirs)>, T>) {
+          equal &= same_value(mine, theirs);
+        }
       }
     };
     other.attributes(compare);

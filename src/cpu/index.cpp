@@ -148,7 +148,9 @@ const RegisterKernel<Gather> gather([](const Work& w) {
     out.allocate_dense();
     return;
   }
-  Positions positions(w, op.axes, index_shape, in.shape, in.strides, op.slice_sizes);
+  // The op may say -1 for a whole axis.
+  const Shape sizes(out.shape.begin() + static_cast<long>(index_ndim), out.shape.end());
+  Positions positions(w, op.axes, index_shape, in.shape, in.strides, sizes);
   int64_t count = positions.count();
   if (count == 1) {
     // One box is a view.
@@ -181,8 +183,8 @@ const RegisterKernel<Gather> gather([](const Work& w) {
                    s.begin() + static_cast<long>(skip + last));
   };
   size_t n = in.shape.size();
-  Shape front_shape(op.slice_sizes.begin(), op.slice_sizes.begin() + static_cast<long>(front));
-  Shape rest_shape(op.slice_sizes.begin() + static_cast<long>(front), op.slice_sizes.end());
+  Shape front_shape(sizes.begin(), sizes.begin() + static_cast<long>(front));
+  Shape rest_shape(sizes.begin() + static_cast<long>(front), sizes.end());
   auto front_loops = collapse_box(front_shape, box_strides(in.strides, 0, 0, front),
                                   box_strides(strides, index_ndim, 0, front));
   auto rest_loops = collapse_box(rest_shape, box_strides(in.strides, 0, front, n),

@@ -525,6 +525,11 @@ void eval(const Arrays& arrays) {
   }
 }
 
+void eval_aside(const Arrays& arrays) {
+  GraphLock lock;
+  eval(arrays);
+}
+
 void Array::eval() const {
   if (!is_available()) heddle::eval(Arrays{*this});
 }

@@ -21,6 +21,8 @@ class GraphLock {
   GraphLock& operator=(const GraphLock&) = delete;
 };
 void set_wait_hook(void (*hook)(void (*wait)()));
+// eval() for a caller who may hold such a lock: it is set aside while others evaluate.
+void eval_aside(const Arrays& arrays);
 
 // Called now and then between pieces of work of a long evaluation, without the lock order of any
 // caller; may throw to stop it (Python's Ctrl-C). The arrays computed so far stay valid.

@@ -65,6 +65,8 @@ TracedFunction trace(const ExportedFunction& fun, const Arrays& args, const Name
   Arrays outputs =
       fun(Arrays(inputs.begin(), inputs.begin() + static_cast<long>(args.size())), stand_ins);
   TracedFunction f = io::Recorder(dialect, shapeless).record(inputs, given.keywords, outputs);
+  // Another thread may write the file.
+  for (const auto& [slot, constant] : f.constants) constant.eval();
   for (const auto& [slot, constant] : f.constants) {
     for (const Array& a : given.arrays) {
       if (a.same_as(constant)) {
@@ -286,6 +288,13 @@ using Imported = std::shared_ptr<const ImportedFunction::State>;
 
 Imported imported(FunctionFile file, const std::string& label) {
   auto state = std::make_shared<ImportedFunction::State>();
+  // Constants that are fetched when they are first needed are fetched by any thread.
+  static const Stream anyones = new_thread_unsafe_stream(Device{});
+  for (const TracedFunction& f : file.functions) {
+    for (const auto& [slot, constant] : f.constants) {
+      if (!constant.is_available()) constant.node()->stream = anyones.index;
+    }
+  }
   for (const TracedFunction& f : file.functions) {
     Program program = verified(f, label);
     if (!file.shapeless) state->programs.push_back(std::move(program));

@@ -253,4 +253,9 @@ heddle::Function checkpoint(Module& module, heddle::Function function) {
   };
 }
 
+CapturedState captured(Module& module) {
+  return {[&module] { return module.parameters(); },
+          [&module](const Parameters& values) { module.update(values); }};
+}
+
 }  // namespace heddle::nn

@@ -1,6 +1,7 @@
 #include "ops/following.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/node.h"
 #include "heddle/ops.h"
@@ -9,14 +10,19 @@
 namespace heddle {
 namespace {
 
-thread_local bool following = false;
+thread_local FollowingScope* following = nullptr;
 
 }  // namespace
 
-FollowingScope::FollowingScope() : before_(following) { following = true; }
-FollowingScope::~FollowingScope() { following = before_; }
+FollowingScope::FollowingScope() : outer_(std::exchange(following, this)) {}
+FollowingScope::~FollowingScope() { following = outer_; }
 
 bool may_change_size(const Array& a) { return following && a.node()->tracer; }
+
+void size_read(const Array& a) {
+  if (!may_change_size(a)) return;
+  for (FollowingScope* s = following; s; s = s->outer_) s->size_was_read_ = true;
+}
 
 Shape shape_of_trace(const Array& a, int axis) {
   Shape shape = a.shape();

@@ -6,7 +6,7 @@
 
 namespace heddle {
 
-// While one lives, this thread traces a function that is to be stored without its sizes.
+// While one lives, this thread traces a function that is to serve other sizes.
 class FollowingScope {
  public:
   FollowingScope();
@@ -14,9 +14,18 @@ class FollowingScope {
   FollowingScope(const FollowingScope&) = delete;
   FollowingScope& operator=(const FollowingScope&) = delete;
 
+  // Whether a caller has asked for a size that may be another: numbers computed from it are not
+  // seen.
+  bool size_was_read() const { return size_was_read_; }
+
  private:
-  bool before_;
+  friend void size_read(const Array& a);
+  FollowingScope* outer_;
+  bool size_was_read_ = false;
 };
+
+// Says that a caller asks for a size of `a`.
+void size_read(const Array& a);
 
 // Whether `a` may have other sizes when what is traced now runs.
 bool may_change_size(const Array& a);

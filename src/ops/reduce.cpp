@@ -200,7 +200,11 @@ Array count_nonzero(const Array& a, bool keepdims, StreamOrDevice s) {
 }
 
 Array array_equal(const Array& a, const Array& b, bool equal_nan, StreamOrDevice s) {
-  if (!(a.shape() == b.shape())) return Array(false);
+  if (!(a.shape() == b.shape())) {
+    size_read(a);
+    size_read(b);
+    return Array(false);
+  }
   return all(equal_nan ? heddle::equal_nan(a, b, s) : equal(a, b, s), false, s);
 }
 Array allclose(const Array& a, const Array& b, double rtol, double atol, bool equal_nan,

@@ -75,6 +75,11 @@ void Optimizer::set_state(const Parameters& state) {
   }
 }
 
+CapturedState captured(Optimizer& optimizer) {
+  return {[&optimizer] { return optimizer.state(); },
+          [&optimizer](const Parameters& values) { optimizer.set_state(values); }};
+}
+
 MultiOptimizer::MultiOptimizer(std::vector<std::shared_ptr<Optimizer>> optimizers,
                                std::vector<Filter> filters)
     : optimizers_(std::move(optimizers)), filters_(std::move(filters)) {

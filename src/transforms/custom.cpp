@@ -136,13 +136,20 @@ class DrawingFrom {
 
 Function checkpoint(Function fun) {
   return [fun = std::move(fun)](const Arrays& inputs) {
+    // The key at which draws begin is an argument like the others, so that a program that is
+    // replayed, on another thread too, draws from the key of its own.
+    auto without_key = [](const Arrays& all) { return Arrays(all.begin(), all.end() - 1); };
     CustomRules rules;
-    rules.vjp = [fun, key = random::state()](const Arrays& primals, const Arrays& cotangents,
-                                             const Arrays&) {
-      DrawingFrom same(key);
-      return vjp(fun, primals, cotangents).second;
+    rules.vjp = [fun, without_key](const Arrays& primals, const Arrays& cotangents, const Arrays&) {
+      DrawingFrom same(primals.back());
+      Arrays gradients = vjp(fun, without_key(primals), cotangents).second;
+      gradients.push_back({});
+      return gradients;
     };
-    return custom_function(fun, std::move(rules))(inputs);
+    Arrays all = inputs;
+    all.push_back(random::state());
+    return custom_function([&](const Arrays& in) { return fun(without_key(in)); },
+                           std::move(rules))(all);
   };
 }
 

@@ -19,6 +19,10 @@ Arrays tracers_of(const Arrays& primals) {
   for (const Array& p : primals) {
     Array t = identity(p);
     t.node()->tracer = true;
+    if (p.is_available()) {  // then it is nobody's work: other threads may read it as well
+      t.node()->share(*p.node(), p.strides());
+      t.node()->finish();
+    }
     tracers.push_back(std::move(t));
   }
   return tracers;

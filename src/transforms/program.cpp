@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/node.h"
 #include "eval/eval.h"
+#include "ops/pointwise.h"
 
 namespace heddle {
 namespace {
@@ -128,11 +130,29 @@ Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values, Cap
   return std::move(p);
 }
 
+namespace {
+
+// Whether what is lazy of a constant means the same at other sizes: it is made of scalars and data
+// by ops that hold no size.
+bool constant_follows(const Array& constant) {
+  std::set<const Node*> seen;
+  std::vector<const Node*> ahead{constant.node()};
+  while (!ahead.empty()) {
+    const Node* n = ahead.back();
+    ahead.pop_back();
+    if (n->available() || !seen.insert(n).second) continue;
+    if (n->op && !n->shape.empty() && !n->op->follows_shapes()) return false;
+    for (const Array& in : n->inputs) ahead.push_back(in.node());
+  }
+  return true;
+}
+
+}  // namespace
+
 bool Program::follows_shapes() const {
-  auto made_while_tracing = [](const auto& constant) {
-    return constant.second.ndim() > 0 && constant.second.node()->op;
-  };
-  return std::none_of(constants.begin(), constants.end(), made_while_tracing) &&
+  GraphLock lock;
+  return std::all_of(constants.begin(), constants.end(),
+                     [](const auto& c) { return constant_follows(c.second); }) &&
          std::all_of(steps.begin(), steps.end(),
                      [](const Step& step) { return step.op->follows_shapes(); });
 }
@@ -167,9 +187,25 @@ Arrays replay(const Program& program, const Arrays& inputs, bool infer) {
   return outputs;
 }
 
+namespace {
+
+// Scalars with the same bits become one slot, so that steps which differ in nothing else are equal.
+void merge_scalars(const Program& program, std::vector<int>& same) {
+  std::map<std::pair<Dtype, std::string>, int> seen;
+  for (const auto& [slot, array] : program.constants) {
+    if (array.ndim() != 0 || !array.is_available() || array.node()->tracer) continue;
+    std::string bits(static_cast<const char*>(array.raw_data()), array.itemsize());
+    same[static_cast<size_t>(slot)] =
+        seen.emplace(std::pair(array.dtype(), std::move(bits)), slot).first->second;
+  }
+}
+
+}  // namespace
+
 void simplify(Program& program) {
   std::vector<int> same(program.avals.size());  // the slot that stands for each slot
   for (size_t i = 0; i < same.size(); i++) same[i] = static_cast<int>(i);
+  merge_scalars(program, same);
   std::multimap<size_t, size_t> seen;  // hash of op and inputs -> step kept
   std::vector<Program::Step> kept;
   for (auto& step : program.steps) {
@@ -212,6 +248,8 @@ void simplify(Program& program) {
   }
   program.steps.assign(std::make_move_iterator(alive.rbegin()),
                        std::make_move_iterator(alive.rend()));
+  std::erase_if(program.constants,
+                [&](const auto& k) { return !used[static_cast<size_t>(k.first)]; });
 }
 
 Array placeholder(const Shape& shape, Dtype dtype) {
@@ -219,6 +257,16 @@ Array placeholder(const Shape& shape, Dtype dtype) {
   node->tracer = true;
   node->placeholder = true;
   return Array::adopt(node);
+}
+
+void give_value(const Array& placeholder, const Array& value) {
+  const Array stands = identity(value);
+  Node* node = placeholder.node();
+  node->op = stands.node()->op;
+  node->inputs = stands.node()->inputs;
+  node->pointwise = stands.node()->pointwise;
+  node->stream = stands.node()->stream;
+  node->placeholder = false;
 }
 
 }  // namespace heddle

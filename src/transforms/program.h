@@ -24,9 +24,8 @@ struct Program {
 
   int slot_count() const { return static_cast<int>(avals.size()); }
 
-  // Whether it means the same for inputs of any size. Constants made while tracing, by ops from
-  // sizes (an arange, zeros), are no more followers than ops with sizes in their attributes; data
-  // is.
+  // Whether it means the same for inputs of any size. Constants made while tracing, by ops with
+  // sizes in their attributes (an arange, zeros), are no followers; data is.
   bool follows_shapes() const;
 };
 
@@ -41,10 +40,12 @@ Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = nu
 // the inputs; else they must be as captured.
 Arrays replay(const Program& program, const Arrays& inputs, bool infer);
 
-// Merges equal steps and drops those without effect.
+// Merges equal steps and scalars, and drops what is without effect.
 void simplify(Program& program);
 
 // A fresh input of a trace: has a shape and a dtype, but no value; evaluating it is an error.
 Array placeholder(const Shape& shape, Dtype dtype);
+// From now on it stands for `value`, and what was computed from it can be evaluated.
+void give_value(const Array& placeholder, const Array& value);
 
 }  // namespace heddle

@@ -5,6 +5,8 @@
 
 #include "core/node.h"
 #include "heddle/heddle.h"
+#include "heddle/nn.h"
+#include "heddle/optim.h"
 
 using namespace heddle;
 
@@ -100,6 +102,113 @@ TEST_CASE("compile traces once per shape and merges equal steps") {
   CHECK(shapeless({Array({1.0f, 2.0f})})[0].shape() == Shape{2});
   CHECK(shapeless({Array({1.0f, 2.0f, 3.0f})})[0].shape() == Shape{3});
   CHECK(traces == 3);
+}
+
+TEST_CASE("compiled functions leave state where the function would") {
+  nn::Linear model(3, 1);
+  Array x = random::normal({8, 3}), y = sum(x, {1}, true);
+  auto train = [&](nn::Linear& m, optim::Optimizer& optimizer) {
+    return [&](const Arrays& in) {
+      auto loss = [&] { return mean(square(m(in[0]) - in[1])); };
+      auto [value, gradients] = nn::value_and_grad(m, loss);
+      optimizer.update(m, gradients);
+      return Arrays{value};
+    };
+  };
+  nn::Linear eager = model;
+  optim::Adam adam(0.1), adam_eager(0.1);
+  std::vector<CapturedState> state{captured(model), captured(adam), captured(random::state())};
+  int traces = 0;
+  Function step = compile(
+      [&, inner = train(model, adam)](const Arrays& in) {
+        traces++;
+        return inner(in);
+      },
+      state, state);
+  auto wanted = train(eager, adam_eager);
+  for (int k = 0; k < 6; k++) {
+    if (k == 3) {  // what the optimizer remembers may go and is made again
+      adam.set_state({{"step", Array(0, uint64)}, {"learning_rate", Array(0.1f)}});
+      adam_eager.set_state({{"step", Array(0, uint64)}, {"learning_rate", Array(0.1f)}});
+    }
+    CHECK(step({x, y})[0].item<float>() == wanted({x, y})[0].item<float>());
+    CHECK(array_equal(model.weight, eager.weight).item<bool>());
+  }
+  CHECK(traces == 2);  // before and after the optimizer knew the parameters
+  CHECK(adam.step().item<uint64_t>() == 3);
+}
+
+TEST_CASE("a compiled function that keeps what it computed is refused") {
+  nn::Linear model(2, 1);
+  const Array before = model.weight;
+  Function step = compile([&](const Arrays& x) {
+    model.weight = model.weight - x[0];
+    return Arrays{sum(model.weight)};
+  });
+  const Array x = ones({1, 2});
+  CHECK_THROWS_WITH_AS(step({x}), doctest::Contains("Name the state that it updates"),
+                       std::invalid_argument);
+  // The state is what the function made of it, not a placeholder.
+  CHECK(array_equal(model.weight, before - x).item<bool>());
+  Array total(0.0f);
+  Function sums = compile(
+      [&](const Arrays& in) {
+        total = total + in[0];
+        return Arrays{total * Array(2.0f)};
+      },
+      {captured(total)}, {captured(total)});
+  CHECK(sums({Array(1.0f)})[0].item<float>() == 2);
+  CHECK(sums({Array(2.0f)})[0].item<float>() == 6);
+  CHECK(total.item<float>() == 3);
+}
+
+TEST_CASE("compile forgets the traces that were used longest ago") {
+  int traces = 0;
+  Function f = compile([&](const Arrays& x) {
+    traces++;
+    return Arrays{x[0] + Array(1.0f)};
+  });
+  for (int n = 1; n <= 600; n++) {
+    f({ones({n})});
+    f({ones({1})});
+  }
+  CHECK(traces == 600);
+  f({ones({600})});
+  CHECK(traces == 600);
+  f({ones({2})});
+  CHECK(traces == 601);
+}
+
+TEST_CASE("compile merges equal scalars, by their bits") {
+  Function f = compile([](const Arrays& x) {
+    return Arrays{divide(x[0], x[0] * Array(0.0f)), divide(x[0], x[0] * Array(-0.0f)),
+                  divide(x[0], x[0] * Array(0.0f))};
+  });
+  Arrays y = f({Array(1.0f)});
+  CHECK(y[0].same_as(y[2]));
+  CHECK(y[0].item<float>() == -y[1].item<float>());
+}
+
+TEST_CASE("a shapeless function serves all sizes or traces them") {
+  int traces = 0;
+  auto counted = [&](const Function& fun) {
+    return compile(
+        [&traces, fun](const Arrays& x) {
+          traces++;
+          return fun(x);
+        },
+        true);
+  };
+  Function gradient = counted(grad([](const Arrays& x) { return Arrays{sum(x[0] * x[0])}; }));
+  for (const Shape& shape : {Shape{2, 3}, Shape{4, 5}, Shape{7, 6}}) {
+    CHECK(array_equal(gradient({ones(shape)})[0], full(shape, 2.0f)).item<bool>());
+  }
+  CHECK(traces == 1);
+  traces = 0;
+  Function parts = counted([](const Arrays& x) { return split(x[0], 2); });
+  CHECK(parts({ones({4})}).size() == 2);
+  CHECK_THROWS(parts({ones({5})}));
+  CHECK(parts({ones({6})})[1].shape() == Shape{3});
 }
 
 TEST_CASE("custom rules replace the function's own, checkpoint keeps them") {

@@ -413,6 +413,88 @@ def test_shapeless_follows_shapes():
         np.testing.assert_allclose(to_numpy(function(x, y)), to_numpy(wanted), rtol=1e-6)
 
 
+SIZELESS = {
+    "gradient of a sum": mx.grad(lambda x: (x * x).sum()),
+    "gradient of a mean": mx.grad(lambda x: (x * x).mean()),
+    "gradient of means": mx.grad(lambda x: (x.mean(0) ** 2).sum()),
+    "gradient of a maximum": mx.grad(lambda x: x.max(-1).sum()),
+    "gradient of a variance": mx.grad(lambda x: (x * mx.var(x, axis=1, keepdims=True)).sum()),
+    "gradient of a softmax": mx.grad(lambda x: (mx.softmax(x, -1) * x).sum()),
+    "gradient of a norm": mx.grad(lambda x: mx.fast.rms_norm(x, None, 1e-5).sum()),
+    "second derivative": mx.grad(lambda x: mx.grad(lambda y: (y**3).sum())(x).sum()),
+    "like": lambda x: mx.ones_like(x) + mx.zeros_like(x) + mx.full((), 2.0),
+    "centred": lambda x: (x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + 1),
+    "value and gradient": mx.value_and_grad(lambda x: mx.logsumexp(x, -1).mean()),
+    "jvp": lambda x: mx.jvp(lambda y: mx.sin(y).sum(0), [x], [x])[1],
+    "vmap": mx.vmap(lambda row: (row * row).sum()),
+}
+
+
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX keeps the sizes of the trace")
+@pytest.mark.parametrize("name", SIZELESS)
+def test_shapeless_programs_are_traced_once(name):
+    function = SIZELESS[name]
+    counter, compiled = traced(mx, function, shapeless=True)
+    for shape in ((2, 3), (4, 5), (7, 6), (5, 5), (3, 2)):
+        x = mx.random.normal(shape)
+        given, wanted = compiled(x), function(x)
+        for a, b in zip(mx_leaves(given), mx_leaves(wanted), strict=True):
+            assert a.shape == b.shape and a.dtype == b.dtype
+            assert np.array_equal(to_numpy(a), to_numpy(b)), (name, shape)
+    assert counter.count == 1
+
+
+def mx_leaves(tree):
+    return [tree] if isinstance(tree, mx.array) else [a for t in tree for a in mx_leaves(t)]
+
+
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX keeps the sizes of the trace")
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x / x.shape[0],
+        lambda x: x * len(x),
+        lambda x: x * x.size,
+        lambda x: x * x.nbytes,
+        lambda x: sum(row.sum() for row in x) * mx.ones(1),
+        lambda x: mx.vmap(lambda row: row / row.shape[0])(x),
+        mx.grad(lambda x: (x * x.shape[1]).sum()),
+        mx.grad(lambda x: (x @ x.T).sum()),
+        lambda x: (lambda a, b: x * (a + 10 * b))(*x.shape),
+        lambda x: (x + 1).reshape(-1)[: x.shape[0]],
+        lambda x: x[: x.shape[0] // 2],
+        lambda x: x.reshape(x.shape[::-1]),
+        lambda x: x[:, :1].squeeze() if x.shape[0] > 1 else x,
+        lambda x: x[:-1].squeeze(),
+    ],
+)
+def test_shapeless_programs_that_ask_for_sizes(function):
+    """What Python computes from a size is never taken for the same at another."""
+    compiled = mx.compile(function, shapeless=True)
+    for shape in ((2, 3), (4, 5), (7, 6), (1, 3), (3, 1), (2, 3)):
+        x = mx.random.normal(shape)
+        given, wanted = compiled(x), function(x)
+        assert given.shape == wanted.shape
+        assert np.array_equal(to_numpy(given), to_numpy(wanted)), shape
+
+
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX keeps the sizes of the trace")
+def test_shapeless_programs_inside_each_other():
+    """A program that was made for one size is made again where it has to serve others."""
+    inner = mx.compile(mx.grad(lambda x: (x * x).mean()))
+    asks = mx.compile(lambda x: x / x.shape[0])
+    for function in (inner, asks, mx.compile(inner, shapeless=True)):
+        function(mx.ones((2, 3)))
+        for _ in range(2):
+            outer = mx.compile(lambda x, function=function: function(x) + 1, shapeless=True)
+            for shape in ((2, 3), (4, 5), (7, 6)):
+                x = mx.random.normal(shape)
+                assert np.array_equal(to_numpy(outer(x)), to_numpy(function(x) + 1))
+    equal = mx.compile(mx.array_equal, shapeless=True)
+    for sizes in ((2, 3), (3, 3), (4, 3), (4, 4)):
+        assert equal(*map(mx.zeros, sizes)).item() == (sizes[0] == sizes[1])
+
+
 @pytest.mark.skipif(not IS_HEDDLE, reason="MLX starts a compiler")
 def test_first_call_starts_no_process(monkeypatch):
     """Nothing can be started with an empty PATH, and no child's time is ever accounted."""

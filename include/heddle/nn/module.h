@@ -130,4 +130,8 @@ std::pair<Array, Parameters> value_and_grad(Module& module, const std::function<
 // The module must live as long as gradients are taken.
 heddle::Function checkpoint(Module& module, heddle::Function function);
 
+// The module's parameters (running averages included) as state of a compiled function. The module
+// must outlive it.
+CapturedState captured(Module& module);
+
 }  // namespace heddle::nn

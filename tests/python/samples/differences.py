@@ -319,6 +319,19 @@ DIFFERENCES = [
         ([[[[1.0]]]], "float32"),
         "what a mask hides is as if absent, be it infinite or NaN",
     ),
+    Difference(
+        "v = [mx.array([3.0])]; mx.grad(lambda t: (t[0][0] * t[1][0]).sum())([v, v])[0][0]",
+        ([3.0], "float32"),
+        "a list that occurs twice among the arguments has a gradient at each place; MLX's second "
+        "array takes the place of the first",
+    ),
+    Difference(
+        "mx.random.seed(1); f = mx.checkpoint(lambda x: x * mx.random.uniform(shape=(2,))); "
+        "g = mx.grad(lambda x: f(x).sum())(mx.ones(2)); mx.random.seed(1); "
+        "g - mx.random.uniform(shape=(2,))",
+        ([0.0, 0.0], "float32"),
+        "a checkpointed function draws the same numbers again for its gradient",
+    ),
 ]
 
 
