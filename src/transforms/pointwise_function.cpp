@@ -37,8 +37,11 @@ PointwiseFunction::Captured PointwiseFunction::capture(const Arrays& inputs,
     if (!array.is_available() || array.node()->tracer) result.shared.push_back(array);
   }
   arguments.insert(arguments.end(), result.shared.begin(), result.shared.end());
-  Arrays slots;
-  Program program = heddle::capture(arguments, outputs, &slots);
+  // On arrays of its own, so that the op does not keep the caller's.
+  Arrays stand_ins, slots;
+  for (const Array& a : arguments) stand_ins.push_back(placeholder(a.shape(), a.dtype()));
+  Program program = heddle::capture(
+      stand_ins, replay(heddle::capture(arguments, outputs), stand_ins, false), &slots);
   const Shape& shape = inputs.at(0).shape();
   auto fits = [&](const Program::Step& step) {
     return step.op->is_pointwise() &&
