@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import mpmath
 from mpmath import inf, mp, mpf, nan
 
-mp.dps = 60
+mp.dps = 100  # mpmath keeps one number for the process: exact_layers.py asks for the same
 
 
 def div(a, b):
