@@ -57,8 +57,9 @@ const std::vector<const OpInfo*>& registered_ops() { return op_table(); }
 
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream) {
   check_result(*op, result);
+  const bool tracer = any_tracer(inputs);
   auto* node = new Node(std::move(result.shape), result.dtype);
-  node->tracer = any_tracer(inputs);
+  node->tracer = tracer;
   node->pointwise = op->is_pointwise();
   node->stream = stream.index;
   node->op = std::move(op);
@@ -73,9 +74,9 @@ Array apply(OpRef op, Arrays inputs, const Stream& stream) {
 
 Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& stream) {
   for (const Aval& result : results) check_result(*op, result);
+  const bool tracer = any_tracer(inputs);
   auto* siblings = new Siblings;
   siblings->references = static_cast<int>(results.size());
-  bool tracer = any_tracer(inputs);
   Arrays outputs;
   outputs.reserve(results.size());
   siblings->outputs.reserve(results.size());
