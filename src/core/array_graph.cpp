@@ -65,7 +65,8 @@ Node* with_memory(Node* node, const char* member) {
 
 }  // namespace
 
-Array::Array(allocator::Data data, Shape shape, Dtype dtype) {
+// Constructed first, so that what throws here leaves no node behind.
+Array::Array(allocator::Data data, Shape shape, Dtype dtype) : Array() {
   check_shape("array", shape, size_of(dtype));
   *this = adopt(new Node(std::move(shape), dtype));
   if (allocator::allocator().size(data.buffer()) < nbytes()) {
