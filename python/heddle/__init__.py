@@ -1,11 +1,12 @@
 """heddle: a tensor engine that speaks MLX. Write ``import heddle.core as mx``."""
 
-from typing import TYPE_CHECKING
-
 from . import _core_loader
 from . import _reprlib_fix as _reprlib_fix
 
 _core_loader.install()
+
+# What `typing` would say, which takes longer to import than the engine.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .core import AxisError as AxisError

@@ -14,10 +14,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/variant.h>
-#include <nanobind/stl/vector.h>
 
 #include <deque>
 #include <optional>
@@ -26,6 +24,7 @@
 #include <variant>
 #include <vector>
 
+#include "casters.h"
 #include "gil.h"
 #include "heddle/array.h"
 #include "heddle/device.h"

@@ -46,6 +46,10 @@ void explain(PyObject* const* args, size_t count, PyObject* names) noexcept {
       error.restore();
       return;
     }
+    if (memory_ended()) {
+      PyErr_NoMemory();
+      return;
+    }
     nb::list positional;
     nb::dict keywords;
     for (size_t i = 0; i < count; i++) positional.append(nb::handle(args[i]));
@@ -63,6 +67,7 @@ void explain(PyObject* const* args, size_t count, PyObject* names) noexcept {
 
 template <int k>
 PyObject* call(PyObject* self, PyObject* const* args, size_t count, PyObject* names) {
+  memory_ended() = false;
   PyObject* result = entries[k](self, args, count, names);
   if (result) [[likely]]
     return result;
@@ -130,6 +135,11 @@ void replace_all(nb::handle scope, const std::string& module) {
 }
 
 }  // namespace
+
+bool& memory_ended() {
+  static bool ended = false;
+  return ended;
+}
 
 void explain_calls(nb::module_& m) { replace_all(m, nb::cast<std::string>(m.attr("__name__"))); }
 

@@ -37,6 +37,10 @@ PyObject* new_error(nb::module_& m, const char* name, const char* doc, nb::tuple
 
 // A Python value that could not be converted on the way.
 void refuse_cast() noexcept {
+  if (memory_ended()) {
+    PyErr_NoMemory();
+    return;
+  }
   PyErr_SetString(PyExc_TypeError,
                   "[convert] An argument has a type or a size that this function does not take.");
 }

@@ -85,8 +85,12 @@ void evaluate(const Arrays& arrays) {
 }
 
 void bind_evaluation(nb::module_& m) {
-  main_thread = nb::cast<unsigned long>(
-      nb::module_::import_("threading").attr("main_thread")().attr("ident"));
+  // Other threads than the first come from `threading`; it takes as long to import as the engine.
+  nb::dict modules = nb::module_::import_("sys").attr("modules");
+  main_thread =
+      modules.contains("threading")
+          ? nb::cast<unsigned long>(modules["threading"].attr("main_thread")().attr("ident"))
+          : PyThread_get_thread_ident();
   set_interrupt_check(check_signals);
   set_wait_hook(wait_without_gil);
   m.def(

@@ -16,8 +16,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
-#include <stdexcept>
-#include <vector>
+#include <utility>
 
 #include "heddle/memory.h"
 
@@ -70,6 +69,22 @@ void unmap_block(void* block, size_t total) {
   munmap(block, (total + huge_page - 1) / huge_page * huge_page);
 }
 
+// Blocks that nobody holds, the last one first. They are linked through their contexts, which ours
+// have no other use for: memory that is given back must not need memory.
+class Stack {
+ public:
+  bool empty() const { return top_ == nullptr; }
+  void push(Buffer* b) { b->context = std::exchange(top_, b); }
+  Buffer* pop() {
+    Buffer* b = top_;
+    top_ = static_cast<Buffer*>(std::exchange(b->context, nullptr));
+    return b;
+  }
+
+ private:
+  Buffer* top_ = nullptr;
+};
+
 class Allocator {
  public:
   static Allocator& get() {
@@ -85,12 +100,10 @@ class Allocator {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       if (!free_[c].empty()) {
-        b = free_[c].back();
-        free_[c].pop_back();
+        b = free_[c].pop();
         cached_ -= b->bytes;
       } else if (!spare_[c].empty()) {
-        b = spare_[c].back();
-        spare_[c].pop_back();
+        b = spare_[c].pop();
         spare_bytes_ -= capacity;
       } else if (active_ + bytes > memory_limit_) {
         drop_cache();
@@ -124,11 +137,11 @@ class Allocator {
     active_ -= b->bytes;
     if (cached_ + b->bytes <= cache_limit_) {
       cached_ += b->bytes;
-      free_[c].push_back(b);
+      free_[c].push(b);
     } else if (cache_limit_ > 0 && b->capacity >= mapped_from &&
                spare_bytes_ + b->capacity <= spare_limit_) {
       spare_bytes_ += b->capacity;
-      spare_[c].push_back(b);
+      spare_[c].push(b);
       lock.unlock();
       // The first huge page, which holds the header, is not given away.
       size_t length = (b->capacity + header_bytes) / huge_page * huge_page;
@@ -155,8 +168,7 @@ class Allocator {
   void trim() {
     for (int c = class_count; c-- > 0 && cached_ > cache_limit_;) {
       while (!free_[c].empty() && cached_ > cache_limit_) {
-        Buffer* b = free_[c].back();
-        free_[c].pop_back();
+        Buffer* b = free_[c].pop();
         cached_ -= b->bytes;
         delete_block(b);
       }
@@ -190,25 +202,23 @@ class Allocator {
   }
 
   void drop_spare() {
-    for (auto& list : spare_) {
-      for (Buffer* b : list) delete_block(b);
-      list.clear();
+    for (Stack& stack : spare_) {
+      while (!stack.empty()) delete_block(stack.pop());
     }
     spare_bytes_ = 0;
   }
 
   void drop_cache() {
-    for (auto& list : free_) {
-      for (Buffer* b : list) delete_block(b);
-      list.clear();
+    for (Stack& stack : free_) {
+      while (!stack.empty()) delete_block(stack.pop());
     }
     cached_ = 0;
     drop_spare();
   }
 
   std::mutex mutex_;
-  std::vector<Buffer*> free_[class_count];
-  std::vector<Buffer*> spare_[class_count];
+  Stack free_[class_count];
+  Stack spare_[class_count];
   size_t spare_limit_ = physical_memory() / 4;
 };
 

@@ -4,16 +4,30 @@
 
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 namespace heddle {
 namespace {
 
-// Nodes are small, equal in size and short-lived: each thread keeps freed ones for reuse.
+// Nodes are small, equal in size and short-lived: each thread keeps freed ones for reuse. They are
+// linked through their own memory, because what frees a node must not need memory.
 struct NodePool {
+  struct Free {
+    Free* next;
+  };
   static constexpr size_t limit = 8192;
-  std::vector<void*> free;
+  Free* top = nullptr;
+  size_t size = 0;
+  void push(void* memory) {
+    top = new (memory) Free{top};
+    size++;
+  }
+  void* pop() {
+    size--;
+    return std::exchange(top, top->next);
+  }
   ~NodePool() {
-    for (void* p : free) ::operator delete(p);
+    while (top) ::operator delete(pop());
     gone = true;
   }
   static thread_local bool gone;
@@ -31,17 +45,13 @@ thread_local int tracing_depth = 0;
 }  // namespace
 
 void* Node::operator new(size_t bytes) {
-  if (!NodePool::gone && !pool.free.empty()) {
-    void* p = pool.free.back();
-    pool.free.pop_back();
-    return p;
-  }
+  if (!NodePool::gone && pool.top) return pool.pop();
   return ::operator new(bytes);
 }
 
 void Node::operator delete(void* p) {
-  if (!NodePool::gone && pool.free.size() < NodePool::limit) {
-    pool.free.push_back(p);
+  if (!NodePool::gone && pool.size < NodePool::limit) {
+    pool.push(p);
   } else {
     ::operator delete(p);
   }
@@ -125,21 +135,19 @@ void refuse_being_computed(const Node* node) {
 
 void release_node(Node* node) {
   if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  // Handles that die inside ~Node come back here: they queue up instead of recursing. The queue
-  // lives on the stack, because arrays of thread storage die when other thread storage is gone.
-  thread_local InlineVector<Node*, 16>* draining = nullptr;
-  if (draining) {
-    draining->push_back(node);
-    return;
+  // Handles that die inside ~Node come back here: they queue up instead of recursing, the last one
+  // first. The dead are linked through their data, which nobody reads any more.
+  thread_local bool draining = false;
+  thread_local char* queue = nullptr;
+  node->data = std::exchange(queue, reinterpret_cast<char*>(node));
+  if (draining) return;
+  draining = true;
+  while (queue) {
+    auto* dead = reinterpret_cast<Node*>(queue);
+    queue = dead->data;
+    delete dead;
   }
-  InlineVector<Node*, 16> queue{node};
-  draining = &queue;
-  while (!queue.empty()) {
-    Node* n = queue.back();
-    queue.pop_back();
-    delete n;
-  }
-  draining = nullptr;
+  draining = false;
 }
 
 bool in_tracing() { return tracing_depth > 0; }

@@ -209,7 +209,12 @@ Array FullyShardedModule::operator()(const Array& x) {
   struct Restore {  // also if the module throws
     Module& module;
     const Parameters& parts;
-    ~Restore() { module.update(parts, false); }
+    ~Restore() {
+      try {
+        module.update(parts, false);
+      } catch (const std::exception&) {  // no memory: the parameters stay whole
+      }
+    }
   } restore{*module_, parts};
   module_->update(wholes);
   return (*module_)(x);

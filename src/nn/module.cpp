@@ -202,7 +202,12 @@ namespace {
 class Kept {
  public:
   explicit Kept(Module& module) : module_(module), before_(module.trainable_parameters()) {}
-  ~Kept() { module_.update(before_, false); }
+  ~Kept() {
+    try {
+      module_.update(before_, false);
+    } catch (const std::exception&) {  // no memory: what is left without a value says so when used
+    }
+  }
   const Parameters& before() const { return before_; }
   void put(const Arrays& values) {
     Parameters parameters = before_;
