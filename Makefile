@@ -15,7 +15,7 @@ say = @echo "heddle: $(1)"
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test test-cpp bench docs wheel format lint asan fuzz install clean FORCE
+.PHONY: help demo test test-cpp bench docs wheel format lint asan tsan fuzz install clean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the steps share one build folder, and ninja already uses every core
 
@@ -48,6 +48,16 @@ asan: $(STAMPS)/build ## Run the C++ tests under the address and undefined-behav
 	@cmake --build build/asan -j $(JOBS)
 	$(call say,running the C++ tests with sanitizers)
 	@UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/asan --verbose --no-tests=error
+
+STRESS_SECONDS ?= 60
+
+tsan: $(STAMPS)/build ## Run the C++ tests under the thread sanitizer, 16 threads for STRESS_SECONDS
+	$(call say,building the C++ tests with the thread sanitizer in build/tsan)
+	@cmake --preset tsan -DPython_EXECUTABLE=$(BIN)/python >build/tsan.log 2>&1 || { cat build/tsan.log; exit 1; }
+	@cmake --build build/tsan -j $(JOBS)
+	$(call say,running the C++ tests with the thread sanitizer)
+	@HEDDLE_STRESS_SECONDS=$(STRESS_SECONDS) TSAN_OPTIONS="suppressions=$(CURDIR)/tests/cpp/threads.supp" \
+	  setarch -R ctest --test-dir build/tsan --verbose --no-tests=error
 
 CLANG ?= $(or $(firstword $(foreach c,clang++ clang++-14 clang++-15 clang++-16,$(shell command -v $(c)))),clang++)
 FUZZ_SECONDS ?= 60

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/fork_join.h"
 #include "core/limits.h"
 #include "core/threads.h"
 
@@ -19,8 +20,8 @@ void parallel_team(int wanted, void* context, TeamFn fn) {
     return;
   }
   threads = team_size(threads);
-#pragma omp parallel num_threads(threads)
-  fn(context, Team(omp_get_thread_num(), omp_get_num_threads(), meeting));
+  auto work = [&](int thread, int size) { fn(context, Team(thread, size, meeting)); };
+  fork_join(threads, work);
 }
 
 }  // namespace detail

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "core/fork_join.h"
 #include "core/limits.h"
 
 namespace heddle {
@@ -54,10 +55,7 @@ void parallel_ranges(int64_t n, int64_t grain, void* context, RangeFn fn) {
   threads = team_size(threads);
   std::exception_ptr error;
   std::mutex error_mutex;
-#pragma omp parallel num_threads(threads)
-  {
-    int64_t team = omp_get_num_threads();
-    int64_t me = omp_get_thread_num();
+  fork_join(threads, [&](int64_t me, int64_t team) {
     int64_t begin = chunks * me / team * grain;
     int64_t end = std::min(n, chunks * (me + 1) / team * grain);
     if (begin < end) {
@@ -68,7 +66,7 @@ void parallel_ranges(int64_t n, int64_t grain, void* context, RangeFn fn) {
         if (!error) error = std::current_exception();
       }
     }
-  }
+  });
   if (error) std::rethrow_exception(error);
 }
 

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <new>
+
+#include "core/fork_join.h"
 
 namespace heddle::cpu {
 namespace {
@@ -20,7 +23,9 @@ class SignalStack {
     constexpr long least = 1 << 16;
     stack_t own{};
     own.ss_size = static_cast<size_t>(std::max(least, sysconf(_SC_SIGSTKSZ)));
-    memory_ = std::make_unique_for_overwrite<std::byte[]>(own.ss_size);
+    // Without memory it stays as it is: the threads of a team must not throw.
+    memory_.reset(new (std::nothrow) std::byte[own.ss_size]);
+    if (!memory_) return;
     own.ss_sp = memory_.get();
     sigaltstack(&own, nullptr);
   }
@@ -48,8 +53,7 @@ void separate_signal_stacks(int threads) {
   separate_on_this_thread();
   served = 1;
   if (threads == 1 || omp_in_parallel()) return;
-#pragma omp parallel num_threads(threads)
-  separate_on_this_thread();
+  fork_join(threads, [](int, int) { separate_on_this_thread(); });
   served = threads;
 }
 

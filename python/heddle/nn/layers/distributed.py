@@ -15,7 +15,7 @@ import heddle.core as mx
 from ...utils import tree_flatten, tree_map_with_path, tree_unflatten
 from .base import Module
 from .fitting import explain
-from .linear import Linear
+from .linear import Linear, affine
 from .quantized import _QuantizedWeight
 
 Group = mx.distributed.Group
@@ -171,14 +171,7 @@ class AllToShardedLinear(Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         # Every process has the same input, so the input's gradient is the sum of theirs.
-        x = sum_gradients(self.group)(x)
-        try:
-            if "bias" in self:
-                return mx.addmm(self["bias"], x, self["weight"].T)
-            return x @ self["weight"].T
-        except ValueError:
-            explain(self, x, self["weight"].shape[1])
-            raise
+        return affine(self, sum_gradients(self.group)(x))
 
     @classmethod
     def from_linear(
@@ -220,9 +213,9 @@ class ShardedToAllLinear(Module):
         )
 
     def __call__(self, x: mx.array) -> mx.array:
+        if self.group.size() == 1:
+            return affine(self, x)
         explain(self, x, self["weight"].shape[1])
-        if self.group.size() == 1 and "bias" in self:
-            return mx.addmm(self["bias"], x, self["weight"].T)
         x = mx.distributed.all_sum(x @ self["weight"].T, group=self.group)
         return x + self["bias"] if "bias" in self else x
 

@@ -23,6 +23,17 @@ class Identity(Module):
         return x
 
 
+def affine(layer: Module, x: mx.array) -> mx.array:
+    """x times the layer's weight, transposed, plus its bias if it has one."""
+    try:
+        if "bias" in layer:
+            return mx.addmm(layer["bias"], x, layer["weight"].T)
+        return x @ layer["weight"].T
+    except ValueError:
+        explain(layer, x, layer["weight"].shape[1])
+        raise
+
+
 class Linear(Module):
     r"""The affine map :math:`y = x W^\top + b`.
 
@@ -47,13 +58,7 @@ class Linear(Module):
         return f"input_dims={input_dims}, output_dims={output_dims}, bias={'bias' in self}"
 
     def __call__(self, x: mx.array) -> mx.array:
-        try:
-            if "bias" in self:
-                return mx.addmm(self["bias"], x, self["weight"].T)
-            return x @ self["weight"].T
-        except ValueError:
-            explain(self, x, self["weight"].shape[1])
-            raise
+        return affine(self, x)
 
     def to_quantized(
         self,
