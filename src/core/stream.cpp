@@ -73,8 +73,8 @@ Thread& this_thread() {
   return t;
 }
 
-Device& default_device_slot() {
-  static Device d;
+std::atomic<Device>& default_device_slot() {
+  static std::atomic<Device> d{Device{}};
   return d;
 }
 
@@ -131,7 +131,11 @@ Stream to_stream(const StreamOrDevice& s) {
   return {};
 }
 
-const Device& default_device() { return default_device_slot(); }
+// A copy for each thread, because another may set it meanwhile.
+const Device& default_device() {
+  thread_local Device seen;
+  return seen = default_device_slot();
+}
 
 void set_default_device(const Device& d) {
   require_cpu("set_default_device", "set gpu device", d);
