@@ -1,6 +1,7 @@
 """Runs heddle beside its peers: `python benchmarks/run.py [--only name,...] [--engines a,b]`.
 
-Prints a table with the ratio that each line must reach; `--json` and `--markdown` store it.
+Prints a table with the ratio that each line must reach; `--json` and `--markdown` store it. With
+`--before` it also runs the watched works, which have no peers: small calls and single functions.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen_works(text: str) -> list[Work]:
+def chosen_works(text: str, watched: bool) -> list[Work]:
+    """Those whose names begin with one of `text`; else all, the watched ones only if asked for."""
     wanted = [name for name in text.split(",") if name]
     for name in wanted:
         if not any(work.startswith(name) for work in works.WORKS):
@@ -46,7 +48,8 @@ def chosen_works(text: str) -> list[Work]:
         work
         for name, work in works.WORKS.items()
         # The copy gives the yardstick, so it is always measured.
-        if not wanted or work.target is None or any(name.startswith(w) for w in wanted)
+        if (name == works.memory.COPY)
+        or (any(name.startswith(w) for w in wanted) if wanted else watched or not work.watched)
     ]
 
 
@@ -81,7 +84,7 @@ def main() -> None:
         sys.exit("run.py: none of the engines asked for is installed")
     session = Session(engines, options.threads, options.rounds, options.seconds, options.before)
     measurements = []
-    for work in chosen_works(options.only):
+    for work in chosen_works(options.only, options.before is not None):
         if not supported(work):
             print(f"skipped {work.name}: needs one of {', '.join(work.needs_cpu)}", file=sys.stderr)
             continue

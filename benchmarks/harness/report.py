@@ -66,7 +66,8 @@ def change(measurement: Measurement) -> str:
 
 def copy_bandwidth(measurements: list[Measurement]) -> float | None:
     for measurement in measurements:
-        if measurement.work.target is None and measurement.seconds:
+        work = measurement.work
+        if work.target is None and not work.watched and measurement.seconds:
             return measurement.work.bytes / min(measurement.seconds.values())
     return None
 

@@ -41,6 +41,7 @@ class Work:
     """`operations`: how many units one run does, so that times are per unit (one op of a chain).
 
     `flops` and `bytes` are per unit; `bytes` counts what must be read and written at least once.
+    `watched`: no peer is of interest, only a build before; run beside one, or by name.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Work:
     operations: int = 1
     tolerance: float = 1e-5
     needs_cpu: tuple[str, ...] = ()
+    watched: bool = False
 
     def dialects(self) -> set[str]:
         if callable(self.functions):

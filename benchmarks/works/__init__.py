@@ -1,6 +1,8 @@
 """Every benchmark, by name. A family file lists its works; only this place knows them all."""
 
 from . import (
+    calls,
+    functions,
     layers,
     memory,
     overhead,
@@ -26,5 +28,7 @@ FAMILIES = (
     layers,
     recurrent,
     training,
+    calls,
+    functions,
 )
 WORKS = {work.name: work for family in FAMILIES for work in family.WORKS}
