@@ -89,6 +89,10 @@ def binary_gradient(name):
     return make
 
 
+def power_gradient(mx, dialect):
+    return gradient(mx, lambda x: x**2.0, matrix(mx))
+
+
 def activation(name, dtype="float32"):
     def make(mx, dialect):
         function, x = getattr(package(dialect, "nn"), name), matrix(mx, dtype=dtype)
@@ -247,6 +251,7 @@ WORKS = [
     row("binary_power_2", "power by 2.0", binary("power", 2.0)),
     row("binary_power_half", "power by 0.5", binary("power", 0.5)),
     row("binary_power_3", "power by 3.0", binary("power", 3.0)),
+    row("binary_power_2_gradient", "gradient of power by 2.0", power_gradient),
     row("binary_maximum_0", "maximum with 0.0", binary("maximum", 0.0, -4)),
     row("binary_remainder_3", "remainder by 3.0", binary("remainder", 3.0, -4)),
     *(row(f"activation_{n}", f"nn.{n}", activation(n)) for n in ACTIVATIONS),

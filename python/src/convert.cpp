@@ -103,6 +103,11 @@ Array to_array(nb::handle value, std::optional<Dtype> dtype) {
 Shape to_shape(nb::handle value) {
   Shape shape;
   auto add = [&](nb::handle item) {
+    int overflow;
+    if (PyLong_CheckExact(item.ptr())) [[likely]] {
+      const long long d = PyLong_AsLongLongAndOverflow(item.ptr(), &overflow);
+      if (!overflow && d <= max_dimension && d >= -max_dimension) return shape.push_back(d);
+    }
     if (!PyIndex_Check(item.ptr())) {
       throw nb::type_error(fmt::format("[shape] A dimension has to be an int, got {} ({}).",
                                        nb::str(item).c_str(), type_name_of(item))
@@ -111,7 +116,6 @@ Shape to_shape(nb::handle value) {
     PyObject* index = PyNumber_Index(item.ptr());
     if (!index) nb::raise_python_error();
     nb::object number = nb::steal(index);
-    int overflow;
     long long d = PyLong_AsLongLongAndOverflow(index, &overflow);
     if (overflow || d > max_dimension || d < -max_dimension) {
       throw std::overflow_error(

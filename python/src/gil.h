@@ -50,13 +50,14 @@ class ReleaseGil {
   ~ReleaseGil() {
     if (before_sleep_ && interpreter_ends()) sleep_for_ever(before_sleep_);
     calling([&] { PyEval_RestoreThread(state_); }, before_sleep_);
-    holds_gil = before_;
+    holds_ = before_;
   }
   ReleaseGil(const ReleaseGil&) = delete;
   ReleaseGil& operator=(const ReleaseGil&) = delete;
 
  private:
-  bool before_ = std::exchange(holds_gil, false);
+  bool& holds_ = holds_gil;  // looked up once
+  bool before_ = std::exchange(holds_, false);
   void (*before_sleep_)();
   PyThreadState* state_ = PyEval_SaveThread();
 };

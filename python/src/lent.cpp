@@ -84,6 +84,7 @@ nb::object Lent::put(nb::handle tree, const Arrays& arrays, size_t& next) {
 
 nb::object Lent::put_into(nb::handle container, const Arrays& arrays, size_t& next) {
   const size_t at = containers_.size();
+  if (given_.empty()) given_.reserve(arrays.size());
   containers_.emplace_back();
   nb::object place;
   if (!lent_.contains(container.ptr()) && lend(container)) {

@@ -302,7 +302,7 @@ class ListReader {
   }
 
   Shape shape_;
-  std::vector<Py_ssize_t> path_;  // of the element that is measured
+  InlineVector<Py_ssize_t, 6> path_;  // of the element that is measured
   bool any_ = false, integer_ = false, floating_ = false, complex_ = false;
   Integer least_, largest_;  // of the ints and 0
   nb::object huge_;          // an int of more than 64 bits, if there is one

@@ -10,30 +10,43 @@ namespace heddle {
 namespace {
 
 // Nodes are small, equal in size and short-lived: each thread keeps freed ones for reuse. They are
-// linked through their own memory, because what frees a node must not need memory.
+// linked through their own memory, because what frees a node must not need memory. It has neither
+// constructor nor destructor, so that a use is one look-up.
 struct NodePool {
   struct Free {
     Free* next;
   };
-  static constexpr size_t limit = 8192;
-  Free* top = nullptr;
-  size_t size = 0;
+  Free* top;
+  size_t room;    // for how many more; none before watch() and once the thread ends
+  bool watched;   // the thread's end will empty it
+  bool draining;  // release_node() is at work
+  char* queue;    // what it has still to free
   void push(void* memory) {
     top = new (memory) Free{top};
-    size++;
+    room--;
   }
   void* pop() {
-    size--;
+    room++;
     return std::exchange(top, top->next);
   }
-  ~NodePool() {
-    while (top) ::operator delete(pop());
-    gone = true;
-  }
-  static thread_local bool gone;
+  // At the first time: makes room, and has the thread's end empty the pool.
+  void watch();
 };
-thread_local bool NodePool::gone = false;
-thread_local NodePool pool;
+constinit thread_local NodePool pool{};
+
+struct NodePoolEnd {
+  ~NodePoolEnd() {
+    while (pool.top) ::operator delete(pool.pop());
+    pool.room = 0;
+  }
+};
+
+void NodePool::watch() {
+  thread_local NodePoolEnd end;
+  (void)&end;
+  watched = true;
+  room = 8192;
+}
 
 std::mutex& siblings_mutex() {
   static auto* m = new std::mutex;
@@ -45,13 +58,16 @@ thread_local int tracing_depth = 0;
 }  // namespace
 
 void* Node::operator new(size_t bytes) {
-  if (!NodePool::gone && pool.top) return pool.pop();
-  return ::operator new(bytes);
+  NodePool& p = pool;
+  return p.top ? p.pop() : ::operator new(bytes);
 }
 
 void Node::operator delete(void* p) {
-  if (!NodePool::gone && pool.size < NodePool::limit) {
-    pool.push(p);
+  NodePool& kept = pool;
+  if (!kept.watched) [[unlikely]]
+    kept.watch();
+  if (kept.room > 0) {
+    kept.push(p);
   } else {
     ::operator delete(p);
   }
@@ -137,17 +153,16 @@ void release_node(Node* node) {
   if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   // Handles that die inside ~Node come back here: they queue up instead of recursing, the last one
   // first. The dead are linked through their data, which nobody reads any more.
-  thread_local bool draining = false;
-  thread_local char* queue = nullptr;
-  node->data = std::exchange(queue, reinterpret_cast<char*>(node));
-  if (draining) return;
-  draining = true;
-  while (queue) {
-    auto* dead = reinterpret_cast<Node*>(queue);
-    queue = dead->data;
+  NodePool& p = pool;
+  node->data = std::exchange(p.queue, reinterpret_cast<char*>(node));
+  if (p.draining) return;
+  p.draining = true;
+  while (p.queue) {
+    auto* dead = reinterpret_cast<Node*>(p.queue);
+    p.queue = dead->data;
     delete dead;
   }
-  draining = false;
+  p.draining = false;
 }
 
 bool in_tracing() { return tracing_depth > 0; }
@@ -170,13 +185,16 @@ Array Array::share(Node* node) {
   return adopt(node);
 }
 
+void refuse_no_array() {
+  throw std::invalid_argument(
+      "[array] No array is here: it was never given a value, or was moved from.");
+}
+
 namespace {
 
 Node& existing(Node* node) {
-  if (!node) [[unlikely]] {
-    throw std::invalid_argument(
-        "[array] No array is here: it was never given a value, or was moved from.");
-  }
+  if (!node) [[unlikely]]
+    refuse_no_array();
   return *node;
 }
 

@@ -84,6 +84,15 @@ inline void check_not_being_computed(const Node* node) {
   if (node->mark == being_computed) refuse_being_computed(node);
 }
 
+// The node of an array, which must be one: cheaper than the array's own functions where several
+// things are asked. Throws std::invalid_argument as they do.
+[[noreturn]] void refuse_no_array();
+inline const Node& node_of(const Array& a) {
+  if (!a) [[unlikely]]
+    refuse_no_array();
+  return *a.node();
+}
+
 // Drops one reference; the graph below is freed without recursion.
 void release_node(Node* node);
 

@@ -23,23 +23,32 @@ std::string function_name(const std::string& op) {
   return out;
 }
 
-// No op gives more than a dimension or memory can count, whatever it computed the sizes from.
-void check_result(const Op& op, const Aval& result) {
-  int64_t bytes = static_cast<int64_t>(size_of(result.dtype));
-  bool suspect = false;
+[[gnu::cold, gnu::noinline]] void check_sizes(const Op& op, const Aval& result) {
+  check_shape(function_name(op.info().name).c_str(), result.shape, size_of(result.dtype));
+}
+
+// No op gives more than a dimension or memory can count, whatever it computed the sizes from. Sizes
+// whose product is small are fine, and all others are looked at closely.
+inline void check_result(const Op& op, const Aval& result) {
+  uint64_t sizes = 0, count = 1;
   for (int64_t d : result.shape) {
-    suspect |= static_cast<uint64_t>(d) > static_cast<uint64_t>(max_dimension);
-    suspect |= __builtin_mul_overflow(bytes, d, &bytes);
+    sizes |= static_cast<uint64_t>(d);
+    count *= static_cast<uint64_t>(d);
+    sizes |= count;
   }
-  if (suspect) [[unlikely]] {
-    check_shape(function_name(op.info().name).c_str(), result.shape, size_of(result.dtype));
-  }
+  // Below 2^31 each factor of each product was, so that none has wrapped around.
+  if (sizes >> 31) [[unlikely]]
+    check_sizes(op, result);
+}
+
+[[noreturn, gnu::cold]] void refuse_operand() {
+  throw std::invalid_argument("[array] An operand is no array: it was never given a value.");
 }
 
 bool any_tracer(const Arrays& inputs) {
   for (const Array& a : inputs) {
-    if (!a)
-      throw std::invalid_argument("[array] An operand is no array: it was never given a value.");
+    if (!a) [[unlikely]]
+      refuse_operand();
     if (a.node()->tracer) return true;
   }
   return false;

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/per_thread.h"
+
 namespace heddle {
 namespace {
 
@@ -68,10 +70,7 @@ struct Thread {
   }
 };
 
-Thread& this_thread() {
-  thread_local Thread t;
-  return t;
-}
+Thread& this_thread() { return per_thread<Thread>(); }
 
 std::atomic<Device>& default_device_slot() {
   static std::atomic<Device> d{Device{}};

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "core/per_thread.h"
 #include "ops/pointwise.h"
 
 namespace heddle::cpu {
@@ -118,7 +119,7 @@ bool is_dense(const Shape& shape, const Strides& strides) {
 }
 
 Compiler& compiler(size_t i = 0) {
-  thread_local std::deque<Compiler> compilers;
+  auto& compilers = per_thread<std::deque<Compiler>>();
   while (compilers.size() <= i) compilers.emplace_back();
   return compilers[i];
 }

@@ -152,7 +152,8 @@ class Run {
   // Scans tile `t` of a row in the order of the scan, after `carry`; returns the carry for the next
   // tile. A tile is scanned by itself before the carry is applied, so that its last element is the
   // same whether tiles are taken one by one or their totals first. `x` is room for a tile.
-  T row_tile(tile::Cursor& cursor, T* x, int64_t row, int64_t t, T carry, bool write) const {
+  T row_tile(tile::Cursor& cursor, T* __restrict x, int64_t row, int64_t t, T carry,
+             bool write) const {
     const int n = static_cast<int>(std::min<int64_t>(tile_size, n_ - t * tile_size));
     const int64_t begin = row * n_ + (reverse_ ? n_ - t * tile_size - n : t * tile_size);
     const T* loaded = static_cast<const T*>(cursor.at(begin, n));

@@ -7,6 +7,8 @@
 #include <new>
 #include <vector>
 
+#include "core/per_thread.h"
+
 namespace heddle::cpu {
 namespace {
 
@@ -17,11 +19,6 @@ constexpr size_t huge_page = size_t{1} << 21;
 // Blocks beyond this size are returned to the system when they are no longer used.
 constexpr size_t kept_block = size_t{1} << 27;
 
-struct Block {
-  char* memory;
-  size_t size;
-};
-
 char* allocate(size_t size) {
   bool huge = size >= huge_page;
   char* memory = static_cast<char*>(std::aligned_alloc(huge ? huge_page : alignment, size));
@@ -31,12 +28,18 @@ char* allocate(size_t size) {
   return memory;
 }
 
-struct Stack {
+}  // namespace
+
+struct ScratchStack {
+  struct Block {
+    char* memory;
+    size_t size;
+  };
   std::vector<Block> blocks;
   size_t block = 0;  // the one in use
   size_t offset = 0;
 
-  ~Stack() {
+  ~ScratchStack() {
     for (Block& b : blocks) std::free(b.memory);
   }
 
@@ -65,6 +68,11 @@ struct Stack {
   }
 
   void rewind(size_t to_block, size_t to_offset) {
+    if (blocks.size() == to_block + 1 && blocks.back().size <= kept_block) {  // nearly always
+      block = to_block;
+      offset = to_offset;
+      return;
+    }
     while (blocks.size() > to_block + 1 && blocks.back().size > kept_block) {
       std::free(blocks.back().memory);
       blocks.pop_back();
@@ -84,14 +92,14 @@ struct Stack {
   }
 };
 
-thread_local Stack stack;
-
-}  // namespace
-
-Scratch::Scratch(size_t bytes) : block_(stack.block), offset_(stack.offset) {
+Scratch::Scratch(size_t bytes) {
+  ScratchStack& stack = per_thread<ScratchStack>();
+  stack_ = &stack;
+  block_ = stack.block;
+  offset_ = stack.offset;
   data_ = stack.take((bytes + margin + alignment - 1) / alignment * alignment);
 }
 
-Scratch::~Scratch() { stack.rewind(block_, offset_); }
+Scratch::~Scratch() { stack_->rewind(block_, offset_); }
 
 }  // namespace heddle::cpu

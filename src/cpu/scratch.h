@@ -10,6 +10,8 @@
 
 namespace heddle::cpu {
 
+struct ScratchStack;
+
 class Scratch {
  public:
   explicit Scratch(size_t bytes);
@@ -24,6 +26,7 @@ class Scratch {
   }
 
  private:
+  ScratchStack* stack_;
   void* data_;
   size_t block_;  // where the thread's stack stood before
   size_t offset_;

@@ -471,10 +471,11 @@ thread_local int graph_locks = 0;
 
 void evaluate_locked(const Arrays& arrays) {
   std::lock_guard<std::recursive_mutex> lock(graph_mutex());
-  graph_locks++;
-  struct Leave {
-    ~Leave() { graph_locks--; }
-  } leave;
+  struct Held {
+    int& count = graph_locks;
+    Held() { count++; }
+    ~Held() { count--; }
+  } held;
   Evaluation().run(arrays);
 }
 

@@ -242,7 +242,8 @@ std::pair<Arrays, Array> clipped(const Arrays& gradients, const Array& max_norm,
   Array squares(0.0, float64);
   Dtype dtype = float32;
   for (const Array& gradient : gradients) {
-    squares = squares + sum(square(astype(abs(gradient), float64)));
+    const Array size = is_complex(gradient.dtype()) ? abs(gradient) : gradient;
+    squares = squares + sum(square(astype(size, float64)));
     if (gradient.dtype() == float64) dtype = float64;
   }
   Array norm = astype(sqrt(distributed::all_sum(squares, group)), dtype);

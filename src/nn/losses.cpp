@@ -47,9 +47,8 @@ Array finish(Array loss, Reduction reduction, Dtype dtype, const Weights& weight
 // max(0, margin - a * b). Where that is 0 the operands are left out: the derivative is 0 beside an
 // infinite one, too.
 Array above(const Array& margin, const Array& a, const Array& b) {
-  Array enough = stop_gradient(a) * stop_gradient(b) >= margin;
-  auto counted = [&](const Array& x) { return where(enough, integer(0, x), x); };
-  return where(enough, integer(0, margin), margin - counted(a) * counted(b));
+  Array enough = a * b >= margin;
+  return margin - where(enough, margin, a) * where(enough, integer(1, b), b);
 }
 
 // The entries of x that the targets point at along an axis.
@@ -111,7 +110,10 @@ Array binary_cross_entropy(const Array& inputs, const Array& targets, const Weig
   Array x = widened_to_float(inputs), y = widened_to_float(targets);
   Array no = scalar(1, y) - y, loss;
   if (with_logits) {
-    loss = times(no, softplus(x)) + times(y, softplus(-x));
+    // no softplus(x) + y softplus(-x) = softplus(-|x|) + w |x|, where w is the share of the wrong
+    // answer. |x| is made so that at 0 its derivative goes with w.
+    Array positive = x > scalar(0, x), size = where(positive, x, -x);
+    loss = softplus(-size) + times(where(positive, no, y), size);
   } else {
     auto bounded_log = [](const Array& p) {
       Array zero = equal(p, scalar(0, p)), least = scalar(-100, p);
@@ -152,9 +154,10 @@ Array gaussian_nll_loss(const Array& inputs, const Array& targets, const Array& 
 
 Array kl_div_loss(const Array& inputs, const Array& targets, int axis, Reduction reduction) {
   // What has probability 0 counts nothing, whatever was predicted.
-  Array y = widened_to_float(targets), impossible = isneginf(y);
+  Array y = widened_to_float(targets), probability = exp(y);
+  Array impossible = equal(probability, scalar(0, y));
   Array distance = where(impossible, scalar(0, y), y - widened(inputs));
-  return finish(sum(times(exp(y), distance), {axis}), reduction, together({inputs, targets}));
+  return finish(sum(probability * distance, {axis}), reduction, together({inputs, targets}));
 }
 
 Array smooth_l1_loss(const Array& predictions, const Array& targets, double beta,
@@ -214,19 +217,26 @@ Array log_cosh_loss(const Array& inputs, const Array& targets, Reduction reducti
 Array cosine_similarity_loss(const Array& x1, const Array& x2, int axis, double eps,
                              Reduction reduction) {
   struct Scaled {
-    Array x, unit, norm;
+    Array x, factor, unit, norm;
+    // Made anew for each sum, which then computes it on its way.
+    Array values() const { return x * factor; }
   };
   auto scaled = [&](const Array& given) {
-    Array x = widened_to_float(given), unit = magnitude(x, axis);
-    x = x / unit;
-    // Not below 1 but for zeros, at which a root has no derivative.
-    Array squares = maximum(sum(square(x), {axis}), scalar(1e-30, x));
-    return Scaled{x, squeeze(unit, axis), sqrt(squares)};
+    Array x = widened_to_float(given);
+    // Within what has a reciprocal.
+    const bool wide = x.dtype() == float64;
+    Array unit = clip(magnitude(x, axis), scalar(wide ? 0x1p-1020 : 0x1p-120, x),
+                      scalar(wide ? 0x1p1000 : 0x1p100, x));
+    Scaled s{x, reciprocal(unit), squeeze(unit, axis), {}};
+    // Only zeros have less, at which a root has no derivative.
+    s.norm = sqrt(maximum(sum(square(s.values()), {axis}), scalar(1e-35, x)));
+    return s;
   };
   const Scaled a = scaled(x1), b = scaled(x2);
   Array norms = a.norm * b.norm;
   Array least = scalar(eps, norms) / a.unit / b.unit;
-  return finish(sum(a.x * b.x, {axis}) / maximum(norms, least), reduction, together({x1, x2}));
+  return finish(sum(a.values() * b.values(), {axis}) / maximum(norms, least), reduction,
+                together({x1, x2}));
 }
 
 Array margin_ranking_loss(const Array& inputs1, const Array& inputs2, const Array& targets,

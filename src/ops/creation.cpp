@@ -123,6 +123,18 @@ Array counted_range(double start, double step, int64_t size, Dtype dtype, Stream
 Array integer_range(WideInteger start, WideInteger stop, WideInteger step, Dtype dtype,
                     StreamOrDevice s) {
   check_range(dtype, step == 0);
+  auto narrow = [](WideInteger x) { return x >= INT32_MIN && x <= INT32_MAX; };
+  if (dtype == int32 && narrow(start) && narrow(stop) && narrow(step)) {
+    // What nearly all ranges are: the numbers lie between the bounds, and fit as these do.
+    const auto first = static_cast<int64_t>(start), by = static_cast<int64_t>(step);
+    const int64_t span = static_cast<int64_t>(stop) - first;
+    const int64_t count = (span > 0) == (by > 0) ? (span + by - (by > 0 ? 1 : -1)) / by : 0;
+    if (count <= max_dimension) {
+      return apply(
+          make_op<Arange>(static_cast<double>(first), static_cast<double>(by), count, dtype), {},
+          to_stream(s));
+    }
+  }
   const WideInteger span = step > 0 ? stop - start : start - stop, size = step > 0 ? step : -step;
   const WideInteger wanted = span <= 0 ? 0 : (span + size - 1) / size;
   if (wanted > max_dimension) {

@@ -38,7 +38,8 @@ Array root_of_squares(const Array& a, const std::vector<int>& axes, bool keepdim
     norm = root(x);
   } else {
     const Array scale = scale_for_squares(max(x, axes, true, s), to_stream(s));
-    norm = multiply(root(divide(x, scale, s)), scale, s);
+    // The scale is a power of two: a product with its reciprocal is as exact as a quotient.
+    norm = multiply(root(multiply(x, reciprocal(scale, s), s)), scale, s);
   }
   norm = astype(norm, result_dtype(a), s);
   return keepdims || axes.empty() ? norm : squeeze(norm, axes, s);

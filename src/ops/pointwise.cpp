@@ -25,15 +25,19 @@ Array constant(double value, const Array& like) {
 
 Array apply_pointwise(const Pointwise& op, Arrays inputs, StreamOrDevice s) {
   Stream stream = to_stream(s);
-  Dtype dtype = inputs[0].dtype();
-  for (size_t i = 1; i < inputs.size(); i++) dtype = promote_types(dtype, inputs[i].dtype());
+  Dtype dtype = node_of(inputs[0]).dtype;
+  for (size_t i = 1; i < inputs.size(); i++) {
+    const Dtype other = node_of(inputs[i]).dtype;
+    if (other != dtype) dtype = promote_types(dtype, other);
+  }
   if (op.domain() == Domain::inexact) dtype = at_least_float(dtype);
   for (Array& a : inputs) {
-    if (a.dtype() != dtype) a = astype(a, dtype, stream);
+    if (a.node()->dtype != dtype) a = astype(a, dtype, stream);
   }
-  Shape shape = inputs[0].shape();
+  Shape shape = inputs[0].node()->shape;
   for (size_t i = 1; i < inputs.size(); i++) {
-    if (!(inputs[i].shape() == shape)) shape = broadcast_shapes(shape, inputs[i].shape());
+    const Shape& other = inputs[i].node()->shape;
+    if (!(other == shape)) shape = broadcast_shapes(shape, other);
   }
   return apply(OpRef(&op), std::move(inputs), Aval{std::move(shape), op.result_dtype(dtype)},
                stream);

@@ -1,5 +1,9 @@
 // Pointwise operations of two and three operands: each op's statement (name, domain, derivative)
 // beside its public function.
+#include <cmath>
+#include <optional>
+
+#include "core/node.h"
 #include "heddle/ops.h"
 #include "ops/pointwise_statements.h"
 #include "ops/util.h"
@@ -44,13 +48,25 @@ const Pointwise& remainder_op =
                                                             multiply(g, floor_divide(x[0], x[1])));
                                                       }});
 
+// The value of a real number that stands for itself, not for an input of a transformation.
+std::optional<double> known_number(const Array& a) {
+  const Node& node = node_of(a);
+  if (!node.available() || node.tracer || node.placeholder || node.size() != 1) return {};
+  if (node.dtype == float32) return *reinterpret_cast<const float*>(node.data);
+  if (node.dtype == float64) return *reinterpret_cast<const double*>(node.data);
+  return {};
+}
+
 // y x^(y-1), 0 where either factor is. Where both operands are small x^(y-1) may overflow and y
 // vanish: there it is y / x x^y.
 Array power_by_base(In x, Out y, const Array& g) {
   const Array &base = x[0], &exponent = x[1];
   const Array zero = constant(0, base), size = abs(base);
-  const Array rest = power(base, subtract(exponent, constant(1, base)));
+  const double known = known_number(exponent).value_or(0);
+  const Array rest = known == 2 ? base : power(base, subtract(exponent, constant(1, base)));
   Array slope = multiply(exponent, rest);
+  // Nothing of what follows happens with the exponents that programs write.
+  if (std::abs(known) > 1e-3 && std::isfinite(known)) return multiply(g, slope);
   if (is_inexact(base.dtype())) {
     const Array small = constant(base.dtype() == float64 ? 1e-14 : 1e-6, size);
     const Array both = logical_and(less(abs(exponent), small), less(size, constant(1, size)));

@@ -257,20 +257,41 @@ Array floats_are_even(const Array& low, const Array& high, StreamOrDevice s) {
 
 Array drawn_as_floats(const Array& low, const Array& high, const Shape& shape, Dtype dtype,
                       const Array& key, StreamOrDevice s) {
-  Array u = astype(floor(uniform(low, high, shape, float32, key, s), s), dtype, s);
+  // Where rounding reaches the upper bound, the last integer takes its place.
+  Array x = between(astype(low, float32, s), astype(high, float32, s), shape, float32, key, s);
+  Array u = astype(floor(x, s), dtype, s);
   Array last = astype(subtract(high, Array(1, high.dtype()), s), dtype, s);
   return maximum(minimum(u, last, s), astype(low, dtype, s), s);
 }
 
-// A fraction of 96 random bits times the count of integers: uneven by at most 2^-32 of a share. The
-// words of the fraction are multiplied from the last to the first, as one does by hand. A count of
-// 0 stands for 2^64.
-Array drawn_exactly(const Array& low, const Array& count, const Shape& shape, Dtype dtype,
-                    const Array& key, StreamOrDevice s) {
+// The k-th of the random words that each number is made of.
+Array word_of(const Array& words, int k, StreamOrDevice s) {
+  Shape start(words.shape().size(), 0), stop = words.shape();
+  start[0] = k;
+  stop[0] = k + 1;
+  return astype(squeeze(slice(words, start, stop, s), 0, s), uint64, s);
+}
+
+// A fraction of 64 random bits times a count of at most 32: uneven by at most 2^-32 of a share.
+Array drawn_from_few(const Array& low, const Array& count, const Shape& shape, Dtype dtype,
+                     const Array& key, StreamOrDevice s) {
   Shape with_words = shape;
-  with_words.push_back(3);
-  Array words = astype(bits(with_words, 4, key, s), uint64, s);
-  auto word = [&](int k) { return take(words, k, -1, s); };
+  with_words.insert(with_words.begin(), 2);
+  Array words = bits(with_words, 4, key, s);
+  const Array half(32, uint64);
+  Array carry = right_shift(multiply(word_of(words, 1, s), count, s), half, s);
+  Array sum = right_shift(add(multiply(word_of(words, 0, s), count, s), carry, s), half, s);
+  return astype(add(astype(low, uint64, s), sum, s), dtype, s);
+}
+
+// A fraction of 96 random bits times any count, as uneven as that. The words of the fraction are
+// multiplied from the last to the first, as one does by hand. A count of 0 stands for 2^64.
+Array drawn_from_many(const Array& low, const Array& count, const Shape& shape, Dtype dtype,
+                      const Array& key, StreamOrDevice s) {
+  Shape with_words = shape;
+  with_words.insert(with_words.begin(), 3);
+  Array words = bits(with_words, 4, key, s);
+  auto word = [&](int k) { return word_of(words, k, s); };
   const Array half(32, uint64), mask(uint64_t{UINT32_MAX}, uint64);
   Array upper = right_shift(count, half, s), lower = bitwise_and(count, mask, s);
   Array sum = Array(uint64_t{0}, uint64);
@@ -312,8 +333,15 @@ Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dty
   auto words = [&](const Array& x) {
     return is_unsigned(x.dtype()) ? astype(x, uint64, s) : astype(astype(x, int64, s), uint64, s);
   };
-  Array exact = drawn_exactly(words(low), subtract(words(high), words(low), s), shape, dtype, k, s);
-  if (known) return exact;
+  const Array base = words(low), count = subtract(words(high), base, s);
+  if (known) {
+    const bool few = static_cast<uint64_t>(*end) - static_cast<uint64_t>(*first) <= UINT32_MAX;
+    return (few ? drawn_from_few : drawn_from_many)(base, count, shape, dtype, k, s);
+  }
+  Array few = logical_and(less_equal(count, Array(uint64_t{UINT32_MAX}, uint64), s),
+                          greater(count, Array(uint64_t{0}, uint64), s), s);
+  Array exact = where(few, drawn_from_few(base, count, shape, dtype, k, s),
+                      drawn_from_many(base, count, shape, dtype, k, s), s);
   // Bounds are compared as unsigned where one of them may be beyond int64.
   const bool wide = low.dtype() == uint64 || high.dtype() == uint64;
   Array x = astype(low, int64, s), y = astype(high, int64, s);

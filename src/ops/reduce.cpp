@@ -324,7 +324,8 @@ Array std(const Array& a, const std::vector<int>& axes, bool keepdims, int ddof,
     out = root(x);
   } else {
     Array scale = scale_for_squares(max(abs(x, stream), sorted, true, stream), stream);
-    Array deviation = root(divide(x, scale, stream));
+    // The scale is a power of two: a product with its reciprocal is as exact as a quotient.
+    Array deviation = root(multiply(x, reciprocal(scale, stream), stream));
     out = multiply(deviation, keepdims ? scale : squeeze(scale, sorted, stream), stream);
   }
   return astype(out, dtype_of_deviations(a), stream);

@@ -67,13 +67,11 @@ void cast_to_half_loop(const void* a, const void* b, const void* c, void* out, i
   float* y = static_cast<float*>(out);
   if constexpr (std::is_integral_v<From>) {
     using Word = std::make_unsigned_t<From>;
-    constexpr Word limit = Word{1} << 24;
-    Word beyond = 0;
-    for (int i = 0; i < n; i++) {
-      const Word shifted = static_cast<Word>(x[i]) + (std::is_signed_v<From> ? limit : 0);
-      beyond |= shifted > (std::is_signed_v<From> ? 2 * limit : limit);
-    }
-    if (!beyond) return cast_loop<From, float>(a, b, c, out, n);
+    constexpr int bits = std::is_signed_v<From> ? 25 : 24;
+    constexpr Word least = std::is_signed_v<From> ? Word{1} << 24 : 0;  // made 0 by the sum
+    Word all = 0;
+    for (int i = 0; i < n; i++) all |= static_cast<Word>(x[i]) + least;
+    if (!(all >> bits)) return cast_loop<From, float>(a, b, c, out, n);
   }
 #pragma GCC ivdep
   for (int i = 0; i < n; i++) y[i] = to_odd_float(x[i]);

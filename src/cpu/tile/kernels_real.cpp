@@ -49,9 +49,8 @@ struct FloorDivide {
   HWY_INLINE V operator()(D d, V x, V y) const {
     const V zero = hn::Zero(d), q = hn::Div(x, y);
     // A quotient below zero may be too small for any number; its floor is -1 all the same.
-    const auto vanished = hn::And(hn::Eq(q, zero), hn::Not(hn::Eq(x, zero)));
-    const auto below = hn::Eq(hn::CopySign(hn::Set(d, 1), q), hn::Set(d, -1));
-    return hn::IfThenElse(hn::And(vanished, below), hn::Set(d, -1), hn::Floor(q));
+    const auto vanished = hn::AndNot(hn::Eq(x, zero), hn::Eq(q, zero));
+    return hn::Floor(hn::IfThenElse(vanished, hn::CopySign(hn::Set(d, 0.5f), q), q));
   }
 };
 struct Sign {

@@ -84,7 +84,9 @@ Executable::Executable(const Program& program, const Kernels& k, bool exact_outp
         kernel = k.to_bool[static_cast<int>(from)];
         round = nullptr;
       } else {
-        kernel = cast(from, to, i.to);
+        // A float holds small integers, and large ones are infinite as float16.
+        const bool once = is_integer(i.from) && (size_of(i.from) <= 2 || i.to == float16);
+        kernel = cast(from, to, once || i.from == bool_ ? Dtype::float32 : i.to);
         if (i.from == i.to) round = nullptr;
         if (from == to && round) kernel = round, round = nullptr;  // rounds on the way
       }
