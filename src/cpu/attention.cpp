@@ -27,8 +27,9 @@ using namespace attention_detail;
 namespace {
 
 constexpr int64_t key_block = 128;    // scores of one block of keys stay in the L1 cache
-constexpr int64_t split_keys = 1024;  // few queries: the keys are shared out in pieces of this size
+constexpr int64_t split_keys = 1024;  // pieces of the keys; threads share them where rows are few
 constexpr int64_t few_queries = 4;    // fewer than this many do not fill a vector
+constexpr int64_t one_block = 16;     // so few rows do not keep threads busy
 
 // What is known of one block of rows after some keys: for each row (a lane of `width`) the maximum
 // of the scores, the sum of exp(score - maximum), and the sum of values weighted so (values as
@@ -121,8 +122,8 @@ const float* floats_of(const Problem& p, const View& view, const RowBlock& rows,
 // A block of rows against keys [begin, end): scores are computed transposed, so that each row is a
 // lane and neither keys nor values have to be rearranged.
 template <int vectors, class T>
-void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end,
-                  Running& run) {
+HWY_NOINLINE void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end,
+                               Running& run) {
   const int64_t width = run.width;
   constexpr bool converts = !std::is_same_v<T, float>;
   Scratch space((p.depth * width + key_block * width + width +
@@ -152,16 +153,55 @@ void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t
   }
 }
 
-// The same for a handful of rows, one after the other (run.width = rows.count): memory bound, each
-// key and value read once for all of them.
-template <class T>
-void attend_few(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end, Running& run) {
+// The scores of one row (up to key_block keys) become exp(score - maximum), and its running maximum
+// is brought up to date; returns what sums so far have to be multiplied with. Writes whole vectors.
+inline float exponentials(float* scores, int64_t keys, float* running_maximum) {
   const hn::ScalableTag<float> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  Scratch space((p.depth * rows.count + key_block + rows.count * p.value_depth) * sizeof(float));
+  const int64_t whole = (keys + lanes - 1) / lanes * lanes;
+  // What lies beyond the last key is as good as masked.
+  std::fill(scores + keys, scores + whole, -std::numeric_limits<float>::infinity());
+  const auto before = hn::Set(d, *running_maximum);
+  auto highest = before;
+  for (int64_t i = 0; i < whole; i += lanes) highest = hn::Max(highest, hn::LoadU(d, scores + i));
+  const auto maximum = hn::MaxOfLanes(d, highest);
+  for (int64_t i = 0; i < whole; i += lanes) {
+    hn::StoreU(exp_of_negative(d, hn::Sub(hn::LoadU(d, scores + i), maximum)), d, scores + i);
+  }
+  *running_maximum = hn::GetLane(maximum);
+  return hn::GetLane(exp_of_negative(d, hn::Sub(before, maximum)));
+}
+
+// Squares of keys are not read in the order of memory, in which it is fastest: one number of each
+// line is, before.
+template <class T>
+void touch(const T* from, int64_t n) {
+  constexpr int64_t line = 64 / sizeof(T);
+  for (int64_t i = 0; i < n; i += line) (void)*reinterpret_cast<const volatile char*>(from + i);
+}
+
+template <int rows, class T>
+void scores_of_few(const Problem& p, const T* k, int64_t keys, const float* queries,
+                   float* scores) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
+  const int64_t stride = p.k.strides[2];
+  for (int64_t i = 0; i < keys; i += lanes) {
+    for (int64_t r = i; r < std::min(i + lanes, keys); r++) touch(k + r * stride, p.depth);
+    dot_rows_in_order<rows>(k + i * stride, stride, keys - i, queries, p.depth, p.depth, scores + i,
+                            key_block);
+  }
+}
+
+// The same for a handful of rows, one after the other (run.width = rows.count): memory bound, each
+// key and value read once for all of them. Sums run in the same order as there, so that a row does
+// not depend on how many stand beside it.
+template <class T>
+HWY_NOINLINE void attend_few(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end,
+                             Running& run) {
+  Scratch space((p.depth + key_block + p.value_depth) * rows.count * sizeof(float));
   float* queries = space.as<float>();
   float* scores = queries + p.depth * rows.count;
-  float* weighted = scores + key_block;  // (rows, value_depth), turned at the end
+  float* weighted = scores + key_block * rows.count;  // (rows, value_depth), turned at the end
   std::fill_n(weighted, rows.count * p.value_depth, 0.f);
   for (int64_t r = 0; r < rows.count; r++) {
     int64_t row = rows.first + r;
@@ -174,40 +214,38 @@ void attend_few(const Problem& p, const RowBlock& rows, int64_t begin, int64_t e
     int64_t keys = std::min(key_block, end - key);
     const T* k = p.row_of<T>(p.k, rows.b, rows.key_head, key);
     const T* v = p.row_of<T>(p.v, rows.b, rows.key_head, key);
+    switch (rows.count) {
+      case 1:
+        scores_of_few<1>(p, k, keys, queries, scores);
+        break;
+      case 2:
+        scores_of_few<2>(p, k, keys, queries, scores);
+        break;
+      case 3:
+        scores_of_few<3>(p, k, keys, queries, scores);
+        break;
+      default:
+        scores_of_few<few_queries>(p, k, keys, queries, scores);
+    }
     for (int64_t r = 0; r < rows.count; r++) {
-      const float* query = queries + r * p.depth;
+      float* weights = scores + r * key_block;
+      RowBlock one{rows.b, rows.key_head, rows.first + r, 1};
+      if (mask_matters(p, one, key, keys)) apply_mask(p, one, key, keys, weights, 1);
+      const float factor = exponentials(weights, keys, run.maximum + r);
+      float* to = weighted + r * p.value_depth;
+      for (int64_t i = 0; i < p.value_depth; i++) to[i] *= factor;
+      // The weights are summed one by one, which takes no longer than what goes on beside it.
+      float sum = run.sum[r] * factor;
       int64_t i = 0;
       for (; i + 4 <= keys; i += 4) {
-        dot_rows<4>(k + i * p.k.strides[2], p.k.strides[2], query, p.depth, scores + i);
+        for (int64_t j = i; j < i + 4; j++) sum += weights[j];
+        add_rows<4>(v + i * p.v.strides[2], p.v.strides[2], weights + i, p.value_depth, to);
       }
       for (; i < keys; i++) {
-        dot_rows<1>(k + i * p.k.strides[2], p.k.strides[2], query, p.depth, scores + i);
+        sum += weights[i];
+        add_rows<1>(v + i * p.v.strides[2], p.v.strides[2], weights + i, p.value_depth, to);
       }
-      RowBlock one{rows.b, rows.key_head, rows.first + r, 1};
-      if (mask_matters(p, one, key, keys)) apply_mask(p, one, key, keys, scores, 1);
-
-      float maximum = run.maximum[r];
-      for (i = 0; i < keys; i++) maximum = std::max(maximum, scores[i]);
-      float factor = hn::GetLane(exp_of_negative(d, hn::Set(d, run.maximum[r] - maximum)));
-      auto sums = hn::Zero(d);
-      for (i = 0; i < keys; i += lanes) {
-        // What lies beyond the last key is as good as masked.
-        for (int64_t j = keys; j < i + lanes; j++)
-          scores[j] = -std::numeric_limits<float>::infinity();
-        auto e = exp_of_negative(d, hn::Sub(hn::LoadU(d, scores + i), hn::Set(d, maximum)));
-        hn::StoreU(e, d, scores + i);
-        sums = hn::Add(sums, e);
-      }
-      run.maximum[r] = maximum;
-      run.sum[r] = run.sum[r] * factor + hn::GetLane(hn::SumOfLanes(d, sums));
-      float* to = weighted + r * p.value_depth;
-      for (i = 0; i < p.value_depth; i++) to[i] *= factor;
-      for (i = 0; i + 4 <= keys; i += 4) {
-        add_rows<4>(v + i * p.v.strides[2], p.v.strides[2], scores + i, p.value_depth, to);
-      }
-      for (; i < keys; i++) {
-        add_rows<1>(v + i * p.v.strides[2], p.v.strides[2], scores + i, p.value_depth, to);
-      }
+      run.sum[r] = sum;
     }
   }
   for (int64_t r = 0; r < rows.count; r++) {
@@ -293,42 +331,51 @@ void attend(const Problem& p) {
         return attend_lanes<3, T>(p, rows, begin, end, run);
     }
   };
+  const int64_t pieces = (p.keys + split_keys - 1) / split_keys;
   const int64_t run_size = most * (2 + p.value_depth);
+  // One piece of a block of rows, without what the pieces before it gave.
+  auto attend_piece = [&](const RowBlock& rows, int64_t piece, Running& run) HWY_ATTR {
+    start(p, rows, piece == 0, run);
+    const int64_t first = piece * split_keys;
+    const int64_t last = std::min(key_limit(p, rows), first + split_keys);
+    if (first < last) attend_block(rows, first, last, run);
+  };
+  const bool share_pieces = p.rows <= one_block && pieces > 1;
   const int64_t work =
-      most * std::min(p.keys, p.pieces > 1 ? split_keys : p.keys) * (p.depth + p.value_depth);
+      most * std::min(p.keys, share_pieces ? split_keys : p.keys) * (p.depth + p.value_depth);
   const int64_t grain = std::max<int64_t>(1, 8 * parallel_grain / std::max<int64_t>(work, 1));
 
-  if (p.pieces == 1) {
+  if (!share_pieces) {
     parallel_for(block_count, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-      Scratch space(run_size * sizeof(float));
+      Scratch space(2 * run_size * sizeof(float));
       for (int64_t i = begin; i < end; i++) {
-        RowBlock rows = rows_of(i);
+        const RowBlock rows = rows_of(i);
         Running run = running_in(space.as<float>(), width_of(rows));
-        start(p, rows, true, run);
-        attend_block(rows, 0, key_limit(p, rows), run);
+        Running next = running_in(space.as<float>() + run_size, width_of(rows));
+        attend_piece(rows, 0, run);
+        const int64_t limit = key_limit(p, rows);
+        for (int64_t piece = 1; piece * split_keys < limit; piece++) {
+          attend_piece(rows, piece, next);
+          merge(p, run, next);
+        }
         store_rows<T>(p, rows, run);
       }
     });
     return;
   }
-  Scratch space(block_count * p.pieces * run_size * sizeof(float));
+  Scratch space(block_count * pieces * run_size * sizeof(float));
   auto run_of = [&](int64_t task) {
-    return running_in(space.as<float>() + task * run_size, width_of(rows_of(task / p.pieces)));
+    return running_in(space.as<float>() + task * run_size, width_of(rows_of(task / pieces)));
   };
-  parallel_for(block_count * p.pieces, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
+  parallel_for(block_count * pieces, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
     for (int64_t task = begin; task < end; task++) {
-      RowBlock rows = rows_of(task / p.pieces);
-      int64_t piece = task % p.pieces;
       Running run = run_of(task);
-      start(p, rows, piece == 0, run);
-      int64_t first = piece * split_keys;
-      int64_t last = std::min(key_limit(p, rows), first + split_keys);
-      if (first < last) attend_block(rows, first, last, run);
+      attend_piece(rows_of(task / pieces), task % pieces, run);
     }
   });
   for (int64_t i = 0; i < block_count; i++) {
-    Running run = run_of(i * p.pieces);
-    for (int64_t piece = 1; piece < p.pieces; piece++) merge(p, run, run_of(i * p.pieces + piece));
+    Running run = run_of(i * pieces);
+    for (int64_t piece = 1; piece < pieces; piece++) merge(p, run, run_of(i * pieces + piece));
     store_rows<T>(p, rows_of(i), run);
   }
 }
@@ -378,9 +425,7 @@ void attention(const View& q, const View& k, const View& v, const View& out,
   p.depth = q.shape[3];
   p.value_depth = v.shape[3];
   p.rows = p.group * p.queries;
-  constexpr int64_t one_block = 16, rows_for_primitives = 16;
-  p.pieces =
-      p.rows <= one_block && p.keys > 2 * split_keys ? (p.keys + split_keys - 1) / split_keys : 1;
+  constexpr int64_t rows_for_primitives = 16;
   bool plain_rows = p.k.strides[2] >= p.depth && p.v.strides[2] >= p.value_depth;
   if (q.dtype == Dtype::bfloat16 && onednn::native(q.dtype) && plain_rows &&
       p.rows >= rows_for_primitives) {

@@ -22,8 +22,10 @@ struct AttentionParams {
 // that may attend to nothing by a boolean or causal mask gets the mean of the values (as MLX has
 // it), by an additive mask of -inf NaN. Keys and values that have no weight count as absent, be
 // they infinite or NaN; rows that meet such values are computed a second time, without them. Memory
-// beyond the operands does not grow with Lq Lk. Results do not depend on the number of threads.
-// Thread-safe.
+// beyond the operands does not grow with Lq Lk. Results do not depend on the number of threads. A
+// query's result does not depend on the other queries either, nor on whether keys that a mask hides
+// at the end are there; but in bfloat16, where oneDNN multiplies it, from 16 rows of a key head on
+// the weights are rounded for its products. Thread-safe.
 void attention(const View& q, const View& k, const View& v, const View& out,
                const AttentionParams& params);
 

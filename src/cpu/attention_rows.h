@@ -17,8 +17,7 @@ struct Problem {
   View q, k, v, out;
   AttentionParams params;
   int64_t key_heads, group, queries, keys, depth, value_depth;
-  int64_t rows;    // group * queries
-  int64_t pieces;  // into which the keys are split
+  int64_t rows;  // group * queries
 
   int64_t head_of(int64_t key_head, int64_t row) const { return key_head * group + row / queries; }
   template <class T>

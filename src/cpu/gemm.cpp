@@ -20,6 +20,21 @@ namespace heddle::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
+// multiply_block with its sums taken in blocks of K (sum_depth).
+template <int rows, int vectors, class D, class T = hn::TFromD<D>>
+void multiply_deep(D d, int64_t K, const T* a, int64_t row_stride, int64_t k_stride, const T* b,
+                   T* c) {
+  constexpr int most = rows * vectors * static_cast<int>(HWY_MAX_BYTES / sizeof(T));
+  const int64_t pitch = vectors * static_cast<int64_t>(hn::Lanes(d)), depth = sum_depth(K);
+  multiply_block<rows, vectors>(d, std::min(K, depth), a, row_stride, k_stride, b, c);
+  for (int64_t k = depth; k < K; k += depth) {
+    HWY_ALIGN T more[most];
+    multiply_block<rows, vectors>(d, std::min(K - k, depth), a + k * k_stride, row_stride, k_stride,
+                                  b + k * pitch, more);
+    for (int64_t i = 0; i < rows * pitch; i++) c[i] += more[i];
+  }
+}
+
 // `rows` rows of a times one panel of b (`n` valid columns), into the result at (row, column).
 template <int vectors, class T>
 void multiply_panel(int64_t rows, int64_t n, int64_t K, const T* a, int64_t row_stride,
@@ -42,23 +57,23 @@ void multiply_panel(int64_t rows, int64_t n, int64_t K, const T* a, int64_t row_
   };
   int64_t r = 0;
   for (; r + block_rows <= rows; r += block_rows) {
-    multiply_block<block_rows, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
+    multiply_deep<block_rows, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
     write(r, block_rows);
   }
   if constexpr (block_rows > 4) {
     if (r + 4 <= rows) {
-      multiply_block<4, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
+      multiply_deep<4, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
       write(r, 4);
       r += 4;
     }
   }
   if (r + 2 <= rows) {
-    multiply_block<2, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
+    multiply_deep<2, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
     write(r, 2);
     r += 2;
   }
   if (r < rows) {
-    multiply_block<1, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
+    multiply_deep<1, vectors>(d, K, a + r * row_stride, row_stride, k_stride, b, c);
     write(r, 1);
   }
 }
@@ -77,7 +92,7 @@ void multiply_panel(int vectors, int64_t rows, int64_t n, int64_t K, const T* a,
   }
 }
 
-// Columns [0, n) of b as a panel: K rows of `pitch` values, zero beyond n.
+// Columns [0, n) of b as a panel: K rows of `pitch` values, zeros or repetitions beyond n.
 template <class T, class S>
 void pack_panel(const S* b, int64_t row_stride, int64_t column_stride, int64_t K, int64_t n,
                 int64_t pitch, T* out) {
@@ -90,7 +105,25 @@ void pack_panel(const S* b, int64_t row_stride, int64_t column_stride, int64_t K
   }
   // In blocks of k, so that both the strided reads and the writes stay within the L1 cache.
   constexpr int64_t step = 32;
-  for (int64_t k0 = 0; k0 < K; k0 += step) {
+  int64_t k0 = 0;
+  const hn::ScalableTag<T> d;
+  constexpr int lanes = static_cast<int>(hn::MaxLanes(decltype(d)()));
+  if (row_stride == 1 && pitch % lanes == 0) {
+    // Squares of vectors; what lies beyond n repeats the last column, and is not used.
+    for (; k0 + lanes <= K; k0 += lanes) {
+      for (int64_t j = 0; j < n; j += lanes) {
+        hn::Vec<decltype(d)> square[lanes];
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes; i++) {
+          square[i] = load_as(d, b + std::min(j + i, n - 1) * column_stride + k0);
+        }
+        transpose(d, square);
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes; i++) hn::StoreU(square[i], d, out + (k0 + i) * pitch + j);
+      }
+    }
+  }
+  for (; k0 < K; k0 += step) {
     int64_t k1 = std::min(K, k0 + step);
     for (int64_t j = 0; j < n; j++) {
       const S* from = b + j * column_stride;
@@ -216,44 +249,55 @@ void product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& 
   }
 }
 
-// y (R) = w (R, K) x, with `store(first, sums, count)` taking the results.
+// y (R) = w (R, K) x, with `store(first, sums, count)` taking the results. `in_order`: sums run as
+// in products of more vectors; else as is fastest.
 template <class T, class S, class Store>
 void matrix_vector(int64_t R, int64_t K, const S* w, int64_t row_stride, int64_t k_stride,
-                   const S* x_data, int64_t x_stride, Store&& store) {
+                   const S* x_data, int64_t x_stride, bool in_order, Store&& store) {
   Scratch vector(K * sizeof(T));
   T* x = vector.as<T>();
   for (int64_t k = 0; k < K; k++) x[k] = static_cast<T>(x_data[k * x_stride]);
   // Sums kept in L1; long enough that reading along the rows of the matrix runs at full speed.
   constexpr int64_t span = 4096;
-  const int64_t per_row = std::max<int64_t>(K, 1);
-  if (k_stride == 1 || K == 1) {
-    int64_t grain = std::max<int64_t>(4, parallel_grain / per_row / 4 * 4);
-    parallel_for(R, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-      const ScratchArray<T> memory(static_cast<size_t>(std::min(span, end - begin)));
-      T* const y = memory;
-      for (int64_t r0 = begin; r0 < end; r0 += span) {
-        int64_t n = std::min(span, end - r0), r = 0;
-        for (; r + 4 <= n; r += 4) {
-          dot_rows<4>(w + (r0 + r) * row_stride, row_stride, x, K, y + r);
-        }
-        for (; r < n; r++) dot_rows<1>(w + (r0 + r) * row_stride, row_stride, x, K, y + r);
-        store(r0, y, n);
+  const int64_t per_row = std::max<int64_t>(K, 1), lanes = lanes_of<T>();
+  const bool along_rows = k_stride == 1 || K == 1;
+  const int64_t unit = along_rows ? std::max<int64_t>(4, lanes) : 64;
+  int64_t grain = std::max<int64_t>(1, parallel_grain / per_row / unit) * unit;
+  if (!along_rows) grain = std::min(grain, span);
+  // Rows [first, first + n) of w times x, elements [k, k + depth) of them. Writes whole vectors.
+  auto multiply = [&](int64_t first, int64_t n, int64_t k, int64_t depth, T* y) HWY_ATTR {
+    const S* from = w + first * row_stride + k * k_stride;
+    if (!along_rows) {
+      std::fill_n(y, n, T(0));
+      int64_t i = 0;
+      for (; i + 4 <= depth; i += 4) add_rows<4>(from + i * k_stride, k_stride, x + k + i, n, y);
+      for (; i < depth; i++) add_rows<1>(from + i * k_stride, k_stride, x + k + i, n, y);
+    } else if (in_order) {
+      for (int64_t r = 0; r < n; r += lanes) {
+        dot_rows_in_order<1>(from + r * row_stride, row_stride, n - r, x + k, K, depth, y + r,
+                             lanes);
       }
-    });
-  } else {
-    int64_t grain = std::clamp<int64_t>(parallel_grain / per_row / 64 * 64, 64, span);
-    parallel_for(R, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-      const ScratchArray<T> memory(static_cast<size_t>(std::min(span, end - begin)));
-      T* const y = memory;
-      for (int64_t r0 = begin; r0 < end; r0 += span) {
-        int64_t n = std::min(span, end - r0), k = 0;
-        std::fill_n(y, n, T(0));
-        for (; k + 4 <= K; k += 4) add_rows<4>(w + k * k_stride + r0, k_stride, x + k, n, y);
-        for (; k < K; k++) add_rows<1>(w + k * k_stride + r0, k_stride, x + k, n, y);
-        store(r0, y, n);
+    } else {
+      int64_t r = 0;
+      for (; r + 4 <= n; r += 4) dot_rows<4>(from + r * row_stride, row_stride, x, K, y + r);
+      for (; r < n; r++) dot_rows<1>(from + r * row_stride, row_stride, x, K, y + r);
+    }
+  };
+  const int64_t depth = along_rows && !in_order ? per_row : sum_depth(K);
+  parallel_for(R, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
+    const int64_t most = std::min(span, end - begin) + lanes;
+    const ScratchArray<T> memory(static_cast<size_t>(K > depth ? 2 * most : most));
+    T *const y = memory, *const more = y + most;
+    for (int64_t r0 = begin; r0 < end; r0 += span) {
+      const int64_t n = std::min(span, end - r0);
+      multiply(r0, n, 0, std::min(K, depth), y);
+      for (int64_t k = depth; k < K; k += depth) {
+        multiply(r0, n, k, std::min(K - k, depth), more);
+        for (int64_t i = 0; i < n; i++) y[i] += more[i];
       }
-    });
-  }
+      store(r0, y, n);
+    }
+  });
 }
 
 template <class T, class S>
@@ -261,9 +305,10 @@ void vector_product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const M
                        const Finish& finish) {
   auto* a_data = static_cast<const S*>(a.data);
   auto* b_data = static_cast<const S*>(b.data);
-  if (M == 1) {
+  if (N > 1 || (M == 1 && a.column_stride != 1)) {
+    const bool in_order = N > 1 && N * K <= small_matrix;
     matrix_vector<T>(
-        N, K, b_data, b.column_stride, b.row_stride, a_data, a.column_stride,
+        N, K, b_data, b.column_stride, b.row_stride, a_data, a.column_stride, in_order,
         [&](int64_t first, const T* sums, int64_t n) { store_sums(finish, 0, first, sums, n); });
   } else {
     // A column of results: dense only as a row, so the roles of rows and columns change.
@@ -271,7 +316,7 @@ void vector_product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const M
     turned.addend.column_stride = finish.addend.row_stride;
     turned.addend.row_stride = 0;
     bool dense = finish.row_stride == 1;
-    matrix_vector<T>(M, K, a_data, a.row_stride, a.column_stride, b_data, b.row_stride,
+    matrix_vector<T>(M, K, a_data, a.row_stride, a.column_stride, b_data, b.row_stride, false,
                      [&](int64_t first, const T* sums, int64_t n) {
                        if (dense) {
                          store_sums(turned, 0, first, sums, n);
