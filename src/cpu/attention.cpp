@@ -122,8 +122,8 @@ const float* floats_of(const Problem& p, const View& view, const RowBlock& rows,
 // A block of rows against keys [begin, end): scores are computed transposed, so that each row is a
 // lane and neither keys nor values have to be rearranged.
 template <int vectors, class T>
-HWY_NOINLINE void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end,
-                               Running& run) {
+void attend_lanes(const Problem& p, const RowBlock& rows, int64_t begin, int64_t end,
+                  Running& run) {
   const int64_t width = run.width;
   constexpr bool converts = !std::is_same_v<T, float>;
   Scratch space((p.depth * width + key_block * width + width +
@@ -347,7 +347,7 @@ void attend(const Problem& p) {
 
   if (!share_pieces) {
     parallel_for(block_count, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-      Scratch space(2 * run_size * sizeof(float));
+      Scratch space((pieces > 1 ? 2 : 1) * run_size * sizeof(float));
       for (int64_t i = begin; i < end; i++) {
         const RowBlock rows = rows_of(i);
         Running run = running_in(space.as<float>(), width_of(rows));
