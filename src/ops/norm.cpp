@@ -17,7 +17,8 @@ Array inverse_root(const Array& x, float eps, const Stream& s) {
   if (x.shape(-1) > 0) {
     scale = maximum(scale_for_squares(max(abs(x, s), {-1}, true, s), s), scale, s);
   }
-  const Array squares = row_mean(square(divide(x, scale, s), s), s);
+  // The scale is a power of two: a product with its reciprocal is as exact as a quotient.
+  const Array squares = row_mean(square(multiply(x, reciprocal(scale, s), s)), s);
   const Array least = divide(divide(Array(eps, x.dtype()), scale, s), scale, s);
   return divide(rsqrt(add(squares, least, s), s), scale, s);
 }

@@ -229,7 +229,8 @@ void OperandPattern::prepare(const Plan& plan, const Walk& walk, int operand) {
     pattern_ = {.stride = sizes.empty() ? 1 : strides[0], .run = walk.elements()};
     return;
   }
-  if (sizes.size() == 2 && strides[1] == 1 && strides[0] != 1) {
+  // Side by side, but not each a repeated element: that is filled in below.
+  if (sizes.size() == 2 && strides[1] == 1 && strides[0] != 1 && strides[0] != 0) {
     pattern_ = {.stride = strides[0],
                 .run = static_cast<int>(sizes[0]),
                 .count = static_cast<int>(sizes[1])};
