@@ -97,7 +97,7 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
   for (const auto& name : s.names) trees.push_back(nb::borrow(kwargs[name.c_str()]));
   for (const auto& tree : trees) {
     for (const Array& a : arrays_of_tree(tree, true)) primals.push_back(a);
-    forms.push_back(map_tree(tree, [](nb::handle leaf) { return nb::borrow(leaf); }));
+    forms.push_back(copy_of_tree(tree));
   }
 
   if (primals.empty()) throw std::invalid_argument("[grad] Must specify at least one argument.");

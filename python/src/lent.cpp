@@ -34,6 +34,16 @@ std::unordered_map<PyObject*, Loan>& loans() {
   return *all;
 }
 
+// What a dict holds, to be walked while the dict is written to.
+std::vector<std::pair<nb::object, nb::object>> entries_of(nb::handle dict) {
+  std::vector<std::pair<nb::object, nb::object>> entries;
+  entries.reserve(static_cast<size_t>(PyDict_Size(dict.ptr())));
+  each_entry(dict, [&](nb::object key, nb::object value) {
+    entries.emplace_back(std::move(key), std::move(value));
+  });
+  return entries;
+}
+
 bool lend(nb::handle container) {
   auto [at, added] = loans().try_emplace(container.ptr(), Loan{std::this_thread::get_id(), 0});
   if (at->second.thread != std::this_thread::get_id()) return false;
@@ -111,9 +121,9 @@ nb::object Lent::put_into(nb::handle container, const Arrays& arrays, size_t& ne
       if (replace(item)) set_item(place, i, item);
     });
   } else {
-    each_entry(plain_copy(container), [&](nb::object key, nb::object value) {
+    for (auto& [key, value] : entries_of(container)) {
       if (replace(value)) set_entry(place, key, value);
-    });
+    }
   }
   return place;
 }
@@ -161,9 +171,9 @@ void Lent::put_back(const Container& c) const {
       if (nb::object original = kept(item); !original.is(item)) set_item(c.own, i, original);
     });
   } else {
-    each_entry(plain_copy(c.own), [&](nb::object key, nb::object value) {
+    for (const auto& [key, value] : entries_of(c.own)) {
       if (nb::object original = kept(value); !original.is(value)) set_entry(c.own, key, original);
-    });
+    }
   }
 }
 

@@ -159,6 +159,28 @@ nb::object map_tree(nb::handle tree, const std::function<nb::object(nb::handle)>
   return out;
 }
 
+nb::object copy_of_tree(nb::handle tree) {
+  if (is_dict(tree)) {
+    TreeLevel level;
+    nb::object out = plain_copy(tree);
+    each_entry(tree, [&](nb::object key, nb::object value) {
+      if (is_array(value)) return;  // which most are
+      if (nb::object copy = copy_of_tree(value); !copy.is(value)) set_entry(out, key, copy);
+    });
+    return out;
+  }
+  if (is_list(tree)) {
+    TreeLevel level;
+    nb::object out = plain_copy(tree);
+    each_item(tree, [&](Py_ssize_t i, nb::object item) {
+      if (is_array(item)) return;
+      if (nb::object copy = copy_of_tree(item); !copy.is(item)) set_item(out, i, copy);
+    });
+    return out;
+  }
+  return map_tree(tree, [](nb::handle leaf) { return nb::borrow(leaf); });
+}
+
 Arrays arrays_of_tree(nb::handle tree, bool strict) {
   Arrays out;
   visit_tree(tree, [&](nb::handle leaf) {

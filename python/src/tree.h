@@ -30,6 +30,9 @@ Arrays arrays_of_tree(nb::handle tree, bool strict = false);
 nb::object rebuild_tree(nb::handle tree, const Arrays& arrays, size_t& next,
                         Containers containers = Containers::plain);
 
+// The same leaves in containers of its own, as map_tree makes them.
+nb::object copy_of_tree(nb::handle tree);
+
 // Replaces the arrays of the tree inside its own lists and dicts. One that occurs again is filled
 // once; its arrays are taken twice.
 void fill_tree(nb::handle tree, const Arrays& arrays, size_t& next);

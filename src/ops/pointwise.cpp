@@ -70,14 +70,17 @@ Arrays Pointwise::terms(const Arrays& inputs, const Array& output, const std::ve
                         const std::function<Array(size_t)>& g) const {
   if (partials_.empty()) return Arrays(argnums.size());
   const bool wide = widens_ && is_half(inputs.back().dtype());
-  Arrays in = inputs;
-  Array out = output;
+  Arrays wide_inputs;
+  Array wide_output;
   if (wide) {
     // The result, too, is taken again: rounded to a half it has no digits to subtract from.
-    for (Array& x : in) x = astype(x, float32);
-    out = apply(OpRef(this), in, to_stream({}));
+    for (const Array& x : inputs) wide_inputs.push_back(astype(x, float32));
+    wide_output = apply(OpRef(this), wide_inputs, to_stream({}));
   }
+  const Arrays& in = wide ? wide_inputs : inputs;
+  const Array& out = wide ? wide_output : output;
   Arrays result;
+  result.reserve(argnums.size());
   for (size_t k = 0; k < argnums.size(); k++) {
     const Array slope = g(k);
     result.push_back(
