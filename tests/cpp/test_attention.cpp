@@ -7,6 +7,7 @@
 #include "core/threads.h"
 #include "cpu/attention.h"
 #include "tensor.h"
+#include "tile_targets.h"
 
 using namespace heddle;
 using namespace heddle::test;
@@ -186,4 +187,34 @@ TEST_CASE("attention keeps NaN and does not depend on the number of threads") {
     }
   }
   set_num_threads(before);
+}
+
+TEST_CASE("a query's result is the same beside any number of queries") {
+  testing::for_each_target([] {
+    for (Dtype t : {float32, float16}) {
+      for (auto [keys, depth] : {std::pair<int64_t, int64_t>{70, 64}, {131, 33}, {2500, 5}}) {
+        CAPTURE(name_of(t));
+        CAPTURE(keys);
+        constexpr int64_t most = 60;
+        Tensor k(t, {1, 1, keys, depth}), v(t, {1, 1, keys, 20}), whole(t, {1, 1, most, 20});
+        k.fill(2), v.fill(3);
+        auto attend = [&](int64_t queries, Tensor& out) {
+          Tensor q(t, {1, 1, queries, depth});
+          q.fill(1);
+          AttentionParams params;
+          params.scale = 0.3f;
+          cpu::attention(q.view, k.view, v.view, out.view, params);
+          CHECK(error_of(q, k, v, out, params, nullptr, nullptr,
+                         {1, 1, 1, queries, keys, depth, 20}) <= 1);
+        };
+        attend(most, whole);
+        for (int64_t queries : {1, 2, 3, 4, 5, 17}) {
+          CAPTURE(queries);
+          Tensor some(t, {1, 1, queries, 20});
+          attend(queries, some);
+          CHECK(std::memcmp(some.view.data, whole.view.data, queries * 20 * size_of(t)) == 0);
+        }
+      }
+    }
+  });
 }

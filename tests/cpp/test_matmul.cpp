@@ -8,6 +8,7 @@
 #include "cpu/gemm.h"
 #include "cpu/matmul.h"
 #include "tensor.h"
+#include "tile_targets.h"
 
 using namespace heddle;
 using namespace heddle::test;
@@ -298,4 +299,37 @@ TEST_CASE("heddle's own products do not depend on the number of threads") {
     }
   }
   set_num_threads(before);
+}
+
+TEST_CASE("a row of heddle's own products is the same beside any number of rows") {
+  testing::for_each_target([] {
+    for (Dtype t : {float32, float16, bfloat16, float64}) {
+      for (auto [N, K] : {std::array<int64_t, 2>{50, 100}, std::array<int64_t, 2>{7, 33},
+                          std::array<int64_t, 2>{3, 5}, std::array<int64_t, 2>{10, 1500}}) {
+        for (bool by_columns : {false, true}) {
+          CAPTURE(name_of(t));
+          CAPTURE(K);
+          CAPTURE(by_columns);
+          constexpr int64_t most = 40;
+          Tensor b(t, {K, N}, by_columns ? std::vector<int>{1, 0} : std::vector<int>{});
+          b.fill(2);
+          auto multiply = [&](int64_t M, auto kernel, Tensor& out) {
+            Tensor a(t, {M, K});
+            a.fill(1);
+            kernel(M, N, K, {a.view.data, t, K, 1},
+                   {b.view.data, t, b.view.strides[0], b.view.strides[1]}, {out.view.data, t, N});
+            CHECK(error_of(a, b, out) <= 1);
+          };
+          Tensor whole(t, {most, N});
+          multiply(most, cpu::gemm, whole);
+          for (int64_t M : {1, 2, 3, 5, 8, 9}) {
+            CAPTURE(M);
+            Tensor some(t, {M, N});
+            multiply(M, M == 1 ? cpu::gemv : cpu::gemm_small, some);
+            CHECK(std::memcmp(some.view.data, whole.view.data, M * N * size_of(t)) == 0);
+          }
+        }
+      }
+    }
+  });
 }
