@@ -88,7 +88,10 @@ void Constants::add_class(nb::handle h, bool plain, uint64_t tag) {
 }
 
 void Constants::add_attributes(nb::handle h, Part part) {
-  PyObject* found = PyObject_GetAttrString(h.ptr(), "__dict__");
+  // Made once: a string for each look-up takes longer than all else here.
+  static PyObject* const own_attributes = PyUnicode_InternFromString("__dict__");
+  static PyObject* const training = PyUnicode_InternFromString("_training");
+  PyObject* found = PyObject_GetAttr(h.ptr(), own_attributes);
   if (!found) {
     PyErr_Clear();
     return;
@@ -97,8 +100,9 @@ void Constants::add_attributes(nb::handle h, Part part) {
   if (!PyDict_Check(values.ptr()) || PyDict_Size(values.ptr()) == 0) return;
   numbers.push_back(attributes);
   if (part == Part::state) {
-    PyObject* mode = PyDict_GetItemString(values.ptr(), "_training");
+    PyObject* mode = PyDict_GetItemWithError(values.ptr(), training);
     if (mode) add(mode, Part::attribute);
+    else if (PyErr_Occurred()) nb::raise_python_error();
     return;
   }
   TreeLevel level;
