@@ -173,7 +173,8 @@ inline float exponentials(float* scores, int64_t keys, float* running_maximum) {
 }
 
 // Squares of keys are not read in the order of memory, in which it is fastest: one number of each
-// line is, before.
+// line is, before. (12 heads of 1000 keys, 64 deep, that are in no cache: bfloat16 0.2 ms of a
+// core, without it 0.4; from caches 0.11 and 0.09.)
 template <class T>
 void touch(const T* from, int64_t n) {
   constexpr int64_t line = 64 / sizeof(T);
