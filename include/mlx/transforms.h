@@ -53,12 +53,18 @@ inline std::pair<Arrays, Arrays> out(std::pair<heddle::Arrays, heddle::Arrays> l
   return {out(std::move(lists.first)), out(std::move(lists.second))};
 }
 
-// Batching with MLX's words for axes: -1 for an input or output without a batch axis, and
-// std::invalid_argument for one that is not there.
+// Batching with MLX's words for axes: -1 for an input without a batch axis, and
+// std::invalid_argument for one that is not there. MLX's C++ counts the axes of outputs from the
+// front only, and takes -1 for that of some outputs; here it is refused for all.
 inline heddle::Function batched(heddle::Function fun, std::vector<int> in_axes,
                                 std::vector<int> out_axes) {
   std::replace(in_axes.begin(), in_axes.end(), -1, heddle::no_batch_axis);
-  std::replace(out_axes.begin(), out_axes.end(), -1, heddle::no_batch_axis);
+  for (const int axis : out_axes) {
+    if (axis < 0) {
+      throw std::invalid_argument("[vmap] Axis " + std::to_string(axis) +
+                                  " is invalid for an output: count it from the front.");
+    }
+  }
   auto check_count = [](const char* what, size_t axes, size_t arrays) {
     if (axes == 0 || axes == arrays) return;
     throw std::invalid_argument("[vmap] " + std::to_string(axes) + " axes were given for " +

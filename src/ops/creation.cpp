@@ -156,6 +156,17 @@ Array integer_range(WideInteger start, WideInteger stop, WideInteger step, Dtype
   return add(multiply(numbers, by, s), Array(static_cast<uint64_t>(start), dtype), s);
 }
 
+namespace {
+WideInteger wide(detail::Whole x) {
+  return x.negative ? WideInteger{static_cast<int64_t>(x.bits)} : WideInteger{x.bits};
+}
+}  // namespace
+
+Array detail::whole_arange(Whole start, Whole stop, Whole step, Dtype dtype,
+                           const StreamOrDevice& s) {
+  return integer_range(wide(start), wide(stop), wide(step), dtype, s);
+}
+
 Array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice s) {
   check_range(dtype, step == 0.0);
   if (!std::isfinite(start) || !std::isfinite(stop) || std::isnan(step)) {
@@ -218,6 +229,13 @@ Array integer_linspace(WideInteger start, WideInteger stop, int num, Dtype dtype
     x = up ? add(x, one, s) : subtract(x, one, s);
   }
   return astype(x, dtype, s);
+}
+
+Array detail::whole_linspace(Whole start, Whole stop, int num, Dtype dtype, bool endpoint,
+                             const StreamOrDevice& s) {
+  const WideInteger first = wide(start), last = wide(stop);
+  if (is_integer(dtype)) return integer_linspace(first, last, num, dtype, endpoint, s);
+  return linspace(static_cast<double>(first), static_cast<double>(last), num, dtype, endpoint, s);
 }
 
 Array linspace(double start, double stop, int num, Dtype dtype, bool endpoint, StreamOrDevice s) {

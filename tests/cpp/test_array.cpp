@@ -254,6 +254,30 @@ TEST_CASE("sizes near the largest int are refused, not wrapped") {
   CHECK_THROWS_AS(mlx::core::array(repeat(x, INT_MAX, 1)), std::overflow_error);
 }
 
+TEST_CASE("bounds of ranges that are integers keep 64 bits") {
+  const int64_t big = (int64_t{1} << 53) + 1;
+  auto numbers = [](const Array& a) {
+    Array x = astype(a, int64);
+    x.eval();
+    return std::vector<int64_t>(x.data<int64_t>(), x.data<int64_t>() + x.size());
+  };
+  const std::vector<int64_t> three{big, big + 1, big + 2};
+  CHECK(numbers(arange(big, big + 3, 1, int64)) == three);
+  CHECK(numbers(linspace(big, big + 2, 3, int64)) == three);
+  CHECK(numbers(mlx::core::arange(big, big + 3, mlx::core::int64)) == three);
+  CHECK(numbers(mlx::core::arange(big, big + 3, int64_t{1}, mlx::core::int64)) == three);
+  CHECK(numbers(mlx::core::linspace(big, big + 2, 3, mlx::core::int64)) == three);
+  const Array top = arange(UINT64_MAX - 1, UINT64_MAX, 1, uint64);
+  CHECK(top.item<uint64_t>() == UINT64_MAX - 1);
+  CHECK_THROWS_AS(arange(UINT64_MAX - 1, UINT64_MAX, 1, int64), std::invalid_argument);
+  CHECK(arange(0, 3, 1, float16).dtype() == float16);
+}
+
+TEST_CASE("MLX's vmap counts the axes of results from the front") {
+  auto same = [](const mlx::core::array& x) { return x; };
+  CHECK_THROWS_AS(mlx::core::vmap(same, 0, -1), std::invalid_argument);
+}
+
 TEST_CASE("shapes are vectors") {
   Shape s{2, 3};
   s.insert(s.begin() + 1, 2, 7);

@@ -1,6 +1,7 @@
 // New arrays.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,19 @@ namespace mlx::core {
 
 inline array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice s = {}) {
   return heddle::arange(start, stop, step, dtype, detail::in(s));
+}
+// Bounds that are integers need not pass through double, which has 53 bits.
+template <std::integral A, std::integral B, std::integral C>
+array arange(A start, B stop, C step, Dtype dtype, StreamOrDevice s = {}) {
+  return heddle::arange(start, stop, step, dtype, detail::in(s));
+}
+template <std::integral A, std::integral B>
+array arange(A start, B stop, Dtype dtype, StreamOrDevice s = {}) {
+  return heddle::arange(start, stop, 1, dtype, detail::in(s));
+}
+template <std::integral A>
+array arange(A stop, Dtype dtype, StreamOrDevice s = {}) {
+  return heddle::arange(0, stop, 1, dtype, detail::in(s));
 }
 inline array arange(double start, double stop, double step, StreamOrDevice s = {}) {
   return heddle::arange(start, stop, step, detail::in(s));
@@ -42,6 +56,15 @@ inline array linspace(double start, double stop, int num, bool endpoint, Dtype d
 }
 inline array linspace(double start, double stop, int num = 50, Dtype dtype = float32,
                       StreamOrDevice s = {}) {
+  return heddle::linspace(start, stop, num, dtype, true, detail::in(s));
+}
+template <std::integral A, std::integral B>
+array linspace(A start, B stop, int num, bool endpoint, Dtype dtype = float32,
+               StreamOrDevice s = {}) {
+  return heddle::linspace(start, stop, num, dtype, endpoint, detail::in(s));
+}
+template <std::integral A, std::integral B>
+array linspace(A start, B stop, int num = 50, Dtype dtype = float32, StreamOrDevice s = {}) {
   return heddle::linspace(start, stop, num, dtype, true, detail::in(s));
 }
 inline array zeros(const Shape& shape, Dtype dtype, StreamOrDevice s = {}) {
