@@ -260,9 +260,30 @@ Array trunc(const Array& a, StreamOrDevice s) {
   if (!is_inexact(a.dtype())) return a;
   return where(less(a, constant(0, a), s), ceil(a, s), floor(a, s), s);
 }
+namespace {
+
+// To a multiple of a power of ten, ties to the even one; by magnitudes, which 64 bits hold.
+Array round_integers(const Array& a, int decimals, StreamOrDevice s) {
+  if (decimals < -19) return zeros_like(a, s);  // half a unit is more than 64 bits hold
+  uint64_t unit = 1;
+  for (; decimals < 0; decimals++) unit *= 10;
+  const Array wide = is_signed(a.dtype()) ? abs(astype(a, int64, s), s) : a;
+  const Array size = astype(wide, uint64, s), of(unit, uint64), one(1, uint64);
+  Array count = floor_divide(size, of, s);
+  const Array below = subtract(size, multiply(count, of, s), s), above = subtract(of, below, s);
+  const Array odd = equal(bitwise_and(count, one, s), one, s);
+  const Array up =
+      logical_or(greater(below, above, s), logical_and(equal(below, above, s), odd, s), s);
+  const Array found = astype(multiply(add(count, astype(up, uint64, s), s), of, s), a.dtype(), s);
+  return where(less(a, constant(0, a), s), negative(found, s), found, s);
+}
+
+}  // namespace
+
 Array round(const Array& a, int decimals, StreamOrDevice s) {
   if (decimals == 0) return is_inexact(a.dtype()) ? apply_pointwise(round_op, {a}, s) : a;
   if (!is_inexact(a.dtype()) && decimals > 0) return a;
+  if (is_integer(a.dtype())) return round_integers(a, decimals, s);
   Array x = widened(astype(a, at_least_float(a.dtype()), s), to_stream(s));
   Array scale = constant(std::pow(10.0, std::abs(decimals)), x);
   Array scaled = decimals > 0 ? multiply(x, scale, s) : divide(x, scale, s);

@@ -126,6 +126,17 @@ def test_pairs(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("decimals", [2, 0, -1, -2, -5, -18, -19, -20, -(2**31)])
+def test_rounding_to_powers_of_ten(decimals, dtype):
+    """Ties to the even multiple, as Python's; what a dtype does not hold wraps around."""
+    values = [*edges(dtype), *(v for v in (5, 15, 25, 50, 99, 100) if fits(v, dtype))]
+    low = -(2 ** (BITS[dtype] - 1)) if dtype.startswith("int") else 0
+    wanted = [(round(v, max(decimals, -40)) - low) % 2 ** BITS[dtype] + low for v in values]
+    given = mx.round(exact_array(values, dtype), decimals)
+    assert to_numpy(given).tolist() == wanted
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
 def test_powers_and_shifts(dtype):
     exponents = [e for e in (0, 1, 2, 3, 7, 31, 62, 63) if fits(e, dtype)]
     a, b = zip(*itertools.product(edges(dtype), exponents), strict=True)
