@@ -3,6 +3,7 @@
 
 #include <complex>
 
+#include "core/buffer.h"
 #include "heddle/dtype.h"
 #include "heddle/ops/index.h"
 
@@ -44,6 +45,48 @@ T combined(T old, T update) {
   } else {
     return combine == Combine::sum ? old + update : old * update;
   }
+}
+
+// What several updates of one element are gathered in: sums and products of halves are rounded
+// once.
+template <Combine combine, class T>
+using Gathered =
+    std::conditional_t<(combine == Combine::sum || combine == Combine::prod) &&
+                           (std::is_same_v<T, float16_t> || std::is_same_v<T, bfloat16_t>),
+                       float, T>;
+
+// Room for `size` such elements; none where elements are combined in their place.
+template <Combine combine, class T>
+class WideElements {
+ public:
+  using Element = Gathered<combine, T>;
+  explicit WideElements(int64_t size) {
+    if (!std::is_same_v<Element, T> && size > 0) {
+      buffer_ = allocate(static_cast<size_t>(size) * sizeof(Element));
+    }
+  }
+  Element* data() const { return buffer_ ? reinterpret_cast<Element*>(buffer_->data) : nullptr; }
+
+ private:
+  BufferRef buffer_;
+};
+
+// Combines elements of `to` with updates: each(f) calls f(index into `to`, update) for every
+// update, the same ones in the same order each time. `wide` has room for as many elements as `to`,
+// if elements may have several updates.
+template <Combine combine, class T, class Each>
+void combine_all(T* to, Gathered<combine, T>* wide, Each&& each) {
+  if constexpr (!std::is_same_v<Gathered<combine, T>, T>) {
+    if (wide) {
+      each([&](int64_t at, T) { wide[at] = static_cast<float>(to[at]); });
+      each([&](int64_t at, T update) {
+        wide[at] = combined<combine>(wide[at], static_cast<float>(update));
+      });
+      each([&](int64_t at, T) { to[at] = T(wide[at]); });
+      return;
+    }
+  }
+  each([&](int64_t at, T update) { to[at] = combined<combine>(to[at], update); });
 }
 
 // Calls f(TypeTag<T>{}, std::integral_constant<Combine, c>{}); plain assignment by width alone.

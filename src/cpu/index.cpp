@@ -226,15 +226,11 @@ const RegisterKernel<Gather> gather([](const Work& w) {
 // ---------------------------------------------------------------------------------------------
 // scatter
 
-template <Combine how, class T>
-void update_box(const std::vector<BoxLoop>& loops, T* to, const T* from) {
+template <class T, class Update>
+void update_box(const std::vector<BoxLoop>& loops, int64_t at, const T* from, Update&& update) {
   const BoxLoop inner = loops.back();
   for_each_row(loops, [&](int64_t a, int64_t b) {
-    T* target = to + a;
-    const T* source = from + b;
-    for (int64_t i = 0; i < inner.count; i++) {
-      target[i * inner.a] = combined<how>(target[i * inner.a], source[i * inner.b]);
-    }
+    for (int64_t i = 0; i < inner.count; i++) update(at + a + i * inner.a, from[b + i * inner.b]);
   });
 }
 
@@ -274,20 +270,23 @@ const RegisterKernel<Scatter> scatter([](const Work& w) {
     using T = typename decltype(tag)::type;
     T* to = reinterpret_cast<T*>(out.data);
     const T* from = dense.as<T>();
+    const WideElements<how(), T> wide(count > 1 ? out.size() : 0);
     parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = 0; i < count; i++) {
-        int64_t at = offsets[static_cast<size_t>(i)];
-        if (parts > 1) {
-          uint64_t hash = static_cast<uint64_t>(at) * 0x9e3779b97f4a7c15u >> 32;
-          int64_t part = static_cast<int64_t>(hash % static_cast<uint64_t>(parts));
-          if (part < begin || part >= end) continue;
+      combine_all<how()>(to, wide.data(), [&](auto&& update) {
+        for (int64_t i = 0; i < count; i++) {
+          int64_t at = offsets[static_cast<size_t>(i)];
+          if (parts > 1) {
+            uint64_t hash = static_cast<uint64_t>(at) * 0x9e3779b97f4a7c15u >> 32;
+            int64_t part = static_cast<int64_t>(hash % static_cast<uint64_t>(parts));
+            if (part < begin || part >= end) continue;
+          }
+          if (elements == 1) {
+            update(at, from[i]);
+          } else {
+            update_box(loops, at, from + i * elements, update);
+          }
         }
-        if (elements == 1) {
-          to[at] = combined<how()>(to[at], from[i]);
-        } else {
-          update_box<how()>(loops, to + at, from + i * elements);
-        }
-      }
+      });
     });
   });
 });

@@ -125,15 +125,17 @@ const RegisterKernel<ScatterAxis> scatter_axis([](const Work& w) {
     int64_t out_step = target[last];
     visit_combine(out.dtype, op.combine, [&](auto tag, auto how) {
       using T = typename decltype(tag)::type;
-      each_row(shape, {&target, &index.strides, &values.strides}, 0, rows, [&](const int64_t* at) {
-        T* to = reinterpret_cast<T*>(out.data) + at[0];
-        const I* which = indices + at[1];
-        const T* from = reinterpret_cast<const T*>(values.data) + at[2];
-        for (int64_t j = 0; j < columns; j++) {
-          int64_t p = std::clamp<int64_t>(place(which[j * index_step], size), 0, size - 1);
-          T& x = to[p * along + j * out_step];
-          x = combined<how()>(x, from[j * value_step]);
-        }
+      const WideElements<how(), T> wide(out.size());
+      combine_all<how()>(reinterpret_cast<T*>(out.data), wide.data(), [&](auto&& update) {
+        each_row(
+            shape, {&target, &index.strides, &values.strides}, 0, rows, [&](const int64_t* at) {
+              const I* which = indices + at[1];
+              const T* from = reinterpret_cast<const T*>(values.data) + at[2];
+              for (int64_t j = 0; j < columns; j++) {
+                int64_t p = std::clamp<int64_t>(place(which[j * index_step], size), 0, size - 1);
+                update(at[0] + p * along + j * out_step, from[j * value_step]);
+              }
+            });
       });
     });
   });
