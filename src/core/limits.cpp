@@ -1,5 +1,6 @@
 #include "core/limits.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -143,11 +144,11 @@ int cgroup_cores(const std::string& membership, const std::string& mounted) {
   for (std::string line; std::getline(lines, line);) {  // hierarchy:controllers:path
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::string path = line.substr(second + 1);
-    if (controllers == ",,") look(mounted, path);
-    if (controllers.find(",cpu,") != std::string::npos) {
-      look(mounted + "/" + line.substr(first + 1, second - first - 1), path);
+    if (controllers.empty()) look(mounted, path);
+    if (fmt::format(",{},", controllers).find(",cpu,") != std::string::npos) {
+      look(fmt::format("{}/{}", mounted, controllers), path);
       look(mounted + "/cpu", path);
     }
   }

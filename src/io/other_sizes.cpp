@@ -261,8 +261,9 @@ std::string OtherSizes::explain(const Record& r, const std::string& problem) con
   if (traced_.empty()) return problem;
   std::string was, is;
   for (size_t i = 0; i < inputs_.size(); i++) {
-    was += (i ? ", " : "") + to_string(f_.slots[i].shape);
-    is += (i ? ", " : "") + to_string(inputs_[i].shape());
+    if (i) was += ", ", is += ", ";
+    was += to_string(f_.slots[i].shape);
+    is += to_string(inputs_[i].shape());
   }
   return fmt::format(
       "[ImportedFunction] {} at other sizes than those of the export: {}. The export had inputs of "
