@@ -229,6 +229,14 @@ Dtype compute_dtype(Dtype t, bool depthwise_forward) {
   return onednn::native(t) ? t : Dtype::float32;
 }
 
+// oneDNN multiplies pairs of bfloat16 channels. Where a group has an odd number of them, the last
+// is paired with what lies behind it in memory, times zero, which is NaN if that is infinite or
+// NaN. It has kernels of their own for three channels, and for one that is not a gradient's.
+bool pairs_up(const GroupedWeight& w, const ConvParams& p, bool depthwise) {
+  if (w.in % 2 == 0 || depthwise) return true;
+  return w.groups == 1 && (w.in == 3 || (w.in == 1 && plain_input(p) && !p.flip));
+}
+
 // out is row-contiguous.
 void run(const View& input, const GroupedWeight& weight, const View& out, const ConvParams& p) {
   if (out.size() == 0) return;
@@ -236,7 +244,8 @@ void run(const View& input, const GroupedWeight& weight, const View& out, const 
     return fill_zero(out);
   }
   bool depthwise = weight.in == 1 && weight.out == 1 && plain_input(p) && !p.flip;
-  const Dtype t = compute_dtype(out.dtype, depthwise);
+  Dtype t = compute_dtype(out.dtype, depthwise);
+  if (t == Dtype::bfloat16 && !pairs_up(weight, p, depthwise)) t = Dtype::float32;
   Prepared input_space, weight_space, out_space, spread_space;
   View x = input_space.dense(input, t);
   View result = t == out.dtype ? out : out_space.allocate(out.shape, t);

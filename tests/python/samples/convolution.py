@@ -72,6 +72,25 @@ def table():
                 length=9 * CHANNELS,
                 dtypes=("float32",),
             )
+    # bfloat16 is multiplied in pairs.
+    for channels, groups, label in ((5, 1, "odd"), (6, 2, "odd-groups"), (3, 3, "odd-depthwise")):
+        yield sample(
+            "conv2d",
+            Arr((2, 8, 9, channels)),
+            Arr((6, 3, 3, channels // groups)),
+            kw={"groups": groups, "padding": 1},
+            label=label,
+            length=9 * channels,
+            dtypes=SMALL,
+        )
+    yield sample(
+        "conv_transpose2d",
+        Arr((2, 6, 5, 1)),
+        Arr((4, 3, 3, 1)),
+        label="odd",
+        length=9,
+        dtypes=SMALL,
+    )
     yield sample(
         "conv2d",
         Arr((2, 8, 9, CHANNELS), view="transposed"),
