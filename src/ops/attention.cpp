@@ -105,7 +105,12 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
   }
   Array v = expand_dims(in[2], {2}, s);
   Array out = matmul(weights, finite_part(v, s), s);
-  return Arrays{flatten(add(out, strange_part(weights, v, s), s), 1, 2, s)};
+  // Times the sum of the weights, so that a row that sees infinite or NaN values has no derivative
+  // that looks like one.
+  Array strange = strange_part(weights, v, s), total = sum(weights, {-1}, true, s);
+  const Array zero(0, t);
+  strange = where(equal(strange, zero, s), zero, multiply(strange, total, s), s);
+  return Arrays{flatten(add(out, strange, s), 1, 2, s)};
 }
 
 std::optional<Op::Batched> ScaledDotProductAttention::vmap(const Arrays& in,

@@ -210,8 +210,10 @@ std::optional<Arrays> SegmentedMM::decompose(const Arrays& in, const Stream& s) 
   Arrays ends = split(in[2], 2, -1, s);
   Array k = arange(0, static_cast<double>(in[0].shape(-1)), 1, uint32, s);
   Array inside = logical_and(greater_equal(k, ends[0], s), less(k, ends[1], s), s);
-  Array chosen = where(expand_dims(inside, {-2}, s), in[0], Array(0.0f, in[0].dtype()), s);
-  return Arrays{matmul(chosen, in[1], s)};
+  // Both operands, since 0 times what is not finite is no 0.
+  Array rows = where(expand_dims(inside, {-2}, s), in[0], Array(0.0f, in[0].dtype()), s);
+  Array columns = where(expand_dims(inside, {-1}, s), in[1], Array(0.0f, in[1].dtype()), s);
+  return Arrays{matmul(rows, columns, s)};
 }
 
 Array segmented_mm(const Array& a, const Array& b, const Array& segments, StreamOrDevice s) {

@@ -22,18 +22,42 @@ Array with_room(const Array& x, const Stream& s) {
 }
 
 // out_k is a product of x_i over i <= k (or i < k): d out_k / d x_i = out_k / x_i, but for zeros
-// and infinities. Up to and at the first of them it is the product without it; from a second one on
-// all is 0, infinite or NaN, as out_k is.
+// and what is not finite. Up to and at the first of them it is the product without it; from a
+// second one on all is 0, infinite or NaN, as out_k is.
+struct ProductParts {
+  Array x, first, divisor, without_first;
+
+  ProductParts(const Scan& op, const Array& given, const Stream& s) : x(given) {
+    const Array one(1, x.dtype());
+    const Array special =
+        logical_or(equal(x, Array(0, x.dtype()), s), logical_not(isfinite(x, s), s), s);
+    const Array met = cumsum(astype(special, int32, s), op.axis, op.reverse, true, s);
+    first = logical_and(special, equal(met, Array(1), s), s);
+    divisor = where(special, one, x, s);
+    without_first = where(first, one, x, s);
+  }
+};
+
 Array product_gradient(const Scan& op, const Array& x, const Array& g, const Stream& s) {
   auto back = [&](const Array& v) { return cumsum(v, op.axis, !op.reverse, op.inclusive, s); };
   auto products = [&](const Array& v) { return cumprod(v, op.axis, op.reverse, op.inclusive, s); };
-  Array one(1, x.dtype());
-  Array special = logical_or(equal(x, Array(0, x.dtype()), s), isinf(x, s), s);
-  Array met = cumsum(astype(special, int32, s), op.axis, op.reverse, true, s);
-  Array first = logical_and(special, equal(met, Array(1), s), s);
-  Array by_quotient = divide(back(multiply(products(x), g, s)), where(special, one, x, s), s);
-  Array without_first = back(multiply(products(where(first, one, x, s)), g, s));
-  return where(first, without_first, by_quotient, s);
+  const ProductParts parts(op, x, s);
+  Array by_quotient = divide(back(multiply(products(x), g, s)), parts.divisor, s);
+  return where(parts.first, back(multiply(products(parts.without_first), g, s)), by_quotient, s);
+}
+
+// The transpose of it.
+Array product_tangent(const Scan& op, const Array& x, const Array& t, const Stream& s) {
+  auto so_far = [&](const Array& v) { return cumsum(v, op.axis, op.reverse, op.inclusive, s); };
+  auto products = [&](const Array& v) { return cumprod(v, op.axis, op.reverse, op.inclusive, s); };
+  const ProductParts parts(op, x, s);
+  const Array zero(0, x.dtype());
+  auto scaled = [&](const Array& product, const Array& sum) {  // what has no share is no 0 * inf
+    return where(equal(sum, zero, s), zero, multiply(product, sum, s), s);
+  };
+  const Array others = so_far(divide(where(parts.first, zero, t, s), parts.divisor, s));
+  return add(scaled(products(x), others),
+             scaled(products(parts.without_first), so_far(where(parts.first, t, zero, s))), s);
 }
 
 // What stands `by` places further in the direction of the scan; `beyond` its end.
@@ -47,39 +71,43 @@ Array further(const Scan& op, const Array& x, int64_t by, const Array& beyond, c
   return concatenate(op.reverse ? Arrays{none, rest} : Arrays{rest, none}, op.axis, s);
 }
 
-// d out_k / d x_i = exp(x_i - out_k) = exp(x_i - out_i) exp(out_i - out_k), of which the first
-// factor is at most 1 and so is the second, while exp(x_i) and exp(-out_k) have no common range.
-// The sum over k >= i of g_k exp(out_i - out_k) is taken over 1, 2, 4, ... places.
+// d out_k / d x_i = exp(x_i - out_k), taken as exp(x_i - m_i) exp(m_i - m_k) / S_k with the largest
+// element so far, m, and S_k, the sum of exp(x_j - m_k) so far: each factor is at most 1, and none
+// takes the digits of another. Sums over k >= i are taken over 1, 2, 4, ... places, and so is S.
+// Infinite elements count as the largest numbers there are, which share what is infinite; where all
+// so far are -inf, nothing moves the result.
 Array logarithm_gradient(const Scan& op, const Array& x, Array g, const Stream& s) {
   if (x.size() == 0) return g;
   const Array zero(0, x.dtype());
   if (!op.inclusive) g = further(op, g, 1, zero, s);
-  auto sum_so_far = [&](const Array& v) { return logcumsumexp(v, op.axis, op.reverse, true, s); };
-  Array own = x, out, bound(std::numeric_limits<float>::max(), x.dtype());
+  const int64_t n = x.shape(op.axis);
   if (is_complex(x.dtype())) {
-    out = sum_so_far(x);
-  } else {
-    // Counted from the largest finite element, so that sums of large equal ones keep their digits.
-    // Infinite ones count as the largest numbers there are, which share what is infinite. Where
-    // out_k is -inf nothing but -inf has come so far, and nothing moves it.
-    const Array one(1, float64), low(-std::numeric_limits<double>::infinity(), float64);
-    bound = Array(std::numeric_limits<double>::max(), float64);
-    const Array finite = isfinite(x, s);
-    Array top = max(where(finite, x, low, s), {op.axis}, true, s);
-    top = stop_gradient(where(isfinite(top, s), top, zero, s), s);
-    const Array centred = where(finite, subtract(x, top, s), x, s);
-    const Array total = sum_so_far(centred);
-    const Array met = cumsum(astype(isposinf(x, s), float64, s), op.axis, op.reverse, true, s);
-    g = where(isneginf(total, s), zero, divide(g, maximum(met, one, s), s), s);
-    own = clip(centred, negative(bound, s), bound, s);
-    out = clip(total, negative(bound, s), bound, s);
+    const Array out = logcumsumexp(x, op.axis, op.reverse, true, s);
+    const Array bound(std::numeric_limits<float>::max(), x.dtype());
+    for (int64_t by = 1; by < n; by *= 2) {
+      const Array factor = exp(subtract(out, further(op, out, by, bound, s), s), s);
+      g = add(g, multiply(factor, further(op, g, by, zero, s), s), s);
+    }
+    return multiply(exp(subtract(x, out, s), s), g, s);
   }
-  Array sums = g;
-  for (int64_t by = 1; by < x.shape(op.axis); by *= 2) {
-    const Array factor = exp(subtract(out, further(op, out, by, bound, s), s), s);
+  const Array bound(std::numeric_limits<double>::max(), float64), least = negative(bound, s);
+  const Scan back(op.kind, op.axis, !op.reverse, op.inclusive);
+  const Array own = clip(x, least, bound, s);
+  Array most = own, total = ones_like(own, s);
+  for (int64_t by = 1; by < n; by *= 2) {
+    const Array before = further(back, most, by, least, s);
+    const Array joint = maximum(most, before, s);
+    total =
+        add(multiply(total, exp(subtract(most, joint, s), s), s),
+            multiply(further(back, total, by, zero, s), exp(subtract(before, joint, s), s), s), s);
+    most = joint;
+  }
+  Array sums = where(equal(most, least, s), zero, divide(g, total, s), s);
+  for (int64_t by = 1; by < n; by *= 2) {
+    const Array factor = exp(subtract(most, further(op, most, by, bound, s), s), s);
     sums = add(sums, multiply(factor, further(op, sums, by, zero, s), s), s);
   }
-  return multiply(exp(subtract(own, out, s), s), sums, s);
+  return multiply(exp(subtract(own, most, s), s), sums, s);
 }
 
 // A result is one of the elements so far, of equal ones the latest: it gets the cotangent.
@@ -122,6 +150,15 @@ std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::ve
     default:
       return Arrays{extreme_gradient(*this, in[0], g[0], s)};
   }
+}
+
+// The other kinds are linear, or are given by the transpose of their vjp.
+std::optional<Arrays> Scan::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
+                                const Arrays&) const {
+  if (kind != ScanKind::prod) return std::nullopt;
+  const Stream s = to_stream({});
+  const Array moved = product_tangent(*this, with_room(in[0], s), with_room(t[0], s), s);
+  return Arrays{astype(moved, in[0].dtype(), s)};
 }
 
 std::optional<Op::Batched> Scan::vmap(const Arrays& in, const std::vector<int>& axes,

@@ -44,8 +44,9 @@ Array widened(const Array& x, const Stream& s) {
 
 Array scale_for_squares(const Array& largest, const Stream& s) {
   const Dtype t = largest.dtype();
-  // Twice the exponents, and what a sum of many adds, stay in range on both sides of a bound.
-  const int bound = t == float64 ? 400 : 50, step = t == float64 ? 700 : 100;
+  // Twice the exponents, and what a sum of many adds, stay in range on both sides of a bound; so
+  // does step^2 / largest, which derivatives of roots of such sums pass through.
+  const int bound = t == float64 ? 400 : 50, step = t == float64 ? 600 : 76;
   auto power = [t](int n) { return Array(std::ldexp(1.0, n), t); };
   const Array x = stop_gradient(largest, s), one(1, t);
   const Array small = where(less(x, power(-bound), s), power(-step), one, s);
