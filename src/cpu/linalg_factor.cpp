@@ -102,13 +102,18 @@ const RegisterKernel<QR> qr([](const Work& w) {
     lapack::for_each_matrix(a.count, 4 * product(m, n, k), [&](int64_t i) {
       T* matrix = a.matrix<T>(i);
       auto tau = array_of<T>(k);
-      lapack::qr(m, n, matrix, tau.get());
+      const bool finite = all_finite(matrix, m * n);
+      if (finite) {
+        lapack::qr(m, n, matrix, tau.get());
+      } else {
+        fill_nan(matrix, m * n);  // LAPACK leaves some elements out
+      }
       for (int64_t row = 0; row < k; row++) {
         for (int64_t column = 0; column < n; column++) {
           upper[(i * k + row) * n + column] = column < row ? T(0) : matrix[column * m + row];
         }
       }
-      lapack::qr_columns(m, k, matrix, tau.get());
+      if (finite) lapack::qr_columns(m, k, matrix, tau.get());
     });
   });
   // The columns of q are the first ones of each matrix.
@@ -132,7 +137,12 @@ const RegisterKernel<LU> lu([](const Work& w) {
     using T = typename decltype(tag)::type;
     lapack::for_each_matrix(a.count, product(m, n, k), [&](int64_t i) {
       auto exchanged = array_of<int>(k);
-      lapack::lu(m, n, a.matrix<T>(i), exchanged.get());
+      if (all_finite(a.matrix<T>(i), m * n)) {
+        lapack::lu(m, n, a.matrix<T>(i), exchanged.get());
+      } else {
+        fill_nan(a.matrix<T>(i), m * n);
+        std::iota(exchanged.get(), exchanged.get() + k, 1);
+      }
       std::vector<uint32_t> order(static_cast<size_t>(m));  // of the rows of L U
       std::iota(order.begin(), order.end(), 0u);
       for (int64_t j = 0; j < k; j++) {
@@ -158,7 +168,12 @@ void with_pivots(const MatrixStack& a, F&& f) {
   const int64_t n = a.rows;
   lapack::for_each_matrix(a.count, product(n, n, n), [&](int64_t i) {
     auto exchanged = array_of<int>(n);
-    lapack::lu(n, n, a.matrix<T>(i), exchanged.get());
+    if (any_nan(a.matrix<T>(i), n * n)) {
+      fill_nan(a.matrix<T>(i), n * n);
+      std::iota(exchanged.get(), exchanged.get() + n, 1);
+    } else {
+      lapack::lu(n, n, a.matrix<T>(i), exchanged.get());
+    }
     T sign(1);
     for (int64_t j = 0; j < n; j++) sign = exchanged[j] - 1 == j ? sign : -sign;
     f(i, sign, a.matrix<T>(i));
@@ -196,7 +211,7 @@ const RegisterKernel<SLogDet> slogdet([](const Work& w) {
       double total = 0;
       for (int64_t j = 0; j < a.rows; j++) {
         const T p = pivot[j * (a.rows + 1)];
-        sign *= static_cast<T>((p > 0) - (p < 0));
+        sign *= p == p ? static_cast<T>((p > 0) - (p < 0)) : p;
         total += std::log(std::abs(static_cast<double>(p)));
       }
       signs[i] = sign;

@@ -24,7 +24,7 @@ const RegisterKernel<Inverse> inverse([](const Work& w) {
     if constexpr (!std::is_same_v<T, complex64_t>) {
       lapack::for_each_matrix(a.count, 2 * cube(a.rows), [&](int64_t i) {
         T* matrix = a.matrix<T>(i);
-        if (any_nan(matrix, a.rows * a.rows)) {
+        if (!all_finite(matrix, a.rows * a.rows)) {
           fill_nan(matrix, a.rows * a.rows);  // LAPACK leaves some elements out
         } else if (lapack::invert(a.rows, matrix) != 0) {
           refuse_singular("inv");
