@@ -197,18 +197,14 @@ void bind_initializers(nb::module_& m) {
 void bind_normalization(nb::module_& m) {
   using Optional = const std::optional<Array>&;
   m.def(
-      "moments",
-      [](const Array& x, const std::vector<int>& axes, bool keepdims) {
-        nn::Moments moments = nn::moments(x, axes, keepdims);
-        return nb::make_tuple(wrap(std::move(moments.mean)), wrap(std::move(moments.variance)));
+      "standardized_over",
+      [](const Array& x, const std::vector<int>& axes, double eps) {
+        nn::Standardized found = nn::standardized_over(x, axes, eps);
+        return nb::make_tuple(wrap(std::move(found.result)), wrap(std::move(found.mean)),
+                              wrap(std::move(found.variance)));
       },
-      "x"_a, "axes"_a, "keepdims"_a);
-  m.def(
-      "standardized",
-      [](const Array& x, const Array& mean, const Array& variance, double eps) {
-        return nn::standardized(x, {mean, variance}, eps);
-      },
-      "x"_a, "mean"_a, "variance"_a, "eps"_a);
+      "x"_a, "axes"_a, "eps"_a);
+  m.def("standardized", &nn::standardized, "x"_a, "mean"_a, "variance"_a, "eps"_a);
   m.def(
       "scaled_and_shifted",
       [](const Array& y, const Arrays& alike, Optional weight, Optional bias) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "nn/features.h"
@@ -34,13 +36,19 @@ double positive(const char* layer, double eps) {
 
 }  // namespace
 
-Moments moments(const Array& x, const std::vector<int>& axes, bool keepdims) {
-  return {mean(x, axes, keepdims), var(x, axes, keepdims)};
+Array standardized(const Array& x, const Array& mean, const Array& variance, double eps) {
+  const Array wide = widened(variance);
+  return (x - widened(mean)) * rsqrt(wide + scalar(eps, wide));
 }
 
-Array standardized(const Array& x, const Moments& m, double eps) {
-  Array variance = widened(m.variance);
-  return (x - widened(m.mean)) * rsqrt(variance + scalar(eps, variance));
+Standardized standardized_over(const Array& x, const std::vector<int>& axes, double eps) {
+  // Times a power of two, which changes no digit: squares that vanish by it are less than 1e-8 of
+  // eps, which is added to them.
+  const double unit = std::exp2(-std::clamp(std::floor((std::log2(eps) + 98) / 2), 0.0, 40.0));
+  const Array centre = mean(x, axes, true), from_centre = x - centre;
+  const Array squares = mean(square(from_centre * scalar(unit, x)), axes, true);
+  const Array scale = rsqrt(squares + scalar(eps * unit * unit, squares)) * scalar(unit, squares);
+  return {from_centre * scale, centre, squares * scalar(1 / (unit * unit), squares)};
 }
 
 Array scaled_and_shifted(const Array& y, const Arrays& alike, const std::optional<Array>& weight,
@@ -93,8 +101,7 @@ Array InstanceNorm::operator()(const Array& x) {
   }
   if (weight) check_features("InstanceNorm", x, weight->size());
   std::vector<int> axes = axes_between(1, x.ndim() - 1);
-  Array wide = widened_to_float(x);
-  Array y = standardized(wide, moments(wide, axes, true), eps_);
+  Array y = standardized_over(widened_to_float(x), axes, eps_).result;
   return scaled_and_shifted(y, {x}, weight, bias);
 }
 
@@ -127,7 +134,7 @@ Array GroupNorm::operator()(const Array& x) {
     y = reshape(transpose(reshape(rows, split.shape()), {0, 2, 1, 3}), x.shape());
   } else {
     Array groups = reshape(widened_to_float(x), {x.shape(0), -1, groups_});
-    y = reshape(standardized(groups, moments(groups, {1}, true), eps_), x.shape());
+    y = reshape(standardized_over(groups, {1}, eps_).result, x.shape());
   }
   return scaled_and_shifted(y, {x}, weight, bias);
 }
@@ -151,22 +158,22 @@ Array BatchNorm::operator()(const Array& x) {
   if (weight) check_features("BatchNorm", x, weight->size());
   if (running_mean) check_features("BatchNorm", x, running_mean->size());
   if (!training() && running_mean) {
-    Array y = standardized(widened(x), {*running_mean, *running_var}, eps_);
+    Array y = standardized(widened(x), *running_mean, *running_var, eps_);
     return scaled_and_shifted(y, {x, *running_mean, *running_var}, weight, bias);
   }
   const int64_t count = x.size() / x.shape(-1);
   if (training() && count == 1) {
     throw std::invalid_argument("BatchNorm training requires more than one value per channel.");
   }
-  const Array wide = widened_to_float(x);
-  const Moments now = moments(wide, axes_between(0, x.ndim() - 1), false);
+  const Standardized now =
+      standardized_over(widened_to_float(x), axes_between(0, x.ndim() - 1), eps_);
   if (training() && running_mean) {
     const double n = static_cast<double>(count);
-    running_mean = moved(*running_mean, now.mean, momentum_, x);
-    Array unbiased = now.variance * scalar(n / (n - 1), now.variance);
+    running_mean = moved(*running_mean, flatten(now.mean), momentum_, x);
+    Array unbiased = flatten(now.variance) * scalar(n / (n - 1), now.variance);
     running_var = moved(*running_var, unbiased, momentum_, x);
   }
-  return scaled_and_shifted(standardized(wide, now, eps_), {x}, weight, bias);
+  return scaled_and_shifted(now.result, {x}, weight, bias);
 }
 
 }  // namespace heddle::nn

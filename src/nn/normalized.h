@@ -10,14 +10,16 @@
 
 namespace heddle::nn {
 
-struct Moments {
-  Array mean, variance;
-};
-// Of a wide array: x is widened once, for its gradient to be rounded once, too.
-Moments moments(const Array& x, const std::vector<int>& axes, bool keepdims);
-
 // (x - mean) / sqrt(variance + eps), not rounded.
-Array standardized(const Array& x, const Moments& moments, double eps);
+Array standardized(const Array& x, const Array& mean, const Array& variance, double eps);
+
+// The same with the mean and variance of x itself, a wide array: it is widened once, for its
+// gradient to be rounded once, too. The axes are kept, with one element. Squares of numbers up to
+// 1e30 overflow in the variance alone.
+struct Standardized {
+  Array result, mean, variance;
+};
+Standardized standardized_over(const Array& x, const std::vector<int>& axes, double eps);
 
 // y times the weight plus the bias, if there are any, in the dtype of `alike` and these together.
 Array scaled_and_shifted(const Array& y, const Arrays& alike, const std::optional<Array>& weight,

@@ -1,7 +1,9 @@
 // The formulas of the optimizers, with the names of the papers.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "heddle/nn/distributed.h"
 #include "heddle/optim.h"
@@ -32,7 +34,11 @@ Array average(const Array& old, const Array& now, const Array& keep) {
   return keep * old + (scalar(1, keep) - keep) * now;
 }
 
-Array root_mean_square(const Array& x) { return sqrt(mean(square(x))); }
+// Of what counts only where it is above 1e-6 or so. By a power of two, which changes no digit, so
+// that squares of float32 do not overflow.
+Array root_mean_square(const Array& x) {
+  return sqrt(mean(square(x * scalar(0x1p-40, x)))) * scalar(0x1p40, x);
+}
 
 Array decayed(const Array& parameter, const Array& lr, double weight_decay) {
   return parameter * (scalar(1, lr) - lr * scalar(weight_decay, lr));
@@ -213,7 +219,12 @@ Array Adafactor::formula(const Array& gradient, const Array& parameter, State& s
     rate = rate * maximum(scalar(o.eps2, scale), scale);
   }
   Array keep = astype(Array(1.f) - power(steps, Array(o.decay_rate)), gradient.dtype());
-  Array squares = square(gradient) + scalar(o.eps1, gradient), update;
+  // So that no sum of squares is infinite: one element's would stop, or spoil, all others.
+  const double largest = gradient.dtype() == float64 ? std::numeric_limits<double>::max()
+                                                     : std::numeric_limits<float>::max();
+  const Array most =
+      scalar(largest / static_cast<double>(std::max<int64_t>(gradient.size(), 1)), gradient);
+  Array squares = minimum(square(gradient) + scalar(o.eps1, gradient), most), update;
   if (gradient.ndim() < 2) {
     Array& all = state["exp_avg_sq"];
     all = average(all, squares, keep);

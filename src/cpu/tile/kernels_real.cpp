@@ -56,9 +56,8 @@ struct FloorDivide {
 struct Sign {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-    const V zero = hn::Zero(d), one = hn::Set(d, 1);
-    const V positive = hn::IfThenElseZero(hn::Gt(x, zero), one);
-    return hn::IfThenElse(hn::Lt(x, zero), hn::Neg(one), positive);
+    const V zero = hn::Zero(d), other = hn::Add(x, zero);  // 0, whatever its sign, or NaN
+    return hn::IfThenElse(hn::Gt(hn::Abs(x), zero), hn::CopySign(hn::Set(d, 1), x), other);
   }
 };
 struct Reciprocal {

@@ -78,6 +78,12 @@ DIFFERENCES = [
         "NaN stays NaN; 0 in MLX. So for hard_shrink",
     ),
     Difference(
+        "mx.isnan(mx.sign(mx.array([float('nan')])))",
+        ([True], "bool"),
+        "NaN stays NaN, as in NumPy; 0 in MLX, so that Lion takes no step for a gradient of NaN "
+        "and nobody sees it",
+    ),
+    Difference(
         "nn.softmin(mx.array([0, 1], dtype=mx.uint8)).argmax()",
         (0, "uint32"),
         "MLX negates the unsigned numbers",

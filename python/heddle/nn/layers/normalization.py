@@ -52,9 +52,9 @@ class InstanceNorm(Module):
                 "InstanceNorm expects inputs with at least 3 dimensions (N, ..., C) but the "
                 f"input has {x.ndim} dimensions."
             )
-        wide = _nn.widened(x)
-        mean, variance = _nn.moments(wide, list(range(1, x.ndim - 1)), True)
-        return _scale_and_shift(self, _nn.standardized(wide, mean, variance, self.eps), x)
+        axes = list(range(1, x.ndim - 1))
+        y, _, _ = _nn.standardized_over(_nn.widened(x), axes, self.eps)
+        return _scale_and_shift(self, y, x)
 
 
 class LayerNorm(Module):
@@ -172,8 +172,8 @@ class GroupNorm(Module):
     def _normalize_strided(self, x):
         """Groups of every num_groups-th channel."""
         groups = mx.unflatten(mx.flatten(x, 1), 1, (-1, self.num_groups))
-        mean, variance = _nn.moments(groups, [1], True)
-        return self._shaped_as(x, _nn.standardized(groups, mean, variance, self.eps))
+        y, _, _ = _nn.standardized_over(groups, [1], self.eps)
+        return self._shaped_as(x, y)
 
     def _shaped_as(self, x, rows):
         """Rows of an example, (batch, n, m), as it was; whatever the size of the batch."""
@@ -235,17 +235,18 @@ class BatchNorm(Module):
             f"affine={'weight' in self}, track_running_stats={self.track_running_stats}"
         )
 
-    def _batch_statistics(self, x, wide):
-        """The mean and variance of the batch; updates the running averages in training."""
+    def _by_batch(self, x, wide):
+        """Standardized by the statistics of the batch; updates their averages in training."""
         count = math.prod(x.shape[:-1])
         if self.training and count == 1:
             raise ValueError("BatchNorm training requires more than one value per channel.")
-        mean, variance = _nn.moments(wide, list(range(x.ndim - 1)), False)
+        axes = list(range(x.ndim - 1))
+        y, mean, variance = _nn.standardized_over(wide, axes, self.eps)
         if self.training and self.track_running_stats:
-            unbiased = variance * (count / (count - 1))
+            mean, unbiased = mean.flatten(), variance.flatten() * (count / (count - 1))
             self.running_mean = _nn.moved(self.running_mean, mean, self.momentum, x)
             self.running_var = _nn.moved(self.running_var, unbiased, self.momentum, x)
-        return mean, variance
+        return y
 
     def __call__(self, x: mx.array) -> mx.array:
         if x.ndim < 2 or x.ndim > 4:
@@ -255,7 +256,6 @@ class BatchNorm(Module):
         explain(self, x, self.num_features)
         wide = _nn.widened(x)
         if self.training or not self.track_running_stats:
-            mean, variance = self._batch_statistics(x, wide)
-            return _scale_and_shift(self, _nn.standardized(wide, mean, variance, self.eps), x)
+            return _scale_and_shift(self, self._by_batch(x, wide), x)
         running = self.running_mean, self.running_var
         return _scale_and_shift(self, _nn.standardized(wide, *running, self.eps), x, *running)
