@@ -54,6 +54,16 @@ def test_value(name, dtype):
     assert not found, f"{len(found)} of {len(given)}: " + "; ".join(found[:8])
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nan_is_not_lost(name, dtype):
+    count = len(FUNCTIONS[name].partials)
+    for k in range(count):
+        operands = [[np.nan if i == k else 0.5] * 40 for i in range(count)]
+        given = getattr(mx, name)(*(array(x, dtype) for x in operands))
+        assert mx.all(mx.isnan(given)).item()
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.0**20, 2.0**-20])
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -222,7 +232,9 @@ def test_products_of_others(dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("scale", [1.0, 1e25, 300.0, 1e-25, 1e-6])
+@pytest.mark.parametrize(
+    "scale", [1.0, 1e25, 2.0**61, 2.0**51, 300.0, 1e-6, 2.0**-51, 2.0**-70, 1e-25]
+)
 def test_norms_and_deviations(dtype, scale):
     """Squares of what these give would be out of range."""
     row = np.array([3.0, -4.0, 12.0, 0.0])
@@ -257,6 +269,24 @@ def test_sums_by_index_of_many_halves(dtype):
     near(sum_gradient(lambda x: x[rows])(x), [[5000, 5000]], dtype)
     along = mx.zeros((5000, 2), dtype=mx.int32)
     near(sum_gradient(lambda x: mx.take_along_axis(x, along, axis=0))(x), [[5000, 5000]], dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_updates_by_index_of_many_halves(dtype):
+    """Several updates of one element are rounded once, wherever and whichever way they come."""
+    x, rows = array([[1.0, 2.0], [0.5, 0.25]], dtype), mx.array([0] * 5000 + [1], mx.int32)
+    ones = mx.ones((5001, 2), dtype=x.dtype)
+    near(x.at[rows].add(ones), [[5001, 5002], [1.5, 1.25]], dtype)
+    near(x.at[rows].subtract(ones), [[-4999, -4998], [-0.5, -0.75]], dtype)
+    near(x.at[rows, 1].add(ones[:, 0]), [[1, 5002], [0.5, 1.25]], dtype)
+    many = array([[1.0] * 512], dtype)
+    near(
+        many.at[mx.zeros(5000, mx.int32)].add(mx.ones((5000, 512), x.dtype)), [[5001] * 512], dtype
+    )
+    large = array([[300.0], [1e-4]], dtype)
+    factors = array([[300.0], [1e-2], [1e-2], [1e-2], [1e-2], [1e4]], dtype)
+    exact = float(np.prod(to_numpy(factors.astype(mx.float64))) * 300)
+    near(large.at[mx.zeros(6, mx.int32)].multiply(factors)[0], [exact], dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
