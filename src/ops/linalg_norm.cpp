@@ -34,20 +34,12 @@ Array root_of_squares(const Array& a, const std::vector<int>& axes, bool keepdim
     return root_with_gradient_at_zero(sum(square(of, s), axes, true, s), to_stream(s));
   };
   Array norm;
-  if (a.size() == 0) {
+  if (a.dtype() == float16 || a.size() == 0) {  // float32 holds the squares of those
     norm = root(x);
   } else {
-    // An infinite element is the norm, and all of the derivative is its.
-    const Array top = max(x, axes, true, s), fixed = stop_gradient(top, s);
-    x = where(isinf(x, s), Array(0, x.dtype()), x, s);
-    if (a.dtype() == float16) {  // float32 holds the squares of those
-      norm = root(x);
-    } else {
-      const Array scale = scale_for_squares(fixed, to_stream(s));
-      // The scale is a power of two: a product with its reciprocal is as exact as a quotient.
-      norm = multiply(root(multiply(x, reciprocal(scale, s), s)), scale, s);
-    }
-    norm = where(isinf(fixed, s), top, norm, s);
+    const Array scale = scale_for_squares(max(x, axes, true, s), to_stream(s));
+    // The scale is a power of two: a product with its reciprocal is as exact as a quotient.
+    norm = multiply(root(multiply(x, reciprocal(scale, s), s)), scale, s);
   }
   norm = astype(norm, result_dtype(a), s);
   return keepdims || axes.empty() ? norm : squeeze(norm, axes, s);

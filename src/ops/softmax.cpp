@@ -37,16 +37,6 @@ Array largest(const Array& x, const std::vector<int>& axes, const Stream& s) {
   return axes.empty() ? stop_gradient(x, s) : stop_gradient(max(x, axes, true, s), s);
 }
 
-// Infinite elements as the largest numbers, whose differences are no NaN.
-Array within_range(const Array& x, const Stream& s) {
-  if (is_complex(x.dtype())) return x;
-  const Array bound(x.dtype() == float64 ? std::numeric_limits<double>::max()
-                                         : static_cast<double>(std::numeric_limits<float>::max()),
-                    x.dtype());
-  const Array least = negative(bound, s);
-  return where(greater(x, bound, s), bound, where(less(x, least, s), least, x, s), s);
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
@@ -93,7 +83,13 @@ Avals LogSumExp::infer(const Arrays& in) const {
 // The shares of the elements in the sum, in float32 for halves. Infinite elements of one sign share
 // alike, as the largest numbers would.
 static Array shares(const Array& x, const Stream& s) {
-  return softmax(within_range(widened(x, s), s), -1, false, s);
+  const Array wide = widened(x, s);
+  if (is_complex(wide.dtype())) return softmax(wide, -1, false, s);
+  const Array bound(wide.dtype() == float64
+                        ? std::numeric_limits<double>::max()
+                        : static_cast<double>(std::numeric_limits<float>::max()),
+                    wide.dtype());
+  return softmax(clip(wide, negative(bound, s), bound, s), -1, false, s);
 }
 std::optional<Arrays> LogSumExp::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                      const Arrays&) const {
@@ -121,12 +117,10 @@ Array logsumexp(const Array& a, const std::vector<int>& axes, bool keepdims, Str
     out = apply(make_op<LogSumExp>(), {x}, stream);
   } else {
     Array wide = astype(x, working_dtype(x.dtype()), stream);
-    Array top = sorted.empty() ? wide : max(wide, sorted, true, stream);
-    const Array fixed = stop_gradient(top, stream);
-    Array shifted = subtract(within_range(wide, stream), within_range(fixed, stream), stream);
-    Array total = sum(exp(shifted, stream), sorted, true, stream);
-    // An infinite extreme is the result, and takes its derivative from the elements that are it.
-    out = where(isinf(fixed, stream), top, add(log(total, stream), fixed, stream), stream);
+    Array top = largest(wide, sorted, stream);
+    Array total = sum(exp(subtract(wide, top, stream), stream), sorted, true, stream);
+    // An infinite extreme is the result; its differences are NaN.
+    out = where(isinf(top, stream), top, add(log(total, stream), top, stream), stream);
     out = astype(out, x.dtype(), stream);
   }
   return keepdims ? out : squeeze(out, sorted, stream);

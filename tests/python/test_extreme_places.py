@@ -22,6 +22,8 @@ CHOOSES = "looks for an extreme, and does not find NaN"
 LAST = "NaN is put last"
 ZEROS = "zeros times infinity"
 SATURATED = "a derivative of 0 times an infinite operand, as in any product"
+ROOT = "infinity over infinity; to look for it would cost norms of other numbers a third"
+OTHER_AXES = "composed, but over the last axis; another composition takes four times as long"
 EXCEPTIONS = {
     "nan_to_num": ("nan, limit, untouched", "replaces what is not finite"),
     "divmod": ("limit, finite of gradient", "its parts are judged by mpmath"),
@@ -36,6 +38,8 @@ EXCEPTIONS = {
     "argpartition": ("nan", LAST),
     "topk": ("nan", LAST),
     "logsumexp-0-d": ("untouched", "NaN less itself"),
+    "logsumexp-all": ("limit of gradient, limit of tangent", OTHER_AXES),
+    "logsumexp-middle": ("limit of gradient, limit of tangent", OTHER_AXES),
     "logcumsumexp": ("untouched of gradient", "0 times NaN, of a place that counts nowhere"),
     "block_masked_mm": ("untouched", "masked blocks are zeros, as in MLX"),
     "block_masked_mm-scaled": ("finite", "halves times their masks are halves, as in MLX"),
@@ -55,6 +59,8 @@ EXCEPTIONS = {
         "infinite key or value has none",
     ),
     "linalg.lu-wide": ("untouched", "all factors are NaN"),
+    "linalg.norm": ("limit of gradient, limit of tangent", ROOT),
+    "matrix_norm": ("limit of gradient, limit of tangent", ROOT),
     "linalg.norm-vector--2": (
         "finite of gradient, finite of tangent",
         "an ordinary number over a subnormal one is beyond float32",
