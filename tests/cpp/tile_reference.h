@@ -113,7 +113,7 @@ inline double reference(Code c, double x, double y = 0, double z = 0) {
     case Code::negative:
       return -x;
     case Code::sign:
-      return (x > 0) - (x < 0);
+      return x == x ? (x > 0) - (x < 0) : x;
     case Code::square:
       return x * x;
     case Code::sqrt:
