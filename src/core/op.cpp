@@ -7,24 +7,19 @@
 namespace heddle {
 namespace {
 
-std::vector<const OpInfo*>& op_table() {
-  static auto* table = new std::vector<const OpInfo*>;
-  return *table;
-}
+// Ops register before main() begins, and some when they are first used, on any thread.
+struct Registry {
+  std::mutex mutex;
+  std::vector<const OpInfo*> ops;
+};
 
-// "BroadcastTo" -> "broadcast_to"
-std::string function_name(const std::string& op) {
-  std::string out;
-  for (char c : op) {
-    const bool upper = c >= 'A' && c <= 'Z';
-    if (upper && !out.empty()) out.push_back('_');
-    out.push_back(upper ? static_cast<char>(c - 'A' + 'a') : c);
-  }
-  return out;
+Registry& registry() {
+  static auto* all = new Registry;
+  return *all;
 }
 
 [[gnu::cold, gnu::noinline]] void check_sizes(const Op& op, const Aval& result) {
-  check_shape(function_name(op.info().name).c_str(), result.shape, size_of(result.dtype));
+  check_shape(op.function_name().c_str(), result.shape, size_of(result.dtype));
 }
 
 // No op gives more than a dimension or memory can count, whatever it computed the sizes from. Sizes
@@ -57,12 +52,36 @@ bool any_tracer(const Arrays& inputs) {
 }  // namespace
 
 const OpInfo& register_op(std::string name) {
-  auto& table = op_table();
-  table.push_back(new OpInfo{static_cast<int>(table.size()), std::move(name)});
-  return *table.back();
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  for (const OpInfo* other : r.ops) {
+    if (other->name == name) {
+      throw std::logic_error(fmt::format("[register_op] There is an op {} already.", name));
+    }
+  }
+  r.ops.push_back(new OpInfo{static_cast<int>(r.ops.size()), std::move(name)});
+  return *r.ops.back();
 }
 
-const std::vector<const OpInfo*>& registered_ops() { return op_table(); }
+std::vector<const OpInfo*> registered_ops() {
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  return r.ops;
+}
+
+// Words begin at capitals, of which a row is one word: "FFT" -> "fft".
+std::string Op::function_name() const {
+  auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const std::string& op = info().name;
+  std::string out;
+  for (size_t i = 0; i < op.size(); i++) {
+    const bool begins = i > 0 && is_upper(op[i]) &&
+                        (!is_upper(op[i - 1]) || (i + 1 < op.size() && !is_upper(op[i + 1])));
+    if (begins) out.push_back('_');
+    out.push_back(is_upper(op[i]) ? static_cast<char>(op[i] - 'A' + 'a') : op[i]);
+  }
+  return out;
+}
 
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream) {
   check_result(*op, result);
@@ -77,6 +96,7 @@ Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream) {
 }
 
 Array apply(OpRef op, Arrays inputs, const Stream& stream) {
+  op->check(inputs);
   Avals results = op->infer(inputs);
   return apply(std::move(op), std::move(inputs), std::move(results[0]), stream);
 }
@@ -108,6 +128,7 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& 
 }
 
 Arrays apply_multi(OpRef op, Arrays inputs, const Stream& stream) {
+  op->check(inputs);
   Avals results = op->infer(inputs);
   return apply_multi(std::move(op), std::move(inputs), results, stream);
 }

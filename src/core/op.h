@@ -5,6 +5,7 @@
 // Concrete ops derive from OpClass<Derived> and state
 //   static constexpr const char* name                          the name in files and tables
 //   template <class V> void attributes(V& v) const             v("axis", axis); ... each field once
+//   void check(const Arrays& inputs) const                     refuses what does not fit
 //   Avals infer(const Arrays& inputs) const                    shapes and dtypes of the results
 // and whichever rules they have. An op without a rule is decomposed (see transforms/rules.h).
 #pragma once
@@ -36,8 +37,9 @@ struct OpInfo {
   int id;
   std::string name;
 };
-const OpInfo& register_op(std::string name);  // names are unique
-const std::vector<const OpInfo*>& registered_ops();
+// From any thread. Throws std::logic_error for a name that an op has already.
+const OpInfo& register_op(std::string name);
+std::vector<const OpInfo*> registered_ops();
 
 class Op {
  public:
@@ -50,9 +52,16 @@ class Op {
   const std::string& name() const { return info().name; }
   // What people read: in messages and pictures of graphs.
   virtual std::string title() const { return name(); }
+  // How messages call it: "broadcast_to" for BroadcastTo.
+  std::string function_name() const;
 
-  // Shapes and dtypes of the results; throws as the public function does for inputs that do not
-  // fit.
+  // Refuses inputs (and attributes for these inputs) that do not fit, in number, shape or dtype,
+  // with the words of the public function. It runs once on every way in, before `infer`: a call, a
+  // rule's result, a replay at other sizes, a file. So `infer`, rules and kernels, which check
+  // nothing, never read or write beyond an array. What it costs, every node costs.
+  virtual void check(const Arrays& inputs) const = 0;
+  // Shapes and dtypes of the results, for inputs that `check` lets pass; throws where only working
+  // them out shows that there is no result.
   virtual Avals infer(const Arrays& inputs) const = 0;
 
   // Cotangents for inputs argnums[k], in that order.
@@ -258,11 +267,12 @@ class OpClass : public Op {
   inline static const OpInfo& registered_ = type();
 };
 
-// Makes the lazy result(s) of an op: infers shapes and dtypes, links the inputs. For MLX's rule
-// that work belongs to a stream, `stream` is resolved from the public function's last parameter.
+// Makes the lazy result(s) of an op: checks the inputs, infers shapes and dtypes, links the inputs.
+// For MLX's rule that work belongs to a stream, `stream` is resolved from the public function's
+// last parameter.
 Array apply(OpRef op, Arrays inputs, const Stream& stream);
 Arrays apply_multi(OpRef op, Arrays inputs, const Stream& stream);
-// With known results, where the caller has inferred them.
+// With known results, where the caller has checked the inputs and inferred them.
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream);
 Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& stream);
 

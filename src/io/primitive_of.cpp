@@ -54,6 +54,7 @@ class Operation final : public BuiltInPrimitive {
       : BuiltInPrimitive(std::move(kind), std::move(attributes), stream), op_(std::move(op)) {}
 
   Arrays results(const Arrays& inputs, const std::vector<Dtype>&) const override {
+    op_->check(inputs);
     Avals avals = op_->infer(inputs);
     if (avals.size() > 1) return apply_multi(op_, inputs, avals, stream());
     return {apply(op_, inputs, std::move(avals[0]), stream())};

@@ -4,17 +4,72 @@
 #include <limits>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
 namespace {
 
-[[noreturn]] void refuse(const char* op, const std::string& text) {
-  throw std::invalid_argument(fmt::format("[{}] {}", op, text));
+constexpr const char* sdpa = "scaled_dot_product_attention";
+
+void check_operands(const Array& q, const Array& k, const Array& v) {
+  if (k.shape(0) != q.shape(0) || v.shape(0) != q.shape(0)) {
+    refuse(sdpa, fmt::format("mismatching batch dimension for inputs with shapes {}, {}, {}.",
+                             to_string(q.shape()), to_string(k.shape()), to_string(v.shape())));
+  }
+  if (q.shape(-1) != k.shape(-1)) {
+    refuse(sdpa,
+           fmt::format("query, keys expected to have matching last dimension; found query shape {} "
+                       "for key shape {}.",
+                       to_string(q.shape()), to_string(k.shape())));
+  }
+  if (k.shape(1) != v.shape(1) || k.shape(2) != v.shape(2)) {
+    refuse(sdpa,
+           fmt::format("keys, values expected to have matching heads and lengths; found key shape "
+                       "{} for value shape {}.",
+                       to_string(k.shape()), to_string(v.shape())));
+  }
+  int64_t heads = q.shape(1), kv = k.shape(1);
+  if (kv == 0 || heads % kv != 0) {
+    refuse(
+        sdpa,
+        fmt::format("n_heads must be a multiple of n_kv_heads, found n_heads {} for n_kv_heads {}.",
+                    heads, kv));
+  }
 }
 
-constexpr const char* sdpa = "scaled_dot_product_attention";
+void check_rank(const Array& x) {
+  if (x.ndim() == 4) return;
+  refuse(sdpa, fmt::format("input with shape {} expected to be rank 4", to_string(x.shape())));
+}
+
+void check_sinks(const Array& sinks, const Array& q) {
+  if (sinks.ndim() == 1 && sinks.shape(0) == q.shape(1)) return;
+  refuse(sdpa, fmt::format("Received invalid shape for sinks {}.", to_string(sinks.shape())));
+}
+
+void check_rotation(const Array& x, int dims, const Array* freqs) {
+  if (!is_floating(x.dtype())) {
+    refuse("rope", fmt::format("Input must be a floating type but got {}.", name_of(x.dtype())));
+  }
+  if (dims <= 0 || dims % 2 != 0)
+    refuse("rope", fmt::format("dims must be even but got {}.", dims));
+  if (dims > x.shape(-1)) {
+    refuse("rope", fmt::format("dims must not exceed the last dimension, {}, but got {}.",
+                               x.shape(-1), dims));
+  }
+  if (freqs && (freqs->ndim() != 1 || freqs->shape(0) != dims / 2)) {
+    refuse("rope", fmt::format("freqs must be one dimensional with size {} but got shape {}.",
+                               dims / 2, to_string(freqs->shape())));
+  }
+}
+
+void check_offset(const Array& offset, const Array& x) {
+  if (offset.ndim() <= 1 && (offset.size() == 1 || offset.size() == x.shape(0))) return;
+  refuse("rope", fmt::format("offset must be a scalar or vector with {} elements but has shape {}.",
+                             x.shape(0), to_string(offset.shape())));
+}
 
 double lowest(Dtype t) {
   switch (t) {
@@ -32,6 +87,23 @@ double lowest(Dtype t) {
 Dtype at_least_float32(Dtype t) { return is_half(t) ? Dtype::float32 : t; }
 
 }  // namespace
+
+void ScaledDotProductAttention::check(const Arrays& in) const {
+  require_inputs(*this, in, 3 + size_t{has_mask} + size_t{has_sinks});
+  for (size_t i = 0; i < 3; i++) check_rank(in[i]);
+  check_operands(in[0], in[1], in[2]);
+  const Dtype t = in[0].dtype();
+  if (!is_floating(t)) refuse(sdpa, fmt::format("Received unsupported type {}.", name_of(t)));
+  for (size_t i = 1; i < in.size(); i++) {
+    if (has_mask && i == 3 && is_bool(in[3].dtype())) continue;
+    require_dtype(*this, in, i, t);
+  }
+  if (has_mask) {
+    require_shape(sdpa, "The mask", in[3],
+                  {in[0].shape(0), in[0].shape(1), in[0].shape(2), in[1].shape(2)});
+  }
+  if (has_sinks) check_sinks(in.back(), in[0]);
+}
 
 Avals ScaledDotProductAttention::infer(const Arrays& in) const {
   Shape out = in[0].shape();
@@ -136,6 +208,16 @@ std::optional<Op::Batched> ScaledDotProductAttention::vmap(const Arrays& in,
   return Batched{{unflatten(out, 0, {n, out.shape(0) / n}, s)}, {0}};
 }
 
+void RoPE::check(const Arrays& in) const {
+  require_inputs(*this, in, 2 + size_t{has_freqs});
+  require_rank("rope", "Input", in[0], 4);
+  check_rotation(in[0], dims, has_freqs ? &in[2] : nullptr);
+  require_dtype(*this, in, 1, int32);
+  if (in[1].ndim() == 0) refuse("rope", "offset must be a vector.");
+  check_offset(in[1], in[0]);
+  if (has_freqs) require_dtype(*this, in, 2, float32);
+}
+
 std::optional<Arrays> RoPE::decompose(const Arrays& in, const Stream& s) const {
   const Array& x = in[0];
   const int64_t length = x.shape(2), depth = x.shape(3), half = dims / 2;
@@ -215,38 +297,12 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
                                    const std::string& mask_mode, const std::optional<Array>& mask,
                                    const std::optional<Array>& sinks, bool force_fused,
                                    StreamOrDevice s) {
-  for (const Array* x : {&q, &k, &v}) {
-    if (x->ndim() != 4) {
-      refuse(sdpa, fmt::format("input with shape {} expected to be rank 4", to_string(x->shape())));
-    }
-  }
+  for (const Array* x : {&q, &k, &v}) check_rank(*x);
   if (!mask_mode.empty() && mask_mode != "causal" && mask_mode != "array") {
     refuse(sdpa,
            fmt::format("invalid mask option '{}'. Must be 'causal', or an array.", mask_mode));
   }
-  if (k.shape(0) != q.shape(0) || v.shape(0) != q.shape(0)) {
-    refuse(sdpa, fmt::format("mismatching batch dimension for inputs with shapes {}, {}, {}.",
-                             to_string(q.shape()), to_string(k.shape()), to_string(v.shape())));
-  }
-  if (q.shape(-1) != k.shape(-1)) {
-    refuse(sdpa,
-           fmt::format("query, keys expected to have matching last dimension; found query shape {} "
-                       "for key shape {}.",
-                       to_string(q.shape()), to_string(k.shape())));
-  }
-  if (k.shape(1) != v.shape(1) || k.shape(2) != v.shape(2)) {
-    refuse(sdpa,
-           fmt::format("keys, values expected to have matching heads and lengths; found key shape "
-                       "{} for value shape {}.",
-                       to_string(k.shape()), to_string(v.shape())));
-  }
-  int64_t heads = q.shape(1), kv = k.shape(1);
-  if (kv == 0 || heads % kv != 0) {
-    refuse(
-        sdpa,
-        fmt::format("n_heads must be a multiple of n_kv_heads, found n_heads {} for n_kv_heads {}.",
-                    heads, kv));
-  }
+  check_operands(q, k, v);  // before the mask takes its shape from them
   Dtype t = promote_types(promote_types(q.dtype(), k.dtype()), v.dtype());
   if (!is_floating(t)) refuse(sdpa, fmt::format("Received unsupported type {}.", name_of(t)));
   if (mask && !is_bool(mask->dtype()) && promote_types(mask->dtype(), t) != t) {
@@ -256,9 +312,7 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
     if (promote_types(sinks->dtype(), t) != t) {
       refuse(sdpa, fmt::format("Type of sinks must promote to output type {}.", name_of(t)));
     }
-    if (sinks->ndim() != 1 || sinks->shape(0) != heads) {
-      refuse(sdpa, fmt::format("Received invalid shape for sinks {}.", to_string(sinks->shape())));
-    }
+    check_sinks(*sinks, q);
   }
   if (force_fused)
     refuse(sdpa, "force_fused=True but no fused kernel is available in CPU backend.");
@@ -266,7 +320,7 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
   Arrays in{astype(q, t, stream), astype(k, t, stream), astype(v, t, stream)};
   if (mask) {
     Array m = is_bool(mask->dtype()) ? *mask : astype(*mask, t, stream);
-    Shape shape{q.shape(0), heads, q.shape(2), k.shape(2)};
+    Shape shape{q.shape(0), q.shape(1), q.shape(2), k.shape(2)};
     if (may_change_size(q) && m.ndim() > 0 && m.shape(-1) == k.shape(2)) {
       broadcast_shapes(m.shape(), shape);  // checks
       Array rows = stop_gradient(max(in[0], {-1}, true, stream), stream);
@@ -290,30 +344,14 @@ Array rope(const Array& a, int dims, bool traditional, std::optional<float> base
            fmt::format("Input must have at least 3 dimensions but got input with {} dimensions.",
                        a.ndim()));
   }
-  if (!is_floating(a.dtype())) {
-    refuse("rope", fmt::format("Input must be a floating type but got {}.", name_of(a.dtype())));
-  }
-  if (dims <= 0 || dims % 2 != 0)
-    refuse("rope", fmt::format("dims must be even but got {}.", dims));
-  if (dims > a.shape(-1)) {
-    refuse("rope", fmt::format("dims must not exceed the last dimension, {}, but got {}.",
-                               a.shape(-1), dims));
-  }
+  check_rotation(a, dims, freqs ? &*freqs : nullptr);
   if (base && freqs) refuse("rope", "Only one of base or freqs can have a value.");
   if (!base && !freqs) refuse("rope", "Neither base nor freqs has a value.");
-  if (freqs && (freqs->ndim() != 1 || freqs->shape(0) != dims / 2)) {
-    refuse("rope", fmt::format("freqs must be one dimensional with size {} but got shape {}.",
-                               dims / 2, to_string(freqs->shape())));
-  }
   if (!is_integer(offset.dtype())) {
     refuse("rope",
            fmt::format("offset must be an integer but got type {}.", name_of(offset.dtype())));
   }
-  if (offset.ndim() > 1 || (offset.size() != 1 && offset.size() != a.shape(0))) {
-    refuse("rope",
-           fmt::format("offset must be a scalar or vector with {} elements but has shape {}.",
-                       a.shape(0), to_string(offset.shape())));
-  }
+  check_offset(offset, a);
   Stream stream = to_stream(s);
   if (a.size() == 0) return a;
   // Axes between the batch and the positions are one.

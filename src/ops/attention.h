@@ -23,6 +23,7 @@ class ScaledDotProductAttention final : public OpClass<ScaledDotProductAttention
     v("has_mask", has_mask);
     v("has_sinks", has_sinks);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays& in, const Stream& s) const override;
@@ -51,6 +52,7 @@ class RoPE final : public OpClass<RoPE> {
     v("has_freqs", has_freqs);
     v("inverse", inverse);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -3,15 +3,12 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/gathered.h"
 #include "ops/util.h"
 
 namespace heddle {
 namespace {
-
-[[noreturn]] void refuse(const char* op, const std::string& text) {
-  throw std::invalid_argument(fmt::format("[{}] {}", op, text));
-}
 
 Dtype product_dtype(const char* op, const Array& a, const Array& b) {
   Dtype t = promote_types(a.dtype(), b.dtype());
@@ -37,11 +34,7 @@ Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s
   Operands o{astype(a, t, s), astype(b, t, s), a.ndim() == 1, b.ndim() == 1};
   if (o.row) o.a = expand_dims(o.a, {0}, s);
   if (o.column) o.b = expand_dims(o.b, {1}, s);
-  if (o.a.shape(-1) != o.b.shape(-2)) {
-    refuse(op, fmt::format("Last dimension of first input with shape {} must match second to last "
-                           "dimension of second input with shape {}.",
-                           to_string(a.shape()), to_string(b.shape())));
-  }
+  if (o.a.shape(-1) != o.b.shape(-2)) refuse_product(op, a.shape(), b.shape());
   return o;
 }
 
@@ -61,6 +54,28 @@ Array with_batch(const Array& x, Shape batch, const Stream& s) {
 
 int64_t blocks_of(int64_t extent, int block_size) { return (extent + block_size - 1) / block_size; }
 
+void require_block_size(int block_size) {
+  if (block_size >= 1) return;
+  refuse("block_masked_mm",
+         fmt::format("The block size must be positive but it is {}.", block_size));
+}
+
+void check_segments(const Array& a, const Array& b, const Array& segments) {
+  constexpr const char* op = "segmented_mm";
+  if (a.ndim() != 2 || b.ndim() != 2) {
+    refuse(op, fmt::format("Batched matmul not supported: a and b must be matrices but have shapes "
+                           "{} and {}.",
+                           to_string(a.shape()), to_string(b.shape())));
+  }
+  if (!is_integer(segments.dtype())) {
+    refuse(op, "Got segments with invalid dtype. Segments must be integral.");
+  }
+  if (segments.ndim() == 0 || segments.shape(-1) != 2) {
+    refuse(op, fmt::format("The segments should have shape (..., 2) but {} was provided.",
+                           to_string(segments.shape())));
+  }
+}
+
 // `x` with what the mask says of its blocks.
 Array masked(const Array& x, const Array& mask, int block_size, const Stream& s) {
   Array wide = repeat(repeat(mask, block_size, -1, s), block_size, -2, s);
@@ -75,6 +90,15 @@ Array masked(const Array& x, const Array& mask, int block_size, const Stream& s)
 
 // ---------------------------------------------------------------------------------------------
 // gather_mm
+
+void GatherMM::check(const Arrays& in) const {
+  constexpr const char* op = "gather_mm";
+  require_inputs(*this, in, 4);
+  require_dtype(*this, in, 1, product_dtype(op, in[0], in[0]));
+  for (size_t i = 0; i < 2; i++) require_rank(op, "An operand", in[i], 3);
+  require_product(op, in[0], in[1]);
+  check_gather_indices(*this, op, in);
+}
 
 Avals GatherMM::infer(const Arrays& in) const {
   Shape shape = in[3].shape();
@@ -144,6 +168,28 @@ Array gather_mm(const Array& a, const Array& b, const std::optional<Array>& lhs_
 // ---------------------------------------------------------------------------------------------
 // block_masked_mm
 
+void BlockMaskedMM::check(const Arrays& in) const {
+  constexpr const char* op = "block_masked_mm";
+  require_block_size(block_size);
+  require_inputs(*this, in, 2 + size_t{has_out_mask} + size_t{has_lhs_mask} + size_t{has_rhs_mask});
+  const Array &a = in[0], &b = in[1];
+  const Dtype t = product_dtype(op, a, a);
+  for (size_t i = 1; i < in.size(); i++) {
+    if (i == 1 || !is_bool(in[i].dtype())) require_dtype(*this, in, i, t);
+  }
+  require_same_stacks(op, a, b);
+  require_product(op, a, b);
+  auto check_mask = [&](const Array& mask, int64_t height, int64_t width) {
+    Shape shape = batch_of(a);
+    shape.push_back(blocks_of(height, block_size));
+    shape.push_back(blocks_of(width, block_size));
+    require_shape(op, "A mask of blocks", mask, shape);
+  };
+  if (has_out_mask) check_mask(in[2], a.shape(-2), b.shape(-1));
+  if (has_lhs_mask) check_mask(in[lhs_mask()], a.shape(-2), a.shape(-1));
+  if (has_rhs_mask) check_mask(in[rhs_mask()], b.shape(-2), b.shape(-1));
+}
+
 Avals BlockMaskedMM::infer(const Arrays& in) const {
   Shape shape = in[0].shape();
   shape.back() = in[1].shape(-1);
@@ -167,9 +213,7 @@ Array block_masked_mm(const Array& a, const Array& b, int block_size,
                       const std::optional<Array>& mask_rhs, StreamOrDevice s) {
   constexpr const char* op = "block_masked_mm";
   Stream stream = to_stream(s);
-  if (block_size < 1) {
-    refuse(op, fmt::format("The block size must be positive but it is {}.", block_size));
-  }
+  require_block_size(block_size);
   Operands o = prepare(op, a, b, stream);
   Shape batch = broadcast_shapes(batch_of(o.a), batch_of(o.b));
   Arrays inputs{with_batch(o.a, batch, stream), with_batch(o.b, batch, stream)};
@@ -199,6 +243,15 @@ Array block_masked_mm(const Array& a, const Array& b, int block_size,
 // ---------------------------------------------------------------------------------------------
 // segmented_mm
 
+void SegmentedMM::check(const Arrays& in) const {
+  constexpr const char* op = "segmented_mm";
+  require_inputs(*this, in, 3);
+  check_segments(in[0], in[1], in[2]);
+  require_dtype(*this, in, 1, product_dtype(op, in[0], in[0]));
+  require_dtype(*this, in, 2, uint32);
+  require_product(op, in[0], in[1]);
+}
+
 Avals SegmentedMM::infer(const Arrays& in) const {
   Shape shape = in[2].shape();
   shape.back() = in[0].shape(-2);
@@ -219,18 +272,7 @@ std::optional<Arrays> SegmentedMM::decompose(const Arrays& in, const Stream& s) 
 Array segmented_mm(const Array& a, const Array& b, const Array& segments, StreamOrDevice s) {
   constexpr const char* op = "segmented_mm";
   Stream stream = to_stream(s);
-  if (a.ndim() != 2 || b.ndim() != 2) {
-    refuse(op, fmt::format("Batched matmul not supported: a and b must be matrices but have shapes "
-                           "{} and {}.",
-                           to_string(a.shape()), to_string(b.shape())));
-  }
-  if (!is_integer(segments.dtype())) {
-    refuse(op, "Got segments with invalid dtype. Segments must be integral.");
-  }
-  if (segments.ndim() == 0 || segments.shape(-1) != 2) {
-    refuse(op, fmt::format("The segments should have shape (..., 2) but {} was provided.",
-                           to_string(segments.shape())));
-  }
+  check_segments(a, b, segments);
   Operands o = prepare(op, a, b, stream);
   return apply(make_op<SegmentedMM>(), {o.a, o.b, astype(segments, uint32, stream)}, stream);
 }

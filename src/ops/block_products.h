@@ -16,6 +16,7 @@ class GatherMM final : public OpClass<GatherMM> {
   void attributes(V& v) const {
     v("sorted", sorted);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -44,6 +45,7 @@ class BlockMaskedMM final : public OpClass<BlockMaskedMM> {
   }
   size_t lhs_mask() const { return has_out_mask ? 3 : 2; }
   size_t rhs_mask() const { return lhs_mask() + (has_lhs_mask ? 1 : 0); }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
@@ -54,6 +56,7 @@ class BlockMaskedMM final : public OpClass<BlockMaskedMM> {
 class SegmentedMM final : public OpClass<SegmentedMM> {
  public:
   static constexpr const char* name = "SegmentedMM";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
   bool follows_shapes() const override { return true; }

@@ -1,6 +1,7 @@
 #include "ops/conv.h"
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
@@ -79,72 +80,122 @@ Shape spread(const char* what, const std::vector<int>& values, int dims) {
   return out;
 }
 
-void check_inputs(const Array& input, const Array& weight, int groups) {
-  Dtype t = promote_types(input.dtype(), weight.dtype());
-  if (!is_floating(input.dtype())) t = input.dtype();
-  if (!is_floating(t)) {
-    throw std::invalid_argument(
-        fmt::format("[conv] Invalid input array with type {}. Convolution currently only supports "
-                    "floating point "
-                    "types",
-                    name_of(t)));
-  }
-  int dims = input.ndim() - 2;
+void check_dtype(Dtype t) {
+  if (is_floating(t)) return;
+  refuse("conv",
+         fmt::format("Invalid input array with type {}. Convolution currently only supports "
+                     "floating point types",
+                     name_of(t)));
+}
+
+void check_shapes(const Shape& input, const Shape& weight, int groups) {
+  int dims = static_cast<int>(input.size()) - 2;
   if (dims < 1 || dims > 3) {
-    throw std::invalid_argument(fmt::format(
-        "[conv] Only works for inputs with 1-3 spatial dimensions. The inputs must be in the "
-        "format [N, ..., C_in], got shape {}.",
-        to_string(input.shape())));
+    refuse("conv", fmt::format("Only works for inputs with 1-3 spatial dimensions. The inputs must "
+                               "be in the format [N, ..., C_in], got shape {}.",
+                               to_string(input)));
   }
-  if (weight.ndim() != input.ndim()) {
-    throw std::invalid_argument(
-        fmt::format("[conv] Invalid weight array with {} dimensions for {}D convolution. Expected "
-                    "an array with {} "
-                    "dimensions following the format [C_out, ..., C_in].",
-                    weight.ndim(), dims, input.ndim()));
+  if (weight.size() != input.size()) {
+    refuse("conv", fmt::format("Invalid weight array with {} dimensions for {}D convolution. "
+                               "Expected an array with {} dimensions following the format [C_out, "
+                               "..., C_in].",
+                               weight.size(), dims, input.size()));
   }
-  if (groups < 1) {
-    throw std::invalid_argument(fmt::format("[conv] groups must be positive, got {}.", groups));
+  if (groups < 1) refuse("conv", fmt::format("groups must be positive, got {}.", groups));
+  if (input.back() != weight.back() * groups) {
+    refuse("conv", fmt::format("Expect the input channels in the input and weight array to match "
+                               "but got shapes - input: {} and weight: {}",
+                               to_string(input), to_string(weight)));
   }
-  if (input.shape(-1) != weight.shape(-1) * groups) {
-    throw std::invalid_argument(
-        fmt::format("[conv] Expect the input channels in the input and weight array to match but "
-                    "got shapes - input: {} "
-                    "and weight: {}",
-                    to_string(input.shape()), to_string(weight.shape())));
+  if (weight[0] % groups != 0) {
+    refuse("conv", fmt::format("If groups > 1, the output channels must be divisible by the number "
+                               "of groups. Got {} output channels and {} groups.",
+                               weight[0], groups));
   }
-  if (weight.shape(0) % groups != 0) {
-    throw std::invalid_argument(
-        fmt::format("[conv] If groups > 1, the output channels must be divisible by the number of "
-                    "groups. Got {} "
-                    "output channels and {} groups.",
-                    weight.shape(0), groups));
+}
+
+// Those of a public function, of which the result has the weight's dtype or a wider one.
+void check_inputs(const Array& input, const Array& weight, int groups) {
+  check_dtype(is_floating(input.dtype()) ? promote_types(input.dtype(), weight.dtype())
+                                         : input.dtype());
+  check_shapes(input.shape(), weight.shape(), groups);
+}
+
+void check_shapes(const ConvAttributes& p, const Shape& input, const Shape& weight) {
+  check_shapes(input, weight, p.groups);
+  for (const Shape* each : {&p.strides, &p.low, &p.high, &p.kernel_dilation, &p.input_dilation}) {
+    if (each->size() + 2 != input.size()) {
+      refuse("conv", fmt::format("{} values were given for the {} spatial dimensions of {}.",
+                                 each->size(), input.size() - 2, to_string(input)));
+    }
   }
+  auto positive = [](const char* what, const Shape& v) {
+    if (std::all_of(v.begin(), v.end(), [](int64_t x) { return x > 0; })) return;
+    refuse("conv", fmt::format("{} sizes must be positive. Got {} {}.", what, what, to_string(v)));
+  };
+  positive("Stride", p.strides);
+  positive("Kernel dilation", p.kernel_dilation);
+  positive("Input dilation", p.input_dilation);
+}
+
+Shape output_shape(const ConvAttributes& p, const Shape& input, const Shape& weight,
+                   size_t itemsize) {
+  Shape out{input[0]};
+  for (size_t d = 0; d < p.strides.size(); d++) {
+    int64_t n = input[d + 1], k = weight[d + 1];
+    int64_t dilated = n > 0 ? p.input_dilation[d] * (n - 1) + 1 : 0;
+    int64_t padded = dilated + p.low[d] + p.high[d];
+    int64_t kernel = p.kernel_dilation[d] * (k - 1) + 1;
+    if (kernel > padded) {
+      refuse("conv",
+             fmt::format("Spatial dimensions of input after padding cannot be smaller than weight "
+                         "spatial dimensions. Got error at axis {} for input with shape {}, "
+                         "padding low {}, padding high {}, and weight of shape {}.",
+                         d + 1, to_string(input), to_string(p.low), to_string(p.high),
+                         to_string(weight)));
+    }
+    out.push_back((padded - kernel) / p.strides[d] + 1);
+  }
+  out.push_back(weight[0]);
+  check_shape("conv", out, itemsize);
+  return out;
 }
 
 }  // namespace
 
+void Convolution::check(const Arrays& in) const {
+  require_inputs(*this, in, 2);
+  require_one_dtype(*this, in);
+  check_shapes(params, in[0].shape(), in[1].shape());
+  check_dtype(in[0].dtype());
+}
+
 Avals Convolution::infer(const Arrays& in) const {
-  Shape out{in[0].shape(0)};
-  for (size_t d = 0; d < params.strides.size(); d++) {
-    int64_t n = in[0].shape()[d + 1], k = in[1].shape()[d + 1];
-    int64_t dilated = n > 0 ? params.input_dilation[d] * (n - 1) + 1 : 0;
-    int64_t padded = dilated + params.low[d] + params.high[d];
-    int64_t kernel = params.kernel_dilation[d] * (k - 1) + 1;
-    if (kernel > padded) {
-      throw std::invalid_argument(fmt::format(
-          "[conv] Spatial dimensions of input after padding cannot be smaller than weight spatial "
-          "dimensions. Got error at axis {} for input with shape {}, padding low {}, padding high "
-          "{}, and "
-          "weight of shape {}.",
-          d + 1, to_string(in[0].shape()), to_string(params.low), to_string(params.high),
-          to_string(in[1].shape())));
-    }
-    out.push_back((padded - kernel) / params.strides[d] + 1);
-  }
-  out.push_back(in[1].shape(0));
-  check_shape("conv", out, in[0].itemsize());
-  return {{out, in[0].dtype()}};
+  return {{output_shape(params, in[0].shape(), in[1].shape(), in[0].itemsize()), in[0].dtype()}};
+}
+
+namespace {
+
+// `gradient` has the shape of the convolution's result.
+void check_gradient(const ConvAttributes& p, const Shape& input, const Shape& weight,
+                    const Array& gradient) {
+  check_dtype(gradient.dtype());
+  check_shapes(p, input, weight);
+  require_shape("conv", "The gradient", gradient,
+                output_shape(p, input, weight, gradient.itemsize()));
+}
+
+}  // namespace
+
+void ConvolutionBackwardInput::check(const Arrays& in) const {
+  require_inputs(*this, in, 2);
+  require_one_dtype(*this, in);
+  check_gradient(params, shape, in[1].shape(), in[0]);
+}
+void ConvolutionBackwardWeight::check(const Arrays& in) const {
+  require_inputs(*this, in, 2);
+  require_one_dtype(*this, in);
+  check_gradient(params, in[0].shape(), shape, in[1]);
 }
 
 std::optional<Arrays> Convolution::vjp(const Arrays& in, const Arrays& g,
@@ -236,14 +287,6 @@ Array conv_general(const Array& input, const Array& weight, std::vector<int> str
                    spread("input dilation", input_dilation, dims),
                    groups,
                    flip};
-  auto positive = [](const char* what, const Shape& v) {
-    if (std::all_of(v.begin(), v.end(), [](int64_t x) { return x > 0; })) return;
-    throw std::invalid_argument(
-        fmt::format("[conv] {} sizes must be positive. Got {} {}.", what, what, to_string(v)));
-  };
-  positive("Stride", p.strides);
-  positive("Kernel dilation", p.kernel_dilation);
-  positive("Input dilation", p.input_dilation);
   Dtype t = promote_types(input.dtype(), weight.dtype());
   Stream stream = to_stream(s);
   return apply(make_op<Forward>(std::move(p)),

@@ -34,6 +34,7 @@ class Convolution final : public OpClass<Convolution> {
   void attributes(V& v) const {
     params.visit(v);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -54,6 +55,7 @@ class ConvolutionBackwardInput final : public OpClass<ConvolutionBackwardInput> 
     params.visit(v);
     v("shape", shape);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{shape, in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -73,6 +75,7 @@ class ConvolutionBackwardWeight final : public OpClass<ConvolutionBackwardWeight
     params.visit(v);
     v("shape", shape);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{shape, in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

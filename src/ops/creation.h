@@ -22,6 +22,7 @@ class Arange final : public OpClass<Arange> {
     v("size", size);
     v("dtype", dtype);
   }
+  void check(const Arrays&) const override {}  // has no inputs
   Avals infer(const Arrays&) const override { return {{Shape{size}, dtype}}; }
 };
 

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/reduce.h"
 
 namespace heddle {
@@ -192,6 +193,9 @@ Term tidy(Term t, const Labels& wanted, const Expression& e, StreamOrDevice s) {
         continue;
       }
       char c = t.labels[i];
+      // A trace for other sizes states that the two are equal.
+      const Array turned = swapaxes(t.array, static_cast<int>(i), static_cast<int>(j), s);
+      t.array = exactly_like(t.array, turned, to_stream(s));
       t.array = diagonal(t.array, 0, static_cast<int>(i), static_cast<int>(j), s);
       t.labels.erase(t.labels.begin() + static_cast<long>(j));
       t.labels.erase(t.labels.begin() + static_cast<long>(i));

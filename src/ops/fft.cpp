@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
@@ -40,6 +41,25 @@ Array multiplicity(const Array& half, int axis, bool odd, const Stream& s) {
 }
 
 }  // namespace
+
+void FFT::check(const Arrays& in) const {
+  constexpr const char* op = "fftn";
+  require_inputs(*this, in, 1);
+  require_axes(*this, axes, in[0].ndim());
+  if (axes.empty()) refuse(op, "Requires array with at least one dimension.");
+  require_dtype(*this, in, 0, real && !inverse ? float32 : complex64);
+  for (size_t i = 0; i < axes.size(); i++) {
+    if (std::find(axes.begin(), axes.begin() + static_cast<long>(i), axes[i]) !=
+        axes.begin() + static_cast<long>(i)) {
+      refuse(op, fmt::format("Duplicated axis received ({})", fmt::join(axes, ",")));
+    }
+    const bool half = real && inverse && !odd && i + 1 == axes.size();
+    if (in[0].shape(axes[i]) < (half ? 2 : 1)) {
+      refuse(op, fmt::format("Invalid FFT output size requested of an input of shape {}",
+                             to_string(in[0].shape())));
+    }
+  }
+}
 
 Avals FFT::infer(const Arrays& in) const {
   Shape shape = in[0].shape();

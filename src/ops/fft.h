@@ -24,6 +24,7 @@ class FFT final : public OpClass<FFT> {
     v("real", real);
     v("odd", odd);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

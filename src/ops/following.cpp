@@ -5,6 +5,7 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -32,6 +33,26 @@ Shape shape_of_trace(const Array& a, int axis) {
 
 Shape whole_sizes(const Array& a) {
   return may_change_size(a) ? Shape(a.shape().size(), -1) : a.shape();
+}
+
+namespace {
+
+// `a` has the last dimensions of `whole`: it is broadcast along none of its own. A batch of vmap's
+// comes in front.
+bool is_unstretched(const Array& a, const Shape& whole) {
+  return std::equal(a.shape().rbegin(), a.shape().rend(), whole.rbegin(),
+                    whole.rbegin() + std::min<long>(a.ndim(), static_cast<long>(whole.size())));
+}
+
+}  // namespace
+
+void BroadcastLike::check(const Arrays& in) const {
+  require_inputs(*this, in, 1, any_number);
+  if (in.size() < 3) return;
+  const Shape whole = infer(in)[0].shape;
+  if (is_unstretched(in[1], whole) && (in.size() < 4 || is_unstretched(in[0], whole))) return;
+  refuse("broadcast_to", fmt::format("Cannot broadcast array of shape {} into shape {}.",
+                                     to_string(in[0].shape()), to_string(in[1].shape())));
 }
 
 Avals BroadcastLike::infer(const Arrays& in) const {

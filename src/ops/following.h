@@ -56,6 +56,7 @@ class BroadcastLike final : public OpClass<BroadcastLike> {
   void attributes(V& v) const {
     v("kept", kept);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

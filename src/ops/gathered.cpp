@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -35,6 +36,12 @@ GatherIndices gather_indices(const char* op, const Array& a, const Array& b,
         r = right ? checked(*right, b) : counted(b, s);
   Shape shape = broadcast_shapes(l.shape(), r.shape());
   return {broadcast_to(l, shape, s), broadcast_to(r, shape, s)};
+}
+
+void check_gather_indices(const Op& op, const char* name, const Arrays& in) {
+  require_dtype(op, in, in.size() - 2, uint32);
+  require_dtype(op, in, in.size() - 1, uint32);
+  require_shape(name, "The right indices", in.back(), in[in.size() - 2].shape());
 }
 
 Array one_batch_axis(const Array& x, const Stream& s) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/layout.h"
 #include "ops/util.h"
@@ -39,9 +40,7 @@ Array diagonal_of(const char* op, const Array& a, int offset, int axis1, int axi
   }
   int x = normalize_axis(op, axis1, a.ndim());
   int y = normalize_axis(op, axis2, a.ndim());
-  if (x == y) {
-    throw std::invalid_argument(fmt::format("[{}] axis1 and axis2 cannot be the same axis", op));
-  }
+  if (x == y) refuse(op, "axis1 and axis2 cannot be the same axis");
   return apply(make_op<Diagonal>(offset, x, y), {a}, s);
 }
 
@@ -53,6 +52,12 @@ Diagonal::Line Diagonal::line(const Shape& shape) const {
   int64_t n =
       std::min(shape[static_cast<size_t>(axis1)] - down, shape[static_cast<size_t>(axis2)] - right);
   return {down, right, std::max<int64_t>(n, 0)};
+}
+void Diagonal::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axis(*this, axis1, in[0].ndim());
+  require_axis(*this, axis2, in[0].ndim());
+  if (axis1 == axis2) refuse("diagonal", "axis1 and axis2 cannot be the same axis");
 }
 Avals Diagonal::infer(const Arrays& in) const {
   Shape out;

@@ -1,6 +1,7 @@
 #include "ops/hadamard.h"
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -17,14 +18,21 @@ bool has_hadamard_matrix(int64_t n) {
 
 }  // namespace
 
-Avals Hadamard::infer(const Arrays& in) const {
+void Hadamard::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  if (in[0].ndim() == 0 || !is_floating(in[0].dtype())) {
+    refuse("hadamard", fmt::format("Rows of a floating type are wanted, but the input is {} of "
+                                   "shape {}.",
+                                   name_of(in[0].dtype()), to_string(in[0].shape())));
+  }
   int64_t n = in[0].shape(-1);
   if (!has_hadamard_matrix(n)) {
-    throw std::invalid_argument(fmt::format(
-        "[hadamard] Only supports n = m*2^k where m in (1, 12, 20, 28), but n is {}.", n));
+    refuse("hadamard",
+           fmt::format("Only supports n = m*2^k where m in (1, 12, 20, 28), but n is {}.", n));
   }
-  return {{in[0].shape(), in[0].dtype()}};
 }
+
+Avals Hadamard::infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
 
 std::optional<Arrays> Hadamard::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
                                     const Arrays&) const {

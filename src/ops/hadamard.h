@@ -20,6 +20,7 @@ class Hadamard final : public OpClass<Hadamard> {
     v("orthonormal", orthonormal);
     v("transposed", transposed);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

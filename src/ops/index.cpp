@@ -4,34 +4,35 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
 namespace {
 
-void check_indices(const char* op, const Array& a, const Arrays& indices,
+void check_index(const char* name, const Array& index) {
+  const Dtype t = index.dtype();
+  if (is_bool(t)) refuse(name, "Boolean indices not supported.");
+  if (is_integer(t)) return;
+  refuse(name,
+         fmt::format("Got indices with invalid dtype {}. Indices must be integral.", name_of(t)));
+}
+
+// Inputs 1 ..= axes.size() index the axes of input 0.
+void check_indices(const Op& op, const char* name, const Arrays& in, size_t count,
                    const std::vector<int>& axes) {
-  if (indices.size() != axes.size()) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Got {} index arrays for {} axes.", op, indices.size(), axes.size()));
+  if (count != axes.size()) {
+    refuse(name, fmt::format("Got {} index arrays for {} axes.", count, axes.size()));
   }
-  for (const Array& index : indices) {
-    if (is_bool(index.dtype())) {
-      throw std::invalid_argument(fmt::format("[{}] Boolean indices not supported.", op));
-    }
-    if (!is_integer(index.dtype())) {
-      throw std::invalid_argument(
-          fmt::format("[{}] Got indices with invalid dtype {}. Indices must be integral.", op,
-                      name_of(index.dtype())));
+  for (size_t i = 1; i <= count; i++) check_index(name, in[i]);
+  require_axes(op, axes, in[0].ndim());
+  for (size_t i = 0; i < axes.size(); i++) {
+    if (std::find(axes.begin(), axes.begin() + static_cast<long>(i), axes[i]) !=
+        axes.begin() + static_cast<long>(i)) {
+      refuse(name, "Repeat axes not allowed.");
     }
   }
-  std::vector<int> sorted = axes;
-  std::sort(sorted.begin(), sorted.end());
-  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    throw std::invalid_argument(fmt::format("[{}] Repeat axes not allowed.", op));
-  }
-  for (int axis : axes) normalize_axis(op, axis, a.ndim());
 }
 
 // The common shape of inputs 1 ..= count.
@@ -89,6 +90,10 @@ Array scatter_with(const Array& a, const Arrays& indices, const Array& updates,
 // ---------------------------------------------------------------------------------------------
 // gather
 
+void Gather::check(const Arrays& in) const {
+  require_inputs(*this, in, 1, any_number);
+  check_indices(*this, "gather", in, in.size() - 1, axes);
+}
 Avals Gather::infer(const Arrays& in) const {
   const Shape& from = in[0].shape();
   if (slice_sizes.size() != from.size()) {
@@ -167,7 +172,7 @@ std::optional<Op::Batched> Gather::vmap(const Arrays& in, const std::vector<int>
 
 Array gather(const Array& a, const Arrays& indices, const std::vector<int>& axes,
              const Shape& slice_sizes, StreamOrDevice s) {
-  check_indices("gather", a, indices, axes);
+  for (const Array& index : indices) check_index("gather", index);  // said before axes are
   std::vector<int> order;
   for (int axis : axes) order.push_back(normalize_axis("gather", axis, a.ndim()));
   Arrays inputs{a};
@@ -178,6 +183,11 @@ Array gather(const Array& a, const Arrays& indices, const std::vector<int>& axes
 // ---------------------------------------------------------------------------------------------
 // scatter
 
+void Scatter::check(const Arrays& in) const {
+  require_inputs(*this, in, 2, any_number);
+  check_indices(*this, "scatter", in, in.size() - 2, axes);
+  require_dtype(*this, in, in.size() - 1, in[0].dtype());
+}
 Avals Scatter::infer(const Arrays& in) const {
   const Shape& to = in[0].shape();
   Shape index = index_shape(in, axes.size());
@@ -317,7 +327,7 @@ std::optional<Op::Batched> Scatter::vmap(const Arrays& in, const std::vector<int
 
 Array scatter(const Array& a, const Arrays& indices, const Array& updates,
               const std::vector<int>& axes, Combine combine, StreamOrDevice s) {
-  check_indices("scatter", a, indices, axes);
+  for (const Array& index : indices) check_index("scatter", index);  // said before axes are
   std::vector<int> order;
   for (int axis : axes) order.push_back(normalize_axis("scatter", axis, a.ndim()));
   return scatter_with(a, indices, updates, order, combine, false, to_stream(s));

@@ -29,6 +29,7 @@ class Slice final : public OpClass<Slice> {
     v("stop", stop);
     v("step", step);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -53,6 +54,7 @@ class SliceUpdate final : public OpClass<SliceUpdate> {
     v("step", step);
     v("combine", combine);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -72,6 +74,7 @@ class Gather final : public OpClass<Gather> {
     v("axes", axes);
     v("slice_sizes", slice_sizes);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -94,6 +97,7 @@ class Scatter final : public OpClass<Scatter> {
     v("combine", combine);
     v("clamp", clamp);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -112,6 +116,7 @@ class GatherAxis final : public OpClass<GatherAxis> {
   void attributes(V& v) const {
     v("axis", axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[1].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -135,6 +140,7 @@ class ScatterAxis final : public OpClass<ScatterAxis> {
     v("combine", combine);
     v("clamp", clamp);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -149,6 +155,7 @@ class ScatterAxis final : public OpClass<ScatterAxis> {
 class MaskedScatter final : public OpClass<MaskedScatter> {
  public:
   static constexpr const char* name = "MaskedScatter";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/index.h"
 #include "ops/util.h"
@@ -10,6 +11,50 @@ namespace heddle {
 
 // ---------------------------------------------------------------------------------------------
 // take_along_axis, put_along_axis
+
+namespace {
+
+void check_ranks(const char* op, const Array& a, const Array& indices) {
+  if (indices.ndim() != a.ndim()) {
+    refuse(op, fmt::format("Indices of dimension {} does not match array of dimension {}.",
+                           indices.ndim(), a.ndim()));
+  }
+  if (!is_integer(indices.dtype())) {
+    refuse(op, fmt::format("Indices must be integers, got type {}.", name_of(indices.dtype())));
+  }
+}
+
+// Shapes agree in all axes but one.
+void check_along(const Op& op, const char* name, const Array& a, const Array& indices, int axis) {
+  check_ranks(name, a, indices);
+  require_axis(op, axis, a.ndim());
+  Shape x = a.shape(), y = indices.shape();
+  x[static_cast<size_t>(axis)] = y[static_cast<size_t>(axis)] = 1;
+  if (x == y) return;
+  broadcast_shapes(x, y);
+  refuse(name, fmt::format("Indices of shape {} do not fit an array of shape {}.",
+                           to_string(indices.shape()), to_string(a.shape())));
+}
+
+const char* name_of_write(Combine combine) {
+  return combine == Combine::sum ? "scatter_add_axis" : "put_along_axis";
+}
+
+}  // namespace
+
+void GatherAxis::check(const Arrays& in) const {
+  constexpr const char* op = "take_along_axis";
+  require_inputs(*this, in, 2);
+  check_along(*this, op, in[0], in[1], axis);
+  if (in[0].shape(axis) == 0 && in[1].size() != 0) refuse(op, "Cannot take from an empty axis.");
+}
+void ScatterAxis::check(const Arrays& in) const {
+  const char* op = name_of_write(combine);
+  require_inputs(*this, in, 3);
+  check_along(*this, op, in[0], in[1], axis);
+  require_shape(op, "The values", in[2], in[1].shape());
+  require_dtype(*this, in, 2, in[0].dtype());
+}
 
 std::optional<Arrays> GatherAxis::vjp(const Arrays& in, const Arrays& g,
                                       const std::vector<int>& argnums, const Arrays&) const {
@@ -91,15 +136,7 @@ namespace {
 // `a` and `indices` broadcast against each other in all axes but one.
 std::pair<Array, Array> along_axis(const char* op, const Array& a, const Array& indices, int axis,
                                    const Stream& s) {
-  if (indices.ndim() != a.ndim()) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Indices of dimension {} does not match array of dimension {}.", op,
-                    indices.ndim(), a.ndim()));
-  }
-  if (!is_integer(indices.dtype())) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Indices must be integers, got type {}.", op, name_of(indices.dtype())));
-  }
+  check_ranks(op, a, indices);
   Shape x = a.shape(), y = indices.shape();
   size_t at = static_cast<size_t>(axis);
   int64_t have = x[at], wanted = y[at];
@@ -131,9 +168,6 @@ Array take_along_axis(const Array& a, const Array& indices, int axis, StreamOrDe
   int at = normalize_axis("take_along_axis", axis, a.ndim());
   Stream stream = to_stream(s);
   auto [array, index] = along_axis("take_along_axis", a, indices, at, stream);
-  if (array.shape()[static_cast<size_t>(at)] == 0 && index.size() != 0) {
-    throw std::invalid_argument("[take_along_axis] Cannot take from an empty axis.");
-  }
   return apply(make_op<GatherAxis>(at), {array, index}, stream);
 }
 Array put_along_axis(const Array& a, const Array& indices, const Array& values, int axis,
@@ -147,6 +181,17 @@ Array scatter_add_axis(const Array& a, const Array& indices, const Array& values
 
 // ---------------------------------------------------------------------------------------------
 // masked_scatter
+
+void MaskedScatter::check(const Arrays& in) const {
+  constexpr const char* op = "masked_scatter";
+  require_inputs(*this, in, 3);
+  require_rank(op, "The array", in[0], 2);
+  require_rank(op, "The values", in[2], 2);
+  require_shape(op, "The mask", in[1], {in[0].shape(0)});
+  require_dtype(*this, in, 1, bool_);
+  require_dtype(*this, in, 2, in[0].dtype());
+  require_shape(op, "The values", in[2], {in[2].shape(0), in[0].shape(1)});
+}
 
 std::optional<Arrays> MaskedScatter::decompose(const Arrays& in, const Stream& s) const {
   const Array& a = in[0];

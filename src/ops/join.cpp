@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
@@ -12,6 +13,11 @@ namespace heddle {
 // ---------------------------------------------------------------------------------------------
 // concatenate, stack
 
+void Concatenate::check(const Arrays& in) const {
+  require_inputs(*this, in, 1, any_number);
+  require_axis(*this, axis, in[0].ndim());
+  require_one_dtype(*this, in);
+}
 Avals Concatenate::infer(const Arrays& in) const {
   Shape out = in[0].shape();
   size_t at = static_cast<size_t>(axis);
@@ -112,6 +118,10 @@ std::vector<std::pair<int64_t, int64_t>> Split::parts(int64_t size) const {
   return out;
 }
 
+void Split::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axis(*this, axis, in[0].ndim());
+}
 Avals Split::infer(const Arrays& in) const {
   Shape shape = in[0].shape();
   int64_t size = shape[static_cast<size_t>(axis)];

@@ -14,6 +14,7 @@ class Concatenate final : public OpClass<Concatenate> {
   void attributes(V& v) const {
     v("axis", axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -36,6 +37,7 @@ class Split final : public OpClass<Split> {
     v("sections", sections);
     v("indices", indices);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

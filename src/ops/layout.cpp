@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/pointwise.h"
 #include "ops/util.h"
 
@@ -31,6 +32,12 @@ void check_view(const Shape& shape, const Strides& strides, int64_t offset, int6
   }
 }
 
+void check_strides(const Shape& shape, const Strides& strides) {
+  if (strides.size() == shape.size()) return;
+  refuse("as_strided", fmt::format("{} strides were given for a shape of {} dimensions.",
+                                   strides.size(), shape.size()));
+}
+
 // The shape or strides of a batch from those of an example.
 Shape with_batch(const Shape& example, int64_t outermost) {
   Shape all = example;
@@ -40,6 +47,10 @@ Shape with_batch(const Shape& example, int64_t outermost) {
 
 }  // namespace
 
+void AsStrided::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  check_strides(shape, strides);
+}
 Avals AsStrided::infer(const Arrays& in) const {
   check_view(shape, strides, offset, in[0].size());
   return {{shape, in[0].dtype()}};
@@ -57,6 +68,10 @@ std::optional<Op::Batched> AsStrided::vmap(const Arrays& in, const std::vector<i
                  {0}};
 }
 
+void AsStridedAdjoint::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  check_strides(in[0].shape(), strides);
+}
 Avals AsStridedAdjoint::infer(const Arrays& in) const {
   check_view(in[0].shape(), strides, offset, element_count(target));
   return {{target, in[0].dtype()}};
@@ -77,17 +92,13 @@ Array as_strided(const Array& a, const Shape& shape, const std::optional<Strides
                  int64_t offset, StreamOrDevice s) {
   check_shape("as_strided", shape, a.itemsize());
   Strides steps = strides ? *strides : row_major_strides(shape);
-  if (steps.size() != shape.size()) {
-    throw std::invalid_argument(
-        fmt::format("[as_strided] {} strides were given for a shape of {} dimensions.",
-                    steps.size(), shape.size()));
-  }
   return apply(make_op<AsStrided>(shape, std::move(steps), offset), {a}, to_stream(s));
 }
 
 // ---------------------------------------------------------------------------------------------
 // contiguous, copy, view
 
+void Contiguous::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 std::optional<Op::Batched> Contiguous::vmap(const Arrays& in, const std::vector<int>& axes,
                                             const Stream& s) const {
   return Batched{{contiguous(batch_to_front(in[0], axes[0]), allow_col_major, s)}, {0}};
@@ -98,6 +109,7 @@ Array contiguous(const Array& a, bool allow_col_major, StreamOrDevice s) {
 
 Array copy(const Array& a, StreamOrDevice s) { return identity(a, s); }
 
+void ViewAs::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 Avals ViewAs::infer(const Arrays& in) const {
   Shape shape = in[0].shape();
   size_t from = in[0].itemsize(), to = size_of(dtype);
@@ -130,6 +142,9 @@ Array view(const Array& a, Dtype dtype, StreamOrDevice s) {
 // ---------------------------------------------------------------------------------------------
 // depends
 
+void Depends::check(const Arrays& in) const {
+  require_inputs(*this, in, static_cast<size_t>(count), any_number);
+}
 Avals Depends::infer(const Arrays& in) const {
   Avals out;
   for (int k = 0; k < count; k++) {
@@ -176,6 +191,23 @@ Arrays depends(const Arrays& inputs, const Arrays& dependencies) {
 // ---------------------------------------------------------------------------------------------
 // pad
 
+namespace {
+
+void check_widths(const Shape& before, const Shape& after, const Array& a) {
+  if (before.size() == a.shape().size() && after.size() == before.size()) return;
+  refuse("pad",
+         fmt::format("Invalid number of padding sizes passed to pad with axes of size {}, got {}.",
+                     a.ndim(), before.size()));
+}
+
+}  // namespace
+
+void Pad::check(const Arrays& in) const {
+  require_inputs(*this, in, 2);
+  check_widths(before, after, in[0]);
+  require_shape("pad", "The padding value", in[1], {});
+  require_dtype(*this, in, 1, in[0].dtype());
+}
 Avals Pad::infer(const Arrays& in) const {
   Shape out = in[0].shape();
   for (size_t i = 0; i < out.size(); i++) out[i] += before[i] + after[i];
@@ -230,6 +262,10 @@ std::vector<int32_t> BorderPad::sources(size_t axis, int64_t n) const {
     out.push_back(static_cast<int32_t>(p));
   }
   return out;
+}
+void BorderPad::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  check_widths(before, after, in[0]);
 }
 Avals BorderPad::infer(const Arrays& in) const {
   constexpr const char* names[] = {"edge", "reflect", "symmetric"};

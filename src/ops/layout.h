@@ -20,6 +20,7 @@ class AsStrided final : public OpClass<AsStrided> {
     v("strides", strides);
     v("offset", offset);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -43,6 +44,7 @@ class AsStridedAdjoint final : public OpClass<AsStridedAdjoint> {
     v("strides", strides);
     v("offset", offset);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -59,6 +61,7 @@ class Contiguous final : public OpClass<Contiguous> {
   void attributes(V& v) const {
     v("allow_col_major", allow_col_major);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
                             const Arrays&) const override {
@@ -79,6 +82,7 @@ class ViewAs final : public OpClass<ViewAs> {
   void attributes(V& v) const {
     v("dtype", dtype);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   bool follows_shapes() const override { return true; }
@@ -94,6 +98,7 @@ class Depends final : public OpClass<Depends> {
   void attributes(V& v) const {
     v("count", count);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -115,6 +120,7 @@ class Pad final : public OpClass<Pad> {
     v("before", before);
     v("after", after);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -138,6 +144,7 @@ class BorderPad final : public OpClass<BorderPad> {
     v("after", after);
     v("mode", mode);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
@@ -162,6 +169,7 @@ class Diagonal final : public OpClass<Diagonal> {
     v("axis1", axis1);
     v("axis2", axis2);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;

@@ -14,6 +14,7 @@ namespace heddle {
 class Inverse final : public OpClass<Inverse> {
  public:
   static constexpr const char* name = "Inverse";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -26,6 +27,7 @@ class Inverse final : public OpClass<Inverse> {
 class PseudoInverse final : public OpClass<PseudoInverse> {
  public:
   static constexpr const char* name = "PseudoInverse";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -38,6 +40,7 @@ class PseudoInverse final : public OpClass<PseudoInverse> {
 class Solve final : public OpClass<Solve> {
  public:
   static constexpr const char* name = "Solve";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -56,6 +59,7 @@ class SolveTriangular final : public OpClass<SolveTriangular> {
   void attributes(V& v) const {
     v("upper", upper);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -74,6 +78,7 @@ class Cholesky final : public OpClass<Cholesky> {
   void attributes(V& v) const {
     v("upper", upper);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -86,6 +91,7 @@ class Cholesky final : public OpClass<Cholesky> {
 class QR final : public OpClass<QR> {
  public:
   static constexpr const char* name = "QR";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -100,6 +106,7 @@ class QR final : public OpClass<QR> {
 class LU final : public OpClass<LU> {
  public:
   static constexpr const char* name = "LU";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -112,6 +119,7 @@ class LU final : public OpClass<LU> {
 class Det final : public OpClass<Det> {
  public:
   static constexpr const char* name = "Det";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -124,6 +132,7 @@ class Det final : public OpClass<Det> {
 class SLogDet final : public OpClass<SLogDet> {
  public:
   static constexpr const char* name = "SLogDet";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -137,6 +146,7 @@ class SLogDet final : public OpClass<SLogDet> {
 class Cofactors final : public OpClass<Cofactors> {
  public:
   static constexpr const char* name = "Cofactors";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
@@ -154,6 +164,7 @@ class SVD final : public OpClass<SVD> {
   void attributes(V& v) const {
     v("compute_uv", compute_uv);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -177,6 +188,7 @@ class Eigh final : public OpClass<Eigh> {
     v("upper", upper);
     v("vectors", vectors);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -196,6 +208,7 @@ class Eig final : public OpClass<Eig> {
   void attributes(V& v) const {
     v("vectors", vectors);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -1,5 +1,6 @@
 // Eigenvalues and eigenvectors.
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
 
@@ -7,6 +8,12 @@ namespace heddle {
 namespace {
 
 Shape without_rows(const Array& a) { return Shape(a.shape().begin(), a.shape().end() - 1); }
+
+void require_for_eigen(const char* op, const Array& a) {
+  require_real_or_complex(op, a);
+  require_matrices(op, a);
+  require_square(op, a, "Only defined for square matrices.");
+}
 
 Array hermitian_part(const Array& a) {
   return multiply(add(a, adjoint(a)), Array(0.5, is_complex(a.dtype()) ? float32 : a.dtype()));
@@ -21,6 +28,11 @@ Array columns_by(const Array& a, const Array& factors) {
 // ---------------------------------------------------------------------------------------------
 // Symmetric and Hermitian matrices: with p = v^H da v, dw = diag(p) and
 // dv = v (p / (w_j - w_i)) off the diagonal.
+
+void Eigh::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_for_eigen(vectors ? "eigh" : "eigvalsh", in[0]);
+}
 
 Avals Eigh::infer(const Arrays& in) const {
   const Dtype t = in[0].dtype();
@@ -75,6 +87,11 @@ Array solve_complex(const Array& a, const Array& b) {
 
 }  // namespace
 
+void Eig::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_for_eigen(vectors ? "eig" : "eigvals", in[0]);
+}
+
 Avals Eig::infer(const Arrays& in) const {
   const Aval values{without_rows(in[0]), complex64};
   if (!vectors) return {values};
@@ -115,12 +132,6 @@ std::optional<Op::Batched> Eig::vmap(const Arrays& in, const std::vector<int>& a
 namespace linalg {
 namespace {
 
-void require_for_eigen(const char* op, const Array& a) {
-  require_real_or_complex(op, a);
-  require_matrices(op, a);
-  require_square(op, a, "Only defined for square matrices.");
-}
-
 bool is_upper(const std::string& UPLO) {
   return UPLO.empty() || (UPLO[0] != 'L' && UPLO[0] != 'l');
 }
@@ -128,22 +139,18 @@ bool is_upper(const std::string& UPLO) {
 }  // namespace
 
 std::pair<Array, Array> eig(const Array& a, StreamOrDevice s) {
-  require_for_eigen("eig", a);
   const Arrays parts = apply_multi(make_op<Eig>(true), {a}, to_stream(s));
   return {parts[0], parts[1]};
 }
 Array eigvals(const Array& a, StreamOrDevice s) {
-  require_for_eigen("eigvals", a);
   return apply(make_op<Eig>(false), {a}, to_stream(s));
 }
 
 std::pair<Array, Array> eigh(const Array& a, const std::string& UPLO, StreamOrDevice s) {
-  require_for_eigen("eigh", a);
   const Arrays parts = apply_multi(make_op<Eigh>(is_upper(UPLO), true), {a}, to_stream(s));
   return {parts[0], parts[1]};
 }
 Array eigvalsh(const Array& a, const std::string& UPLO, StreamOrDevice s) {
-  require_for_eigen("eigvalsh", a);
   return apply(make_op<Eigh>(is_upper(UPLO), false), {a}, to_stream(s));
 }
 

@@ -1,5 +1,6 @@
 // Cholesky and QR factorizations.
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
 
@@ -35,6 +36,13 @@ Array half_of(const Array& a) {
 // ---------------------------------------------------------------------------------------------
 // Cholesky: a = l l^T gives dl = l half(l^-1 da l^-T), where half(x) + half(x)^T = x.
 
+void Cholesky::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_real("cholesky", in[0]);
+  require_matrices("cholesky", in[0]);
+  require_square("cholesky", in[0], "Cholesky decomposition is only defined for square matrices.");
+}
+
 Avals Cholesky::infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
 
 std::optional<Arrays> Cholesky::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
@@ -63,6 +71,12 @@ std::optional<Op::Batched> Cholesky::vmap(const Arrays& in, const std::vector<in
 // QR. For M >= N: with c = q^T da r^-1 and w = tril(c, -1) - tril(c, -1)^T,
 //   dq = q w + (da r^-1 - q c),  dr = (c - w) r.
 // A wide matrix is the QR of its first M columns, and r = q^T a for the others.
+
+void QR::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_real("qr", in[0]);
+  require_matrices("qr", in[0]);
+}
 
 Avals QR::infer(const Arrays& in) const {
   Shape q = in[0].shape(), r = q;
@@ -106,15 +120,10 @@ std::optional<Op::Batched> QR::vmap(const Arrays& in, const std::vector<int>& ax
 namespace linalg {
 
 Array cholesky(const Array& a, bool upper, StreamOrDevice s) {
-  require_real("cholesky", a);
-  require_matrices("cholesky", a);
-  require_square("cholesky", a, "Cholesky decomposition is only defined for square matrices.");
   return apply(make_op<Cholesky>(upper), {a}, to_stream(s));
 }
 
 std::pair<Array, Array> qr(const Array& a, StreamOrDevice s) {
-  require_real("qr", a);
-  require_matrices("qr", a);
   const Arrays parts = apply_multi(make_op<QR>(), {a}, to_stream(s));
   return {parts[0], parts[1]};
 }

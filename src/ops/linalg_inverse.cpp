@@ -1,5 +1,6 @@
 // Inverses and pseudo-inverses.
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
 
@@ -8,12 +9,23 @@ namespace {
 
 Array transposed(const Array& a) { return swapaxes(a, -1, -2); }
 
+void require_invertible(const Array& a) {
+  require_real("inv", a);
+  require_matrices("inv", a);
+  require_square("inv", a, "Inverses are only defined for square matrices.");
+}
+
 Array product(const Array& a, const Array& b, const Array& c) { return matmul(matmul(a, b), c); }
 
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
 // Inverse y of a: dy = -y da y
+
+void Inverse::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_invertible(in[0]);
+}
 
 Avals Inverse::infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
 
@@ -34,6 +46,12 @@ std::optional<Op::Batched> Inverse::vmap(const Arrays& in, const std::vector<int
 // ---------------------------------------------------------------------------------------------
 // Pseudo-inverse y of a, while the rank stays (Golub and Pereyra, 1973):
 //   dy = -y da y + y y^T da^T (1 - a y) + (1 - y a) da^T y^T y
+
+void PseudoInverse::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_real("pinv", in[0]);
+  require_matrices("pinv", in[0]);
+}
 
 Avals PseudoInverse::infer(const Arrays& in) const {
   Shape shape = in[0].shape();
@@ -64,20 +82,7 @@ std::optional<Op::Batched> PseudoInverse::vmap(const Arrays& in, const std::vect
 
 namespace linalg {
 
-namespace {
-
-void require_invertible(const Array& a) {
-  require_real("inv", a);
-  require_matrices("inv", a);
-  require_square("inv", a, "Inverses are only defined for square matrices.");
-}
-
-}  // namespace
-
-Array inv(const Array& a, StreamOrDevice s) {
-  require_invertible(a);
-  return apply(make_op<Inverse>(), {a}, to_stream(s));
-}
+Array inv(const Array& a, StreamOrDevice s) { return apply(make_op<Inverse>(), {a}, to_stream(s)); }
 
 Array tri_inv(const Array& a, bool upper, StreamOrDevice s) {
   require_invertible(a);
@@ -94,8 +99,6 @@ Array cholesky_inv(const Array& a, bool upper, StreamOrDevice s) {
 }
 
 Array pinv(const Array& a, StreamOrDevice s) {
-  require_real("pinv", a);
-  require_matrices("pinv", a);
   return apply(make_op<PseudoInverse>(), {a}, to_stream(s));
 }
 

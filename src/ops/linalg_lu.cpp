@@ -1,5 +1,6 @@
 // LU factorization and determinants.
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
 
@@ -59,6 +60,12 @@ Array rows_of(const Array& a, const Array& order) {
 // of a tall or wide matrix that holds for its first rows and columns, and the others are
 //   lower = b u^-1, beside = l^-1 b.
 
+void LU::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_real("lu", in[0]);
+  require_matrices("lu", in[0]);
+}
+
 Avals LU::infer(const Arrays& in) const {
   Shape rows(in[0].shape().begin(), in[0].shape().end() - 1), pivots = rows;
   pivots.back() = std::min(in[0].shape(-2), in[0].shape(-1));
@@ -115,6 +122,13 @@ Aval per_matrix(const Array& a) {
   return {Shape(a.shape().begin(), a.shape().end() - 2), a.dtype()};
 }
 
+void check_determinant(const Op& op, const char* name, const Arrays& in) {
+  require_inputs(op, in, 1);
+  require_matrices(name, in[0]);
+  require_square(name, in[0], "Only defined for square matrices.");
+  require_real(name, in[0]);
+}
+
 Array spread(const Array& scalar) { return expand_dims(scalar, {-1, -2}); }
 
 Array cofactors(const Array& a) { return apply(make_op<Cofactors>(), {a}, to_stream({})); }
@@ -123,6 +137,10 @@ Array cofactors(const Array& a) { return apply(make_op<Cofactors>(), {a}, to_str
 Array inner_product(const Array& a, const Array& b) { return sum(multiply(a, b), {-2, -1}); }
 
 }  // namespace
+
+void Det::check(const Arrays& in) const { check_determinant(*this, "det", in); }
+void SLogDet::check(const Arrays& in) const { check_determinant(*this, "slogdet", in); }
+void Cofactors::check(const Arrays& in) const { check_determinant(*this, "det", in); }
 
 Avals Det::infer(const Arrays& in) const { return {per_matrix(in[0])}; }
 
@@ -170,11 +188,7 @@ namespace {
 
 // The stack in a dtype that LAPACK knows.
 Array for_determinant(const char* op, const Array& a, StreamOrDevice s) {
-  if (is_complex(a.dtype())) {
-    throw std::invalid_argument(fmt::format("[linalg::{}] Complex inputs are not supported.", op));
-  }
-  require_matrices(op, a);
-  require_square(op, a, "Only defined for square matrices.");
+  if (is_complex(a.dtype())) refuse_matrices(op, "Complex inputs are not supported.");
   return astype(a, a.dtype() == float64 ? float64 : float32, s);
 }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/following.h"
 #include "ops/linalg_util.h"
 #include "ops/util.h"
 
@@ -185,6 +186,10 @@ Array cross(const Array& a, const Array& b, int axis, StreamOrDevice s) {
     Shape whole = common;
     whole[static_cast<size_t>(place)] = n;
     Arrays out = split(broadcast_to(astype(x, wide, s), whole, s), static_cast<int>(n), place, s);
+    // What is traced for other sizes has no other number of components.
+    for (Array& one : out) {
+      if (may_change_size(x)) one = expand_dims(squeeze(one, place, s), place, s);
+    }
     if (n == 2) out.push_back(zeros(common, wide, s));
     return out;
   };

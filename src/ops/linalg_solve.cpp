@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
 #include "ops/util.h"
@@ -30,6 +31,27 @@ Array matrix_tangent(const Arrays& t, const std::vector<int>& argnums) {
   return found == argnums.end() ? Array() : t[static_cast<size_t>(found - argnums.begin())];
 }
 
+// A square matrix and as many rows on the right.
+void require_system(const char* name, const Array& a, const Array& b, int64_t rows) {
+  if (a.shape(-1) != a.shape(-2)) {
+    refuse_matrices(name, fmt::format("First input must be a square matrix. Received array with "
+                                      "shape {}.",
+                                      to_string(a.shape())));
+  }
+  if (a.shape(-1) != rows) {
+    refuse_matrices(name, fmt::format("Last dimension of first input with shape {} must match "
+                                      "second to last dimension of second input with shape {}.",
+                                      to_string(a.shape()), to_string(b.shape())));
+  }
+}
+
+void check_system(const Op& op, const char* name, const Arrays& in) {
+  require_inputs(op, in, 2);
+  require_one_dtype(op, in);
+  require_same_stacks(name, in[0], in[1]);
+  require_system(name, in[0], in[1], in[1].shape(-2));
+}
+
 Array triangle(const Array& a, bool upper) { return upper ? triu(a) : tril(a); }
 
 // Cotangents from that of b; `of_matrix` takes the cotangent of a full matrix to that of a.
@@ -47,6 +69,11 @@ Arrays cotangents(const Array& side, const Array& x, const std::vector<int>& arg
 
 // ---------------------------------------------------------------------------------------------
 // General matrices
+
+void Solve::check(const Arrays& in) const {
+  check_system(*this, "solve", in);
+  require_real_or_complex("solve", in[0]);
+}
 
 Avals Solve::infer(const Arrays& in) const { return {{in[1].shape(), in[1].dtype()}}; }
 
@@ -67,6 +94,11 @@ std::optional<Op::Batched> Solve::vmap(const Arrays& in, const std::vector<int>&
 
 // ---------------------------------------------------------------------------------------------
 // Triangular matrices
+
+void SolveTriangular::check(const Arrays& in) const {
+  check_system(*this, "solve_triangular", in);
+  require_real("solve_triangular", in[0]);
+}
 
 Avals SolveTriangular::infer(const Arrays& in) const { return {{in[1].shape(), in[1].dtype()}}; }
 
@@ -95,33 +127,22 @@ namespace {
 // Checks and broadcasts the operands, applies the op and undoes what was added to a vector.
 Array solve_with(const char* name, const OpRef& op, const Array& a, const Array& b,
                  StreamOrDevice s) {
-  auto refuse = [name](const std::string& what) {
-    throw std::invalid_argument(fmt::format("[linalg::{}] {}", name, what));
-  };
   if (a.ndim() < 2) {
-    refuse(fmt::format("First input must have >= 2 dimensions. Received array with {} dimensions.",
-                       a.ndim()));
+    refuse_matrices(name, fmt::format("First input must have >= 2 dimensions. Received array with "
+                                      "{} dimensions.",
+                                      a.ndim()));
   }
   if (b.ndim() < 1) {
-    refuse("Second input must have >= 1 dimensions. Received array with 0 dimensions.");
-  }
-  if (a.shape(-1) != a.shape(-2)) {
-    refuse(fmt::format("First input must be a square matrix. Received array with shape {}.",
-                       to_string(a.shape())));
+    refuse_matrices(name,
+                    "Second input must have >= 1 dimensions. Received array with 0 dimensions.");
   }
   const bool vector = b.ndim() == 1;
-  if (a.shape(-1) != b.shape(vector ? -1 : -2)) {
-    refuse(
-        fmt::format("Last dimension of first input with shape {} must match second to last "
-                    "dimension of second input with shape {}.",
-                    to_string(a.shape()), to_string(b.shape())));
-  }
+  require_system(name, a, b, b.shape(vector ? -1 : -2));
   const Dtype t = promote_types(a.dtype(), b.dtype());
   if (t != float32 && t != float64) {
-    refuse(
-        fmt::format("Input arrays must promote to float32 or float64. Received arrays with type "
-                    "{} and {}.",
-                    name_of(a.dtype()), name_of(b.dtype())));
+    refuse_matrices(name, fmt::format("Input arrays must promote to float32 or float64. Received "
+                                      "arrays with type {} and {}.",
+                                      name_of(a.dtype()), name_of(b.dtype())));
   }
   const Array columns = vector ? expand_dims(b, -1, s) : b;
   auto batch = [](const Array& x) { return Shape(x.shape().begin(), x.shape().end() - 2); };

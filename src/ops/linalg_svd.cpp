@@ -8,6 +8,7 @@
 // v_i by opposite angles is taken: W_ii = -X_ii = i Im(P1_ii) / (2 s_i). The rule for cotangents is
 // the transpose of this map.
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
 
@@ -85,6 +86,16 @@ Arrays with_vectors(const Array& a) { return apply_multi(make_op<SVD>(true), {a}
 
 }  // namespace
 
+void SVD::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  if (in[0].ndim() < 2) {
+    refuse_matrices("svd", fmt::format("Input array must have >= 2 dimensions. Received array with "
+                                       "{} dimensions.",
+                                       in[0].ndim()));
+  }
+  require_real_or_complex("svd", in[0]);
+}
+
 Avals SVD::infer(const Arrays& in) const {
   const Shape& shape = in[0].shape();
   const Dtype t = in[0].dtype();
@@ -128,12 +139,6 @@ std::optional<Op::Batched> SVD::vmap(const Arrays& in, const std::vector<int>& a
 namespace linalg {
 
 Arrays svd(const Array& a, bool compute_uv, StreamOrDevice s) {
-  if (a.ndim() < 2) {
-    throw std::invalid_argument(fmt::format(
-        "[linalg::svd] Input array must have >= 2 dimensions. Received array with {} dimensions.",
-        a.ndim()));
-  }
-  require_real_or_complex("svd", a);
   const Stream stream = to_stream(s);
   if (!compute_uv) return {apply(make_op<SVD>(false), {a}, stream)};
   return apply_multi(make_op<SVD>(true), {a}, stream);

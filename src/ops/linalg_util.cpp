@@ -43,38 +43,35 @@ Op::Batched more_matrices(const Op& op, const Arrays& in, const std::vector<int>
   return {apply_multi(self, moved, s), std::vector<int>(outputs, 0)};
 }
 
+void refuse_matrices(const char* op, const std::string& text) {
+  throw std::invalid_argument(fmt::format("[linalg::{}] {}", op, text));
+}
+
 void require_matrices(const char* op, const Array& a) {
-  if (a.ndim() < 2) {
-    throw std::invalid_argument(
-        fmt::format("[linalg::{}] Arrays must have >= 2 dimensions. Received array with {} "
-                    "dimensions.",
-                    op, a.ndim()));
-  }
+  if (a.ndim() >= 2) return;
+  refuse_matrices(op, fmt::format("Arrays must have >= 2 dimensions. Received array with {} "
+                                  "dimensions.",
+                                  a.ndim()));
 }
 
 void require_square(const char* op, const Array& a, const char* message) {
-  if (a.shape(-1) != a.shape(-2)) {
-    throw std::invalid_argument(fmt::format("[linalg::{}] {} Received array with shape {}.", op,
-                                            message, to_string(a.shape())));
-  }
+  if (a.shape(-1) == a.shape(-2)) return;
+  refuse_matrices(op,
+                  fmt::format("{} Received array with shape {}.", message, to_string(a.shape())));
 }
 
 void require_real(const char* op, const Array& a) {
-  if (a.dtype() != float32 && a.dtype() != float64) {
-    throw std::invalid_argument(
-        fmt::format("[linalg::{}] Arrays must have type float32 or float64. Received array with "
-                    "type {}.",
-                    op, name_of(a.dtype())));
-  }
+  if (a.dtype() == float32 || a.dtype() == float64) return;
+  refuse_matrices(op, fmt::format("Arrays must have type float32 or float64. Received array with "
+                                  "type {}.",
+                                  name_of(a.dtype())));
 }
 
 void require_real_or_complex(const char* op, const Array& a) {
-  if (a.dtype() != float32 && a.dtype() != float64 && a.dtype() != complex64) {
-    throw std::invalid_argument(
-        fmt::format("[linalg::{}] Arrays must have type float32, float64 or complex64. Received "
-                    "array with type {}.",
-                    op, name_of(a.dtype())));
-  }
+  if (a.dtype() == float32 || a.dtype() == float64 || a.dtype() == complex64) return;
+  refuse_matrices(op, fmt::format("Arrays must have type float32, float64 or complex64. Received "
+                                  "array with type {}.",
+                                  name_of(a.dtype())));
 }
 
 }  // namespace heddle

@@ -31,6 +31,7 @@ Op::Batched more_matrices(const Op& op, const Arrays& in, const std::vector<int>
                           size_t outputs, const Stream& s);
 
 // Throws std::invalid_argument "[linalg::op] ..." in MLX's words.
+[[noreturn]] void refuse_matrices(const char* op, const std::string& text);
 void require_matrices(const char* op, const Array& a);
 void require_square(const char* op, const Array& a, const char* message);
 void require_real(const char* op, const Array& a);             // float32 or float64

@@ -4,6 +4,7 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/shape.h"
 #include "ops/util.h"
@@ -17,13 +18,18 @@ Array adjoint(const Array& a, const Stream& s) { return conjugate(swapaxes(a, -1
 Dtype product_dtype(const char* op, const Array& a, const Array& b) {
   Dtype t = promote_types(a.dtype(), b.dtype());
   if (!is_inexact(t)) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Only inexact types are supported but {} and {} were provided which "
-                    "results in {}, which is "
-                    "not a floating point type.",
-                    op, name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+    refuse(op, fmt::format("Only inexact types are supported but {} and {} were provided which "
+                           "results in {}, which is not a floating point type.",
+                           name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
   }
   return t;
+}
+
+void check_stacks(const Op& op, const char* name, const Arrays& in) {
+  require_one_dtype(op, in);
+  product_dtype(name, in[0], in[1]);
+  require_same_stacks(name, in[0], in[1]);
+  require_product(name, in[0], in[1]);
 }
 
 // Both operands as equal stacks of matrices of one dtype, and how to undo what was added.
@@ -34,12 +40,22 @@ struct Operands {
   Shape merged;         // batch dimensions of a folded into its rows, because b has none
 };
 
-Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s) {
+// Of vectors, matrices and stacks of them. Gives their common dtype.
+Dtype require_factors(const char* op, const Array& a, const Array& b) {
   if (a.ndim() == 0 || b.ndim() == 0) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Got 0 dimension input. Inputs must have at least one dimension.", op));
+    refuse(op, "Got 0 dimension input. Inputs must have at least one dimension.");
   }
   Dtype t = product_dtype(op, a, b);
+  if (a.shape(-1) != b.shape(b.ndim() == 1 ? 0 : -2)) {
+    const Shape row = a.ndim() == 1 ? Shape{1, a.shape(0)} : a.shape();
+    const Shape column = b.ndim() == 1 ? Shape{b.shape(0), 1} : b.shape();
+    refuse_product(op, row, column);
+  }
+  return t;
+}
+
+Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s) {
+  Dtype t = require_factors(op, a, b);
   Operands o{astype(a, t, s), astype(b, t, s), false, false, {}};
   if (a.ndim() == 1) {
     o.row = true;
@@ -48,12 +64,6 @@ Operands prepare(const char* op, const Array& a, const Array& b, const Stream& s
   if (b.ndim() == 1) {
     o.column = true;
     o.b = expand_dims(o.b, 1, s);
-  }
-  if (o.a.shape(-1) != o.b.shape(-2)) {
-    throw std::invalid_argument(fmt::format(
-        "[{}] Last dimension of first input with shape {} must match second to last dimension "
-        "of second input with shape {}.",
-        op, to_string(o.a.shape()), to_string(o.b.shape())));
   }
   if (o.a.ndim() > 2 && o.b.ndim() == 2 && !may_change_size(o.a)) {
     o.merged = Shape(o.a.shape().begin(), o.a.shape().end() - 1);
@@ -130,6 +140,11 @@ Array right_gradient(const Array& x, const Array& y, const Array& g, const Strea
 // ---------------------------------------------------------------------------------------------
 // matmul
 
+void Matmul::check(const Arrays& in) const {
+  require_inputs(*this, in, 2);
+  check_stacks(*this, "matmul", in);
+}
+
 Avals Matmul::infer(const Arrays& in) const {
   return {{product_shape(in[0], in[1]), in[0].dtype()}};
 }
@@ -168,6 +183,12 @@ Array matmul(const Array& a, const Array& b, StreamOrDevice s) {
 
 // ---------------------------------------------------------------------------------------------
 // addmm
+
+void AddMM::check(const Arrays& in) const {
+  require_inputs(*this, in, 3);
+  check_stacks(*this, "addmm", in);
+  require_shape("addmm", "The addend", in[2], product_shape(in[0], in[1]));
+}
 
 Avals AddMM::infer(const Arrays& in) const {
   return {{product_shape(in[0], in[1]), in[0].dtype()}};
@@ -219,8 +240,9 @@ Array addmm(const Array& c, const Array& a, const Array& b, float alpha, float b
     auto scaled = [&](const Array& x, float by) {
       return by == 1.0f ? x : multiply(x, Array(by, t), stream);
     };
+    require_factors("addmm", a, b);
     Array product = matmul(astype(a, t, stream), astype(b, t, stream), stream);
-    return add(scaled(product, alpha), scaled(astype(c, t, stream), beta), stream);
+    return add(scaled(astype(c, t, stream), beta), scaled(product, alpha), stream);
   }
   Operands o = prepare("addmm", astype(a, t, stream), astype(b, t, stream), stream);
   Shape full = product_shape(o.a, o.b);

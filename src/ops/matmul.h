@@ -9,6 +9,7 @@ namespace heddle {
 class Matmul final : public OpClass<Matmul> {
  public:
   static constexpr const char* name = "Matmul";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -30,6 +31,7 @@ class AddMM final : public OpClass<AddMM> {
     v("alpha", alpha);
     v("beta", beta);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

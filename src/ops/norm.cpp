@@ -4,6 +4,8 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
+#include "ops/following.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -47,6 +49,30 @@ std::optional<Op::Batched> more_rows(const OpRef& op, const Arrays& in,
   return Op::Batched{{apply(op, inputs, s)}, {0}};
 }
 
+void require_rows(const char* op, const char* what, const Array& x) {
+  if (x.ndim() > 0) return;
+  refuse(op,
+         fmt::format("{} must have at least 1 dimension but got input with 0 dimensions.", what));
+}
+
+void require_row(const char* op, const char* what, const Array& a, const Array& x) {
+  if (a.ndim() != 1) {
+    refuse(op, fmt::format("{} must have 1 dimension but has {} dimensions.", what, a.ndim()));
+  }
+  if (a.size() != x.shape(-1)) {
+    refuse(op, fmt::format("{} must have the same size as the last dimension of x but has {} "
+                           "elements.",
+                           what, a.size()));
+  }
+}
+
+void require_one_floating(const Op& op, const char* name, const Arrays& in) {
+  if (!is_floating(in[0].dtype())) {
+    refuse(name, fmt::format("Received unsupported type {}.", name_of(in[0].dtype())));
+  }
+  require_one_dtype(op, in);
+}
+
 Arrays pick(const Arrays& all, const std::vector<int>& argnums) {
   Arrays out;
   for (int i : argnums) out.push_back(all[static_cast<size_t>(i)]);
@@ -63,6 +89,15 @@ Avals shapes_of(const Arrays& in, size_t first) {
 
 // ---------------------------------------------------------------------------------------------
 // layer norm
+
+void LayerNorm::check(const Arrays& in) const {
+  constexpr const char* op = "layer_norm";
+  require_inputs(*this, in, 1 + size_t{has_weight} + size_t{has_bias});
+  require_rows(op, "Input", in[0]);
+  if (has_weight) require_row(op, "weight", in[1], in[0]);
+  if (has_bias) require_row(op, "bias", in.back(), in[0]);
+  require_one_floating(*this, op, in);
+}
 
 std::optional<Arrays> LayerNorm::vjp(const Arrays& in, const Arrays& g,
                                      const std::vector<int>& argnums, const Arrays&) const {
@@ -86,6 +121,15 @@ std::optional<Arrays> LayerNorm::decompose(const Arrays& in, const Stream& s) co
   return Arrays{astype(y, in[0].dtype(), s)};
 }
 
+void LayerNormVJP::check(const Arrays& in) const {
+  constexpr const char* op = "layer_norm";
+  require_inputs(*this, in, 2 + size_t{has_weight});
+  require_rows(op, "Input", in[1]);
+  require_shape(op, "The cotangent", in[0], in[1].shape());
+  if (has_weight) require_row(op, "weight", in[2], in[1]);
+  require_one_floating(*this, op, in);
+}
+
 Avals LayerNormVJP::infer(const Arrays& in) const {
   Avals out = shapes_of(in, 1);
   if (has_bias) out.push_back({Shape{in[1].shape(-1)}, in[1].dtype()});
@@ -107,6 +151,14 @@ std::optional<Arrays> LayerNormVJP::decompose(const Arrays& in, const Stream& s)
 // ---------------------------------------------------------------------------------------------
 // root-mean-square norm
 
+void RMSNorm::check(const Arrays& in) const {
+  constexpr const char* op = "rms_norm";
+  require_inputs(*this, in, 1 + size_t{has_weight});
+  require_rows(op, "Input", in[0]);
+  if (has_weight) require_row(op, "(*weight)", in[1], in[0]);
+  require_one_floating(*this, op, in);
+}
+
 std::optional<Arrays> RMSNorm::vjp(const Arrays& in, const Arrays& g,
                                    const std::vector<int>& argnums, const Arrays&) const {
   Arrays inputs{astype(g[0], in[0].dtype()), in[0]};
@@ -126,6 +178,15 @@ std::optional<Arrays> RMSNorm::decompose(const Arrays& in, const Stream& s) cons
   return Arrays{astype(y, in[0].dtype(), s)};
 }
 
+void RMSNormVJP::check(const Arrays& in) const {
+  constexpr const char* op = "rms_norm";
+  require_inputs(*this, in, 2 + size_t{has_weight});
+  require_rows(op, "Input", in[1]);
+  require_shape(op, "The cotangent", in[0], in[1].shape());
+  if (has_weight) require_row(op, "(*weight)", in[2], in[1]);
+  require_one_floating(*this, op, in);
+}
+
 Avals RMSNormVJP::infer(const Arrays& in) const { return shapes_of(in, 1); }
 
 std::optional<Arrays> RMSNormVJP::decompose(const Arrays& in, const Stream& s) const {
@@ -142,40 +203,9 @@ std::optional<Arrays> RMSNormVJP::decompose(const Arrays& in, const Stream& s) c
 // Public functions
 
 namespace fast {
-namespace {
-
-void require_rows(const char* op, const char* what, const Array& x) {
-  if (x.ndim() == 0) {
-    throw std::invalid_argument(fmt::format(
-        "[{}] {} must have at least 1 dimension but got input with 0 dimensions.", op, what));
-  }
-}
-
-void require_row(const char* op, const char* what, const Array& a, const Array& x) {
-  if (a.ndim() != 1) {
-    throw std::invalid_argument(
-        fmt::format("[{}] {} must have 1 dimension but has {} dimensions.", op, what, a.ndim()));
-  }
-  if (a.size() != x.shape(-1)) {
-    throw std::invalid_argument(fmt::format(
-        "[{}] {} must have the same size as the last dimension of x but has {} elements.", op, what,
-        a.size()));
-  }
-}
-
-void require_floating(const char* op, Dtype t) {
-  if (!is_floating(t)) {
-    throw std::invalid_argument(fmt::format("[{}] Received unsupported type {}.", op, name_of(t)));
-  }
-}
-
-}  // namespace
 
 Array rms_norm(const Array& x, const std::optional<Array>& weight, float eps, StreamOrDevice s) {
-  require_rows("rms_norm", "Input", x);
-  if (weight) require_row("rms_norm", "(*weight)", *weight, x);
   Dtype t = weight ? promote_types(x.dtype(), weight->dtype()) : x.dtype();
-  require_floating("rms_norm", t);
   Arrays inputs{astype(x, t, s)};
   if (weight) inputs.push_back(astype(*weight, t, s));
   return apply(make_op<RMSNorm>(eps, weight.has_value()), inputs, to_stream(s));
@@ -183,13 +213,9 @@ Array rms_norm(const Array& x, const std::optional<Array>& weight, float eps, St
 
 Array layer_norm(const Array& x, const std::optional<Array>& weight,
                  const std::optional<Array>& bias, float eps, StreamOrDevice s) {
-  require_rows("layer_norm", "Input", x);
-  if (weight) require_row("layer_norm", "weight", *weight, x);
-  if (bias) require_row("layer_norm", "bias", *bias, x);
   Dtype t = x.dtype();
   if (weight) t = promote_types(t, weight->dtype());
   if (weight && bias) t = promote_types(t, bias->dtype());
-  require_floating("layer_norm", t);
   Arrays inputs{astype(x, t, s)};
   if (weight) inputs.push_back(astype(*weight, t, s));
   if (bias) inputs.push_back(astype(*bias, t, s));
@@ -215,8 +241,12 @@ Array cross_entropy(const Array& logits, const Array& targets, StreamOrDevice s)
                     to_string(targets.shape()), to_string(logits.shape())));
   }
   Array x = is_half(logits.dtype()) ? astype(logits, float32, s) : logits;
+  Array index = expand_dims(targets, -1, s);
+  if (may_change_size(logits)) {  // states that there is one target for each row
+    index = exactly_like(index, stop_gradient(max(logits, {-1}, true, s), s), to_stream(s));
+  }
   // From the narrow logits: only one element of each row is converted.
-  Array picked = astype(take_along_axis(logits, expand_dims(targets, -1, s), -1, s), x.dtype(), s);
+  Array picked = astype(take_along_axis(logits, index, -1, s), x.dtype(), s);
   // Logits count from the chosen one: two large numbers would have a difference of few digits.
   Array from = stop_gradient(where(isfinite(picked, s), picked, Array(0, x.dtype()), s), s);
   Array all = logsumexp(subtract(x, from, s), {-1}, true, s);

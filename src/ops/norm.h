@@ -19,6 +19,7 @@ class LayerNorm final : public OpClass<LayerNorm> {
     v("has_weight", has_weight);
     v("has_bias", has_bias);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -41,6 +42,7 @@ class LayerNormVJP final : public OpClass<LayerNormVJP> {
     v("has_weight", has_weight);
     v("has_bias", has_bias);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
   bool follows_shapes() const override { return true; }
@@ -58,6 +60,7 @@ class RMSNorm final : public OpClass<RMSNorm> {
     v("eps", eps);
     v("has_weight", has_weight);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -78,6 +81,7 @@ class RMSNormVJP final : public OpClass<RMSNormVJP> {
     v("eps", eps);
     v("has_weight", has_weight);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
   bool follows_shapes() const override { return true; }

@@ -4,6 +4,7 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/pointwise_statements.h"
 #include "ops/util.h"
@@ -25,12 +26,13 @@ Array constant(double value, const Array& like) {
 
 Array apply_pointwise(const Pointwise& op, Arrays inputs, StreamOrDevice s) {
   Stream stream = to_stream(s);
+  op.require_domain(inputs);
   Dtype dtype = node_of(inputs[0]).dtype;
   for (size_t i = 1; i < inputs.size(); i++) {
     const Dtype other = node_of(inputs[i]).dtype;
     if (other != dtype) dtype = promote_types(dtype, other);
   }
-  if (op.domain() == Domain::inexact) dtype = at_least_float(dtype);
+  if (op.promotes()) dtype = at_least_float(dtype);
   for (Array& a : inputs) {
     if (a.node()->dtype != dtype) a = astype(a, dtype, stream);
   }
@@ -43,12 +45,6 @@ Array apply_pointwise(const Pointwise& op, Arrays inputs, StreamOrDevice s) {
                stream);
 }
 
-void refuse_complex(const char* op, const Array& a) {
-  if (is_complex(a.dtype())) {
-    throw std::invalid_argument(fmt::format("[{}] Not supported for complex64.", op));
-  }
-}
-
 Magnitudes magnitudes(const Array& a, const Array& b) {
   const Array x = abs(a), y = abs(b);
   return {minimum(x, y), maximum(x, y)};
@@ -59,6 +55,35 @@ Array one_and_square(const Array& t) { return add(square(t), constant(1, t)); }
 
 // ---------------------------------------------------------------------------------------------
 // Rules that all pointwise ops share.
+
+void Pointwise::check_domain(const Arrays& operands) const {
+  Dtype t = operands[0].dtype();
+  for (const Array& a : operands) t = promote_types(t, a.dtype());
+  if (domain_ == Domain::bits ? !is_inexact(t) : !is_complex(t)) return;
+  const std::string function = function_ ? function_ : function_name();
+  if (domain_ != Domain::bits) refuse(function.c_str(), "Not supported for complex64.");
+  if (operands.size() == 1) {
+    refuse(function.c_str(),
+           fmt::format("Bitwise inverse only allowed on integer types, got {}.", name_of(t)));
+  }
+  throw std::runtime_error(
+      fmt::format("[{}] Only allowed on integer or boolean types but got types {} and {}.",
+                  function, name_of(operands[0].dtype()), name_of(operands[1].dtype())));
+}
+
+void Pointwise::check(const Arrays& inputs) const {
+  require_inputs(*this, inputs, static_cast<size_t>(arity_of(code_)));
+  const bool selects = code_ == Code::select;
+  if (selects) require_dtype(*this, inputs, 0, bool_);
+  for (size_t i = selects ? 2 : 1; i < inputs.size(); i++) {
+    require_dtype(*this, inputs, i, inputs[i - 1].dtype());
+  }
+  if (promotes() && !is_inexact(inputs[0].dtype())) {
+    refuse(function_name().c_str(), fmt::format("Operands of an inexact type are wanted, not {}.",
+                                                name_of(inputs[0].dtype())));
+  }
+  require_domain(inputs);
+}
 
 Avals Pointwise::infer(const Arrays& inputs) const {
   Shape shape = inputs[0].shape();
@@ -127,6 +152,10 @@ std::optional<Op::Batched> Pointwise::vmap(const Arrays& inputs, const std::vect
 
 // ---------------------------------------------------------------------------------------------
 // Conversion, identity.
+
+void AsType::check(const Arrays& in) const { require_inputs(*this, in, 1); }
+void StopGradient::check(const Arrays& in) const { require_inputs(*this, in, 1); }
+void Copy::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 
 std::optional<Arrays> AsType::vjp(const Arrays& inputs, const Arrays& cotangents,
                                   const std::vector<int>&, const Arrays&) const {

@@ -11,8 +11,9 @@ namespace heddle {
 
 class Pointwise final : public Op {
  public:
-  // What the operands may be. Integers and bools are promoted to float32 by `inexact` functions.
-  enum class Domain : uint8_t { any, inexact };
+  // What the operands may be. Integers and bools are promoted to float32 by `inexact` functions,
+  // and complex numbers refused by `real` ones; `bits` are integers and bools.
+  enum class Domain : uint8_t { any, inexact, real, real_inexact, bits };
   // The dtype of the result.
   enum class Result : uint8_t { same, boolean, real };
 
@@ -29,6 +30,8 @@ class Pointwise final : public Op {
 
   // How an op is stated; each returns the op, so that they chain.
   Pointwise& takes(Domain d) { return domain_ = d, *this; }
+  // The public function that refuses operands, where its name is not the op's.
+  Pointwise& called(const char* function) { return function_ = function, *this; }
   Pointwise& gives(Result r) { return result_ = r, *this; }
   Pointwise& partials(std::initializer_list<Partial> p) { return partials_ = p, *this; }
   // Partials of one operation, which may be taken in halves; others get halves as float32.
@@ -38,7 +41,11 @@ class Pointwise final : public Op {
   }
 
   Code code() const { return code_; }
-  Domain domain() const { return domain_; }
+  bool promotes() const { return domain_ == Domain::inexact || domain_ == Domain::real_inexact; }
+  // Refuses operands outside of the domain; they need not have one dtype yet.
+  void require_domain(const Arrays& operands) const {
+    if (domain_ >= Domain::real) check_domain(operands);
+  }
   Dtype result_dtype(Dtype operand) const {
     if (result_ == Result::boolean) return Dtype::bool_;
     if (result_ == Result::real && operand == Dtype::complex64) return Dtype::float32;
@@ -46,6 +53,7 @@ class Pointwise final : public Op {
   }
 
   const OpInfo& info() const override { return info_; }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& inputs) const override;
   std::optional<Arrays> vjp(const Arrays& inputs, const Arrays& cotangents,
                             const std::vector<int>& argnums, const Arrays& outputs) const override;
@@ -59,6 +67,7 @@ class Pointwise final : public Op {
   std::string describe() const override { return ""; }
 
  private:
+  void check_domain(const Arrays& operands) const;
   // The result's terms g_k * partial_k for operands argnums[k], empty where they are zero.
   Arrays terms(const Arrays& inputs, const Array& output, const std::vector<int>& argnums,
                const std::function<Array(size_t)>& g) const;
@@ -66,6 +75,7 @@ class Pointwise final : public Op {
   const OpInfo& info_;
   Code code_;
   Domain domain_ = Domain::any;
+  const char* function_ = nullptr;
   Result result_ = Result::same;
   std::vector<Partial> partials_;  // none: the derivative is zero everywhere
   bool widens_ = true;
@@ -81,6 +91,7 @@ class AsType final : public OpClass<AsType> {
   void attributes(V& v) const {
     v("dtype", dtype);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& inputs) const override { return {{inputs[0].shape(), dtype}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -94,6 +105,7 @@ class AsType final : public OpClass<AsType> {
 class StopGradient final : public OpClass<StopGradient> {
  public:
   static constexpr const char* name = "StopGradient";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -107,6 +119,7 @@ class StopGradient final : public OpClass<StopGradient> {
 class Copy final : public OpClass<Copy> {
  public:
   static constexpr const char* name = "Copy";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
                             const Arrays&) const override {

@@ -14,15 +14,6 @@ using namespace pointwise_statements;
 
 namespace {
 
-void require_bits(const char* op, const Array& a, const Array& b) {
-  Dtype t = promote_types(a.dtype(), b.dtype());
-  if (is_inexact(t)) {
-    throw std::runtime_error(
-        fmt::format("[{}] Only allowed on integer or boolean types but got types {} and {}.", op,
-                    name_of(a.dtype()), name_of(b.dtype())));
-  }
-}
-
 Array pass(In, Out, const Array& g) { return g; }
 Array zero(In, Out, const Array&) { return {}; }
 
@@ -119,7 +110,8 @@ Array over_squares(In x, const Array& g) {
 }
 const Pointwise& arctan2_op =
     pointwise("ArcTan2", Code::arctan2)
-        .takes(Domain::inexact)
+        .takes(Domain::real_inexact)
+        .called("arctan2")
         .partials({[](In x, Out, const Array& g) { return over_squares<1>(x, g); },
                    [](In x, Out, const Array& g) { return negative(over_squares<0>(x, g)); }});
 const Pointwise& equal_op = pointwise("Equal", Code::equal).gives(Result::boolean);
@@ -132,18 +124,16 @@ const Pointwise& greater_equal_op =
 const Pointwise& equal_nan_op = pointwise("NaNEqual", Code::equal_nan).gives(Result::boolean);
 const Pointwise& logical_and_op = pointwise("LogicalAnd", Code::logical_and).gives(Result::boolean);
 const Pointwise& logical_or_op = pointwise("LogicalOr", Code::logical_or).gives(Result::boolean);
-const Pointwise& bitwise_and_op = pointwise("BitwiseAnd", Code::bitwise_and);
-const Pointwise& bitwise_or_op = pointwise("BitwiseOr", Code::bitwise_or);
-const Pointwise& bitwise_xor_op = pointwise("BitwiseXor", Code::bitwise_xor);
-const Pointwise& left_shift_op = pointwise("LeftShift", Code::left_shift);
-const Pointwise& right_shift_op = pointwise("RightShift", Code::right_shift);
+const Pointwise& bitwise_and_op = pointwise("BitwiseAnd", Code::bitwise_and).takes(Domain::bits);
+const Pointwise& bitwise_or_op = pointwise("BitwiseOr", Code::bitwise_or).takes(Domain::bits);
+const Pointwise& bitwise_xor_op = pointwise("BitwiseXor", Code::bitwise_xor).takes(Domain::bits);
+const Pointwise& left_shift_op = pointwise("LeftShift", Code::left_shift).takes(Domain::bits);
+const Pointwise& right_shift_op = pointwise("RightShift", Code::right_shift).takes(Domain::bits);
 
-Array shift(const char* name, const Pointwise& op, const Array& a, const Array& b,
-            StreamOrDevice s) {
-  require_bits(name, a, b);
-  Dtype t = promote_types(a.dtype(), b.dtype());
-  if (is_bool(t)) t = uint8;
-  return apply_pointwise(op, {astype(a, t, s), astype(b, t, s)}, s);
+// Bools are shifted as numbers.
+Array shift(const Pointwise& op, const Array& a, const Array& b, StreamOrDevice s) {
+  const bool bools = is_bool(a.dtype()) && is_bool(b.dtype());
+  return apply_pointwise(op, {bools ? astype(a, uint8, s) : a, b}, s);
 }
 
 }  // namespace
@@ -185,8 +175,6 @@ Array logaddexp(const Array& a, const Array& b, StreamOrDevice s) {
   return apply_pointwise(logaddexp_op, {a, b}, s);
 }
 Array arctan2(const Array& a, const Array& b, StreamOrDevice s) {
-  refuse_complex("arctan2", a);
-  refuse_complex("arctan2", b);
   return apply_pointwise(arctan2_op, {a, b}, s);
 }
 Array equal(const Array& a, const Array& b, StreamOrDevice s) {
@@ -268,22 +256,19 @@ Array logical_xor(const Array& a, const Array& b, StreamOrDevice s) {
   return apply_pointwise(not_equal_op, {astype(a, bool_, s), astype(b, bool_, s)}, s);
 }
 Array bitwise_and(const Array& a, const Array& b, StreamOrDevice s) {
-  require_bits("bitwise_and", a, b);
   return apply_pointwise(bitwise_and_op, {a, b}, s);
 }
 Array bitwise_or(const Array& a, const Array& b, StreamOrDevice s) {
-  require_bits("bitwise_or", a, b);
   return apply_pointwise(bitwise_or_op, {a, b}, s);
 }
 Array bitwise_xor(const Array& a, const Array& b, StreamOrDevice s) {
-  require_bits("bitwise_xor", a, b);
   return apply_pointwise(bitwise_xor_op, {a, b}, s);
 }
 Array left_shift(const Array& a, const Array& b, StreamOrDevice s) {
-  return shift("left_shift", left_shift_op, a, b, s);
+  return shift(left_shift_op, a, b, s);
 }
 Array right_shift(const Array& a, const Array& b, StreamOrDevice s) {
-  return shift("right_shift", right_shift_op, a, b, s);
+  return shift(right_shift_op, a, b, s);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -22,9 +22,6 @@ Array constant(double value, const Array& like);
 // Promotes the operands as the op wants and makes the node.
 Array apply_pointwise(const Pointwise& op, Arrays inputs, StreamOrDevice s);
 
-// Throws std::invalid_argument "[op] Not supported for complex64."
-void refuse_complex(const char* op, const Array& a);
-
 // 1 / (1 + exp(-x)), of complex numbers too.
 Array logistic(const Array& x);
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/pointwise_statements.h"
 #include "ops/util.h"
@@ -144,15 +145,17 @@ const Pointwise& arctanh_op = pointwise("ArcTanh", Code::arctanh)
                                     const Array one = constant(1, x[0]);
                                     return divide(divide(g, subtract(one, x[0])), add(one, x[0]));
                                   }});
-const Pointwise& erf_op =
-    pointwise("Erf", Code::erf).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
-      // 2 / sqrt(pi) exp(-x^2)
-      return multiply(multiply(g, constant(1.12837916709551257390, x[0])),
-                      exp(negative(square(x[0]))));
-    }});
+const Pointwise& erf_op = pointwise("Erf", Code::erf)
+                              .takes(Domain::real_inexact)
+                              .partials({[](In x, Out, const Array& g) {
+                                // 2 / sqrt(pi) exp(-x^2)
+                                return multiply(multiply(g, constant(1.12837916709551257390, x[0])),
+                                                exp(negative(square(x[0]))));
+                              }});
 const Pointwise& erfinv_op =
     pointwise("ErfInv", Code::erfinv)
-        .takes(Domain::inexact)
+        .takes(Domain::real_inexact)
+        .called("erfinv")
         .partials({[](In x, Out y, const Array& g) {
           // sqrt(pi) / 2 exp(y^2)
           return multiply(multiply(g, constant(0.88622692545275801365, x[0])), exp(square(y)));
@@ -163,13 +166,14 @@ const Pointwise& sigmoid_op = pointwise("Sigmoid", Code::sigmoid)
                                     // Not 1 - y, which cancels.
                                     return multiply(multiply(g, y), sigmoid(negative(x[0])));
                                   }});
-const Pointwise& floor_op = pointwise("Floor", Code::floor);
-const Pointwise& ceil_op = pointwise("Ceil", Code::ceil);
+const Pointwise& floor_op = pointwise("Floor", Code::floor).takes(Domain::real);
+const Pointwise& ceil_op = pointwise("Ceil", Code::ceil).takes(Domain::real);
 const Pointwise& round_op = pointwise("Round", Code::round);
 const Pointwise& isnan_op = pointwise("IsNaN", Code::is_nan).gives(Result::boolean);
 const Pointwise& isinf_op = pointwise("IsInf", Code::is_inf).gives(Result::boolean);
 const Pointwise& logical_not_op = pointwise("LogicalNot", Code::logical_not).gives(Result::boolean);
-const Pointwise& bitwise_invert_op = pointwise("BitwiseInvert", Code::bitwise_invert);
+const Pointwise& bitwise_invert_op =
+    pointwise("BitwiseInvert", Code::bitwise_invert).takes(Domain::bits);
 const Pointwise& real_op =
     pointwise("Real", Code::real).gives(Result::real).short_partials({[](In, Out, const Array& g) {
       return is_complex(g.dtype()) ? real(g) : astype(g, complex64);
@@ -232,31 +236,23 @@ Array arccosh(const Array& a, StreamOrDevice s) { return apply_pointwise(arccosh
 Array arctanh(const Array& a, StreamOrDevice s) { return apply_pointwise(arctanh_op, {a}, s); }
 Array degrees(const Array& a, StreamOrDevice s) { return scaled(a, 180.0 / M_PI, s); }
 Array radians(const Array& a, StreamOrDevice s) { return scaled(a, M_PI / 180.0, s); }
-Array erf(const Array& a, StreamOrDevice s) {
-  refuse_complex("erf", a);
-  return apply_pointwise(erf_op, {a}, s);
-}
-Array erfinv(const Array& a, StreamOrDevice s) {
-  refuse_complex("erfinv", a);
-  return apply_pointwise(erfinv_op, {a}, s);
-}
+Array erf(const Array& a, StreamOrDevice s) { return apply_pointwise(erf_op, {a}, s); }
+Array erfinv(const Array& a, StreamOrDevice s) { return apply_pointwise(erfinv_op, {a}, s); }
 Array pointwise_statements::logistic(const Array& x) {
   return apply_pointwise(sigmoid_op, {x}, {});
 }
 Array sigmoid(const Array& a, StreamOrDevice s) {
-  refuse_complex("sigmoid", a);
+  if (is_complex(a.dtype())) refuse("sigmoid", "Not supported for complex64.");
   return apply_pointwise(sigmoid_op, {a}, s);
 }
 Array floor(const Array& a, StreamOrDevice s) {
-  refuse_complex("floor", a);
   return is_inexact(a.dtype()) ? apply_pointwise(floor_op, {a}, s) : a;
 }
 Array ceil(const Array& a, StreamOrDevice s) {
-  refuse_complex("ceil", a);
   return is_inexact(a.dtype()) ? apply_pointwise(ceil_op, {a}, s) : a;
 }
 Array trunc(const Array& a, StreamOrDevice s) {
-  refuse_complex("trunc", a);
+  if (is_complex(a.dtype())) refuse("trunc", "Not supported for complex64.");
   if (!is_inexact(a.dtype())) return a;
   return where(less(a, constant(0, a), s), ceil(a, s), floor(a, s), s);
 }
@@ -316,11 +312,6 @@ Array logical_not(const Array& a, StreamOrDevice s) {
   return apply_pointwise(logical_not_op, {astype(a, bool_, s)}, s);
 }
 Array bitwise_invert(const Array& a, StreamOrDevice s) {
-  if (is_inexact(a.dtype())) {
-    throw std::invalid_argument(
-        fmt::format("[bitwise_invert] Bitwise inverse only allowed on integer types, got {}.",
-                    name_of(a.dtype())));
-  }
   return is_bool(a.dtype()) ? logical_not(a, s) : apply_pointwise(bitwise_invert_op, {a}, s);
 }
 Array real(const Array& a, StreamOrDevice s) {

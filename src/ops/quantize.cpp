@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -10,10 +11,6 @@ namespace {
 
 // The least scale of an affine group: keeps constant groups finite.
 constexpr float least_scale = 1e-7f;
-
-[[noreturn]] void refuse(const char* op, const std::string& text) {
-  throw std::invalid_argument(fmt::format("[{}] {}", op, text));
-}
 
 QuantizationMode mode_of(const char* op, const std::string& mode) {
   for (auto m : {QuantizationMode::affine, QuantizationMode::mxfp4, QuantizationMode::mxfp8,
@@ -81,19 +78,17 @@ const char* name_of(QuantizationMode mode) {
   __builtin_unreachable();
 }
 
-void require_global_scale(const char* op, const std::optional<Array>& scale,
-                          QuantizationMode mode) {
-  if (!scale) return;
+void require_global_scale(const char* op, const Array& scale, QuantizationMode mode) {
   if (mode != QuantizationMode::nvfp4) {
     refuse(op, "Global scale is only supported for 'nvfp4' quantization mode.");
   }
-  if (scale->size() != 1) {
+  if (scale.size() != 1) {
     refuse(op, fmt::format("Global scale must be a scalar but got shape {}.",
-                           to_string(scale->shape())));
+                           to_string(scale.shape())));
   }
-  if (scale->dtype() != float32) {
-    refuse(op, fmt::format("Global scale must have dtype float32 but got {}.",
-                           name_of(scale->dtype())));
+  if (scale.dtype() != float32) {
+    refuse(op,
+           fmt::format("Global scale must have dtype float32 but got {}.", name_of(scale.dtype())));
   }
 }
 
@@ -130,8 +125,15 @@ void require_supported(const char* op, const Quantization& format) {
   }
 }
 
-void require_quantized(const char* op, const Array& w, const Array& scales,
-                       const std::optional<Array>& biases, const Quantization& format) {
+void require_groups(const char* op, int64_t row, const Quantization& format) {
+  if (row % format.group_size == 0) return;
+  refuse(op, fmt::format("The last dimension of the inputs needs to be divisible by the group size "
+                         "{} but it is {}.",
+                         format.group_size, row));
+}
+
+void require_quantized(const char* op, const Array& w, const Array& scales, const Array* biases,
+                       const Quantization& format) {
   if (format.affine() && !biases) refuse(op, "Biases must be provided for affine quantization.");
   if (!format.affine() && biases) {
     refuse(op,
@@ -168,12 +170,48 @@ void require_quantized(const char* op, const Array& w, const Array& scales,
   }
 }
 
+void require_packed(const Op& op, const char* name, const Arrays& in, size_t first,
+                    const Quantization& format) {
+  require_supported(name, format);
+  const Array &w = in[first], &scales = in[first + 1];
+  require_quantized(name, w, scales, format.affine() ? &in[first + 2] : nullptr, format);
+  require_same_stacks(name, w, scales);
+  if (!format.affine()) return;
+  if (!is_floating(scales.dtype())) {
+    refuse(name, fmt::format("Only real floating types are supported but scales.dtype() == {}.",
+                             name_of(scales.dtype())));
+  }
+  require_dtype(op, in, first + 2, scales.dtype());
+}
+
 Array group_sums(const Array& x, int group_size, const Stream& s) {
   return sum(in_groups(x, group_size, s), {-1}, false, s);
 }
 
 // ---------------------------------------------------------------------------------------------
 // quantize
+
+void Quantize::check(const Arrays& in) const {
+  constexpr const char* op = "quantize";
+  require_inputs(*this, in, 1 + size_t{has_global_scale});
+  const Array& w = in[0];
+  if (!is_floating(w.dtype())) {
+    refuse(op, fmt::format("Only real floating types can be quantized but w has type {}.",
+                           name_of(w.dtype())));
+  }
+  if (w.ndim() < 2) {
+    refuse(op, fmt::format("The matrix to be quantized must have at least 2 dimension but it has "
+                           "only {}.",
+                           w.ndim()));
+  }
+  if (has_global_scale) require_global_scale(op, in[1], format.mode);
+  if (format.group_size < 1 || w.shape(-1) % format.group_size != 0) {
+    refuse(op, fmt::format("The last dimension of the matrix needs to be divisible by the "
+                           "quantization group size {}. However the provided  matrix has shape {}",
+                           format.group_size, to_string(w.shape())));
+  }
+  require_supported(op, format);
+}
 
 Avals Quantize::infer(const Arrays& in) const {
   const Shape& shape = in[0].shape();
@@ -233,33 +271,32 @@ Arrays quantize(const Array& w, std::optional<int> group_size, std::optional<int
   constexpr const char* op = "quantize";
   Quantization format = quantization_of(op, group_size, bits, mode);
   Stream stream = to_stream(s);
-  if (!is_floating(w.dtype())) {
-    refuse(op, fmt::format("Only real floating types can be quantized but w has type {}.",
-                           name_of(w.dtype())));
+  Arrays inputs{w};
+  if (global_scale) {
+    require_global_scale(op, *global_scale, format.mode);
+    inputs.push_back(reshape(*global_scale, {}, stream));
   }
-  if (w.ndim() < 2) {
-    refuse(op, fmt::format("The matrix to be quantized must have at least 2 dimension but it has "
-                           "only {}.",
-                           w.ndim()));
+  auto made = make_op<Quantize>(format, global_scale.has_value());
+  if (w.dtype() == float64) {  // the kernel has no such form
+    made->check(inputs);
+    if (format.affine()) return *made->decompose(inputs, stream);
+    inputs[0] = astype(w, float32, stream);
   }
-  require_global_scale(op, global_scale, format.mode);
-  if (format.group_size < 1 || w.shape(-1) % format.group_size != 0) {
-    refuse(op, fmt::format("The last dimension of the matrix needs to be divisible by the "
-                           "quantization group size {}. However the provided  matrix has shape {}",
-                           format.group_size, to_string(w.shape())));
-  }
-  require_supported(op, format);
-  if (w.dtype() == float64 && format.affine()) {  // the kernel has no such form
-    return *make_op<Quantize>(format, false)->decompose({w}, stream);
-  }
-  Array x = w.dtype() == float64 ? astype(w, float32, stream) : w;
-  Arrays inputs{x};
-  if (global_scale) inputs.push_back(reshape(*global_scale, {}, stream));
-  return apply_multi(make_op<Quantize>(format, global_scale.has_value()), inputs, stream);
+  return apply_multi(std::move(made), inputs, stream);
 }
 
 // ---------------------------------------------------------------------------------------------
 // dequantize
+
+void Dequantize::check(const Arrays& in) const {
+  constexpr const char* op = "dequantize";
+  require_inputs(*this, in, 2 + size_t{format.affine()} + size_t{has_global_scale});
+  require_packed(*this, op, in, 0, format);
+  if (has_global_scale) require_global_scale(op, in.back(), format.mode);
+  if (!is_floating(dtype) || (format.affine() && dtype != in[1].dtype())) {
+    refuse(op, fmt::format("The result cannot be {}.", name_of(dtype)));
+  }
+}
 
 Avals Dequantize::infer(const Arrays& in) const {
   return {{with_last(in[0].shape(), format.elements(in[0].shape(-1))), dtype}};
@@ -333,6 +370,21 @@ std::optional<Op::Batched> Dequantize::vmap(const Arrays& in, const std::vector<
 // ---------------------------------------------------------------------------------------------
 // what quantizing leaves
 
+void QuantizedRounding::check(const Arrays& in) const {
+  constexpr const char* op = "qqmm";
+  require_inputs(*this, in, 1 + size_t{has_global_scale});
+  require_supported(op, format);
+  const Array& x = in[0];
+  if (x.ndim() == 0 || !is_floating(x.dtype()) || x.dtype() == float64) {
+    refuse(op, fmt::format("Rows of a real floating type except float64 are wanted, but the input "
+                           "is {} of shape {}.",
+                           name_of(x.dtype()), to_string(x.shape())));
+  }
+  if (format.affine()) refuse(op, "Affine quantization is not supported: it has biases.");
+  require_groups(op, x.shape(-1), format);
+  if (has_global_scale) require_global_scale(op, in[1], format.mode);
+}
+
 std::optional<Arrays> QuantizedRounding::vjp(const Arrays&, const Arrays& g,
                                              const std::vector<int>& argnums, const Arrays&) const {
   Arrays result;
@@ -368,8 +420,8 @@ Array dequantize(const Array& w, const Array& scales, const std::optional<Array>
   constexpr const char* op = "dequantize";
   Quantization format = quantization_of(op, group_size, bits, mode);
   Stream stream = to_stream(s);
-  require_global_scale(op, global_scale, format.mode);
-  require_quantized(op, w, scales, biases, format);
+  if (global_scale) require_global_scale(op, *global_scale, format.mode);
+  require_quantized(op, w, scales, biases ? &*biases : nullptr, format);
   require_supported(op, format);
   if (w.ndim() != scales.ndim() ||
       !std::equal(w.shape().begin(), w.shape().end() - 1, scales.shape().begin())) {

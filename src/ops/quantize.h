@@ -23,6 +23,7 @@ class Quantize final : public OpClass<Quantize> {
     v("mode", format.mode);
     v("has_global_scale", has_global_scale);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -47,6 +48,7 @@ class Dequantize final : public OpClass<Dequantize> {
     v("has_global_scale", has_global_scale);
     v("dtype", dtype);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -75,6 +77,7 @@ class QuantizedRounding final : public OpClass<QuantizedRounding> {
     v("mode", format.mode);
     v("has_global_scale", has_global_scale);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -86,7 +89,7 @@ class QuantizedRounding final : public OpClass<QuantizedRounding> {
 
 // What the public functions share.
 
-void require_global_scale(const char* op, const std::optional<Array>& scale, QuantizationMode mode);
+void require_global_scale(const char* op, const Array& scale, QuantizationMode mode);
 
 // The format that the arguments name, defaults filled in; whether it exists, require_supported
 // says.
@@ -95,9 +98,16 @@ Quantization quantization_of(const char* op, std::optional<int> group_size, std:
 void require_supported(const char* op, const Quantization& format);
 const char* name_of(QuantizationMode mode);
 
+// Rows consist of whole groups.
+void require_groups(const char* op, int64_t row, const Quantization& format);
+
 // Checks the packed matrix with its scales and biases against the format.
-void require_quantized(const char* op, const Array& w, const Array& scales,
-                       const std::optional<Array>& biases, const Quantization& format);
+void require_quantized(const char* op, const Array& w, const Array& scales, const Array* biases,
+                       const Quantization& format);
+// The inputs of an op that begin at `first`: a packed matrix, scales, and, in affine formats,
+// biases of the dtype of the scales.
+void require_packed(const Op& op, const char* name, const Arrays& in, size_t first,
+                    const Quantization& format);
 
 // The elements of a packed matrix, in `dtype`.
 Array restore(const Quantization& format, const Array& w, const Array& scales,

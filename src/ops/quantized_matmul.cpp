@@ -3,19 +3,41 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/gathered.h"
 #include "ops/util.h"
 
 namespace heddle {
 namespace {
 
-[[noreturn]] void refuse(const char* op, const std::string& text) {
-  throw std::invalid_argument(fmt::format("[{}] {}", op, text));
-}
-
 // Columns of the product.
 int64_t product_columns(const Quantization& format, bool transpose, const Array& w) {
   return transpose ? w.shape(-2) : format.elements(w.shape(-1));
+}
+
+void check_inner(const char* op, const Array& x, const Array& w, bool transpose,
+                 const Quantization& format) {
+  int64_t columns = format.elements(w.shape(-1)), rows = w.shape(-2);
+  if (x.shape(-1) == (transpose ? columns : rows)) return;
+  refuse(op, fmt::format("Last dimension of first input with shape (..., {}) does not match the "
+                         "expanded quantized matrix ({}, {}) computed from shape {} with "
+                         "group_size={}, bits={} and transpose={}",
+                         x.shape(-1), transpose ? columns : rows, transpose ? rows : columns,
+                         to_string(w.shape()), format.group_size, format.bits, transpose));
+}
+
+// The operands of an op: x, a packed matrix, scales[, biases].
+void check_operands(const Op& self, const char* op, const Arrays& in, bool transpose,
+                    const Quantization& format) {
+  const Dtype t = in[0].dtype();
+  if (in[0].ndim() < 2 || !is_floating(t) || t == float64) {
+    refuse(op, fmt::format("Matrices of a real floating type except float64 are wanted, but x is "
+                           "{} of shape {}.",
+                           name_of(t), to_string(in[0].shape())));
+  }
+  require_packed(self, op, in, 1, format);
+  if (format.affine()) require_dtype(self, in, 2, t);
+  check_inner(op, in[0], in[1], transpose, format);
 }
 
 // Checks the operands of a product and gives them their common dtype.
@@ -27,7 +49,7 @@ struct Operands {
 Operands prepare(const char* op, const Array& x, const Array& w, const Array& scales,
                  const std::optional<Array>& biases, bool transpose, const Quantization& format,
                  const Stream& s) {
-  require_quantized(op, w, scales, biases, format);
+  require_quantized(op, w, scales, biases ? &*biases : nullptr, format);
   require_supported(op, format);
   Dtype t = x.dtype();
   if (format.affine()) {
@@ -37,14 +59,7 @@ Operands prepare(const char* op, const Array& x, const Array& w, const Array& sc
     refuse(op, fmt::format("Only real floating types are supported but x.dtype() == {}.",
                            name_of(x.dtype())));
   }
-  int64_t columns = format.elements(w.shape(-1)), rows = w.shape(-2);
-  if (x.shape(-1) != (transpose ? columns : rows)) {
-    refuse(op, fmt::format("Last dimension of first input with shape (..., {}) does not match the "
-                           "expanded quantized matrix ({}, {}) computed from shape {} with "
-                           "group_size={}, bits={} and transpose={}",
-                           x.shape(-1), transpose ? columns : rows, transpose ? rows : columns,
-                           to_string(w.shape()), format.group_size, format.bits, transpose));
-  }
+  check_inner(op, x, w, transpose, format);
   Operands o{astype(x, t, s), w, scales, {}};
   if (format.affine()) {
     o.scales = astype(scales, t, s);
@@ -129,6 +144,13 @@ Arrays inputs_of(const Operands& o) {
 
 // ---------------------------------------------------------------------------------------------
 // quantized_matmul
+
+void QuantizedMatmul::check(const Arrays& in) const {
+  constexpr const char* op = "quantized_matmul";
+  require_inputs(*this, in, 3 + size_t{format.affine()});
+  check_operands(*this, op, in, transpose, format);
+  if (in[1].ndim() > 2) require_same_stacks(op, in[0], in[1]);
+}
 
 Avals QuantizedMatmul::infer(const Arrays& in) const {
   Shape shape = in[0].shape();
@@ -221,6 +243,14 @@ Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
 
 // ---------------------------------------------------------------------------------------------
 // gather_qmm
+
+void GatherQMM::check(const Arrays& in) const {
+  constexpr const char* op = "gather_qmm";
+  require_inputs(*this, in, 5 + size_t{format.affine()});
+  for (size_t i = 0; i < 2; i++) require_rank(op, "An operand", in[i], 3);
+  check_operands(*this, op, in, transpose, format);
+  check_gather_indices(*this, op, in);
+}
 
 Avals GatherQMM::infer(const Arrays& in) const {
   Shape shape = in.back().shape();
@@ -368,15 +398,16 @@ Rounded prepare_rounded(const char* op, const Array& x, const Array& w,
   if (!packed && scales)
     refuse(op, "Scales must not be provided if second argument is not quantized.");
   if (!packed) require_float("second", w.dtype());
-  require_global_scale(op, global_x, r.format.mode);
-  require_global_scale(op, global_w, r.format.mode);
+  for (const auto* scale : {&global_x, &global_w}) {
+    if (*scale) require_global_scale(op, **scale, r.format.mode);
+  }
   if (global_x.has_value() != global_w.has_value()) {
     refuse(op,
            "For nvfp4 mode, either both global_scale_x and global_scale_w must be provided, or "
            "neither.");
   }
   if (packed) {
-    require_quantized(op, w, *scales, {}, r.format);
+    require_quantized(op, w, *scales, nullptr, r.format);
   } else if (w.ndim() < 2 || x.shape(-1) != w.shape(-1)) {
     refuse(op, fmt::format("Last dimension of first input with shape {} must match last dimension "
                            "of second input with shape {}.",
@@ -391,11 +422,7 @@ Rounded prepare_rounded(const char* op, const Array& x, const Array& w,
                            x.shape(-1), inner, w.shape(-2), to_string(w.shape()),
                            r.format.group_size, r.format.bits));
   }
-  if (inner % r.format.group_size != 0) {
-    refuse(op, fmt::format("The last dimension of the inputs needs to be divisible by the group "
-                           "size {} but it is {}.",
-                           r.format.group_size, inner));
-  }
+  require_groups(op, inner, r.format);
   r.x = rounding(x, r.format, global_x, s);
   if (!packed) {
     r.w = swapaxes(rounding(astype(w, x.dtype(), s), r.format, global_w, s), -1, -2, s);

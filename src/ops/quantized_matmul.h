@@ -21,6 +21,7 @@ class QuantizedMatmul final : public OpClass<QuantizedMatmul> {
     v("mode", format.mode);
     v("transpose", transpose);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -47,6 +48,7 @@ class GatherQMM final : public OpClass<GatherQMM> {
     v("transpose", transpose);
     v("sorted", sorted);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -6,6 +6,7 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -13,6 +14,26 @@ namespace heddle {
 // ---------------------------------------------------------------------------------------------
 // The op
 
+namespace {
+
+void check_width(int width) {
+  if (width == 1 || width == 2 || width == 4) return;
+  refuse("bits", fmt::format("Bit width must be in {{1, 2, 4}} but got {}.", width));
+}
+
+}  // namespace
+
+void RandomBits::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  const Array& keys = in[0];
+  if (keys.dtype() != uint32) {
+    refuse("bits", fmt::format("Expected key type uint32 but received {}.", name_of(keys.dtype())));
+  }
+  if (keys.ndim() == 0 || keys.shape(-1) != 2) {
+    refuse("bits", fmt::format("Expected key shape (2) but received {}.", to_string(keys.shape())));
+  }
+  check_width(width);
+}
 Avals RandomBits::infer(const Arrays& in) const {
   const Shape& keys = in[0].shape();
   Shape out(keys.begin(), keys.end() - 1);
@@ -138,10 +159,7 @@ std::pair<Array, Array> split(const Array& key, StreamOrDevice s) {
 }
 
 Array bits(const Shape& shape, int width, const Key& key, StreamOrDevice s) {
-  if (width != 1 && width != 2 && width != 4) {
-    throw std::invalid_argument(
-        fmt::format("[bits] Bit width must be in {{1, 2, 4}} but got {}.", width));
-  }
+  check_width(width);  // before a key is taken
   for (int64_t d : shape) {
     if (d < 0) {
       throw std::invalid_argument(
@@ -150,13 +168,8 @@ Array bits(const Shape& shape, int width, const Key& key, StreamOrDevice s) {
   }
   check_shape("bits", shape, static_cast<size_t>(width));
   Array k = key_or_next(key, s);
-  if (k.dtype() != uint32) {
-    throw std::invalid_argument(
-        fmt::format("[bits] Expected key type uint32 but received {}.", name_of(k.dtype())));
-  }
-  if (!(k.shape() == Shape{2})) {
-    throw std::invalid_argument(
-        fmt::format("[bits] Expected key shape (2) but received {}.", to_string(k.shape())));
+  if (k.ndim() > 1) {  // stacks of keys come from vmap alone
+    refuse("bits", fmt::format("Expected key shape (2) but received {}.", to_string(k.shape())));
   }
   return apply(make_op<RandomBits>(shape, width), {k}, to_stream(s));
 }

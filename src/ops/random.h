@@ -17,6 +17,7 @@ class RandomBits final : public OpClass<RandomBits> {
     v("shape", shape);
     v("width", width);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -5,6 +5,7 @@
 #include "heddle/ops.h"
 #include "heddle/ops/recurrent.h"
 #include "heddle/transforms.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -45,9 +46,50 @@ Arrays step(Recurrence cell, const Array& x, const Array& wh_t, const Array& ext
 // ---------------------------------------------------------------------------------------------
 // rules
 
+namespace {
+
+void check_cell(const Op& op, const char* name, Recurrence cell, const Arrays& in) {
+  const Array &x = in[0], &wh = in[1], &h = in[2];
+  if (x.dtype() != float32 && x.dtype() != float64) {
+    refuse(name, fmt::format("Wanted a floating type but got {}.", name_of(x.dtype())));
+  }
+  require_one_dtype(op, in);
+  require_rank(name, "The input", x, 3);
+  require_rank(name, "The initial state", h, 2);
+  if (x.shape(1) < 1) refuse(name, "The input must have at least one time step.");
+  const int64_t hidden = h.shape(1), gates = gates_of(cell) * hidden;
+  require_shape(name, "The input", x, {h.shape(0), x.shape(1), gates});
+  require_shape(name, "The weights", wh, {gates, hidden});
+  if (cell == Recurrence::lstm) require_shape(name, "The initial cell", in[3], h.shape());
+  if (cell == Recurrence::gru) require_shape(name, "The bias of n", in[3], {hidden});
+}
+
+const char* name_of_cell(Recurrence cell) {
+  return cell == Recurrence::lstm ? "lstm" : cell == Recurrence::gru ? "gru" : "rnn";
+}
+
+size_t output_count(Recurrence cell) { return cell == Recurrence::lstm ? 2 : 1; }
+
+}  // namespace
+
+void Recurrent::check(const Arrays& in) const {
+  require_inputs(*this, in, input_count(cell));
+  check_cell(*this, name_of_cell(cell), cell, in);
+}
+
+void RecurrentVJP::check(const Arrays& in) const {
+  const size_t n = input_count(cell);
+  require_inputs(*this, in, n + 2 * output_count(cell));
+  check_cell(*this, name_of_cell(cell), cell, in);
+  for (size_t i = n; i < in.size(); i++) {
+    require_shape(name_of_cell(cell), "A result or its cotangent", in[i],
+                  {in[0].shape(0), in[0].shape(1), in[2].shape(1)});
+  }
+}
+
 Avals Recurrent::infer(const Arrays& in) const {
   Aval states{{in[0].shape(0), in[0].shape(1), in[2].shape(1)}, in[0].dtype()};
-  return Avals(cell == Recurrence::lstm ? 2 : 1, states);
+  return Avals(output_count(cell), states);
 }
 
 std::optional<Arrays> Recurrent::decompose(const Arrays& in, const Stream& s) const {
@@ -119,10 +161,6 @@ std::optional<Arrays> RecurrentVJP::decompose(const Arrays& in, const Stream& s)
 
 namespace fast {
 namespace {
-
-[[noreturn]] void refuse(const char* op, const std::string& what) {
-  throw std::invalid_argument(fmt::format("[{}] {}", op, what));
-}
 
 struct Weights {
   const Array &wx, &wh;

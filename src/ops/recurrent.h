@@ -19,6 +19,7 @@ class Recurrent final : public OpClass<Recurrent> {
   void attributes(V& v) const {
     v("cell", cell);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -37,6 +38,7 @@ class RecurrentVJP final : public OpClass<RecurrentVJP> {
   void attributes(V& v) const {
     v("cell", cell);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
   bool follows_shapes() const override { return true; }

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
@@ -106,16 +107,18 @@ std::vector<int> all_axes(const Array& a) {
 // ---------------------------------------------------------------------------------------------
 // sum, prod, min, max, all, any
 
-Avals Reduce::infer(const Arrays& in) const {
-  if (reduction == Reduction::min || reduction == Reduction::max) {
-    const char* op = reduction == Reduction::max ? "max" : "min";
-    for (int a : axes) {
-      if (in[0].shape(a) == 0) {
-        throw std::invalid_argument(
-            fmt::format("[{}] Cannot {} reduce over axis {} with size 0.", op, op, a));
-      }
-    }
+void Reduce::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axes(*this, axes, in[0].ndim());
+  if (reduction != Reduction::min && reduction != Reduction::max) return;
+  const char* op = reduction == Reduction::max ? "max" : "min";
+  for (int a : axes) {
+    if (in[0].shape(a) > 0) continue;
+    refuse(op, fmt::format("Cannot {} reduce over axis {} with size 0.", op, a));
   }
+}
+
+Avals Reduce::infer(const Arrays& in) const {
   return {{ones_at(in[0].shape(), axes), result_dtype(reduction, in[0].dtype())}};
 }
 
@@ -225,6 +228,15 @@ Array Mean::count(const Array& x, Dtype wide, const Stream& s) const {
   if (!may_change_size(x)) return Array(divisor(x.shape()), wide);
   Array n = sum(broadcast_like(Array(1, wide), x, s), axes, true, s);
   return ddof == 0 ? n : maximum(subtract(n, Array(ddof, wide), s), Array(0, wide), s);
+}
+
+void Mean::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axes(*this, axes, in[0].ndim());
+  if (!is_inexact(in[0].dtype())) {
+    refuse("mean",
+           fmt::format("The mean of {} is taken in a floating type.", name_of(in[0].dtype())));
+  }
 }
 
 Avals Mean::infer(const Arrays& in) const {
@@ -337,11 +349,15 @@ Array std(const Array& a, bool keepdims, int ddof, StreamOrDevice s) {
 // ---------------------------------------------------------------------------------------------
 // argmin, argmax
 
+void ArgReduce::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axis(*this, axis, in[0].ndim());
+  if (in[0].size() > 0) return;
+  const char* op = reduction == ArgReduction::argmax ? "argmax" : "argmin";
+  refuse(op, fmt::format("Cannot {} reduce zero size array.", op));
+}
+
 Avals ArgReduce::infer(const Arrays& in) const {
-  if (in[0].size() == 0) {
-    const char* op = reduction == ArgReduction::argmax ? "argmax" : "argmin";
-    throw std::invalid_argument(fmt::format("[{}] Cannot {} reduce zero size array.", op, op));
-  }
   return {{ones_at(in[0].shape(), {axis}), uint32}};
 }
 

@@ -21,6 +21,7 @@ class Reduce final : public OpClass<Reduce> {
     v("reduction", reduction);
     v("axes", axes);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -45,6 +46,7 @@ class Mean final : public OpClass<Mean> {
   double divisor(const Shape& shape) const;
   // The same, as an array that follows the sizes of x in a shapeless trace.
   Array count(const Array& x, Dtype dtype, const Stream& s) const;
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -66,6 +68,7 @@ class ArgReduce final : public OpClass<ArgReduce> {
     v("reduction", reduction);
     v("axis", axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

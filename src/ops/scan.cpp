@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -131,6 +132,16 @@ Array extreme_gradient(const Scan& op, const Array& x, const Array& g, const Str
 }
 
 }  // namespace
+
+void Scan::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axis(*this, axis, in[0].ndim());
+  const Dtype t = in[0].dtype();
+  const bool fits = kind == ScanKind::logaddexp
+                        ? is_inexact(t)
+                        : kind == ScanKind::max || kind == ScanKind::min || !is_bool(t);
+  if (!fits) refuse("cumsum", fmt::format("{} is not taken by this scan.", name_of(t)));
+}
 
 std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                 const Arrays&) const {

@@ -21,6 +21,7 @@ class Scan final : public OpClass<Scan> {
     v("reverse", reverse);
     v("inclusive", inclusive);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
@@ -12,6 +13,7 @@ namespace heddle {
 // ---------------------------------------------------------------------------------------------
 // broadcast_to
 
+void Broadcast::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 Avals Broadcast::infer(const Arrays& in) const {
   if (!(broadcast_shapes(in[0].shape(), shape) == shape)) {
     throw std::invalid_argument(
@@ -61,6 +63,7 @@ Shape broadcast_shapes(const std::vector<Shape>& shapes) {
 // ---------------------------------------------------------------------------------------------
 // reshape
 
+void Reshape::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 Avals Reshape::infer(const Arrays& in) const {
   int64_t size = in[0].size(), known = 1;
   int unknown = -1;
@@ -119,6 +122,15 @@ Array reshape(const Array& a, const Shape& shape, StreamOrDevice s) {
 // ---------------------------------------------------------------------------------------------
 // flatten, unflatten
 
+void Flatten::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  if (in[0].ndim() == 0 && start_axis == 0 && end_axis == 0) return;
+  require_axis(*this, start_axis, in[0].ndim());
+  require_axis(*this, end_axis, in[0].ndim());
+  if (end_axis < start_axis) {
+    refuse("flatten", "start_axis must be less than or equal to end_axis");
+  }
+}
 Avals Flatten::infer(const Arrays& in) const {
   const Shape& from = in[0].shape();
   if (from.empty()) return {{Shape{1}, in[0].dtype()}};
@@ -163,6 +175,11 @@ Array flatten(const Array& a, int start_axis, int end_axis, StreamOrDevice s) {
   return apply(make_op<Flatten>(start, end), {a}, to_stream(s));
 }
 
+void Unflatten::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axis(*this, axis, in[0].ndim());
+  if (shape.empty()) refuse("unflatten", "Shape to unflatten to cannot be empty.");
+}
 Avals Unflatten::infer(const Arrays& in) const {
   const Shape& from = in[0].shape();
   int64_t size = from[static_cast<size_t>(axis)], known = 1;
@@ -207,9 +224,6 @@ std::optional<Op::Batched> Unflatten::vmap(const Arrays& in, const std::vector<i
 }
 
 Array unflatten(const Array& a, int axis, const Shape& shape, StreamOrDevice s) {
-  if (shape.empty()) {
-    throw std::invalid_argument("[unflatten] Shape to unflatten to cannot be empty.");
-  }
   int at = normalize_axis("unflatten", axis, a.ndim());
   return apply(make_op<Unflatten>(at, shape), {a}, to_stream(s));
 }
@@ -217,6 +231,10 @@ Array unflatten(const Array& a, int axis, const Shape& shape, StreamOrDevice s) 
 // ---------------------------------------------------------------------------------------------
 // squeeze, expand_dims
 
+void Squeeze::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axes(*this, axes, in[0].ndim());
+}
 Avals Squeeze::infer(const Arrays& in) const {
   Shape out;
   size_t next = 0;
@@ -261,6 +279,10 @@ Array squeeze(const Array& a, StreamOrDevice s) {
   return squeeze(a, axes, s);
 }
 
+void ExpandDims::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  require_axes(*this, axes, in[0].ndim() + static_cast<int>(axes.size()));
+}
 Avals ExpandDims::infer(const Arrays& in) const {
   Shape out = in[0].shape();
   for (int a : axes) out.insert(out.begin() + a, 1);
@@ -303,6 +325,19 @@ Array atleast_3d(const Array& a, StreamOrDevice s) {
 // ---------------------------------------------------------------------------------------------
 // transpose
 
+void Transpose::check(const Arrays& in) const {
+  require_inputs(*this, in, 1);
+  if (static_cast<int>(axes.size()) != in[0].ndim()) {
+    refuse("transpose", fmt::format("Received {} axes for array with {} dimensions.", axes.size(),
+                                    in[0].ndim()));
+  }
+  for (size_t i = 0; i < axes.size(); i++) {
+    require_axis(*this, axes[i], in[0].ndim());
+    for (size_t k = 0; k < i; k++) {
+      if (axes[k] == axes[i]) refuse("transpose", "Repeat axes not allowed.");
+    }
+  }
+}
 Avals Transpose::infer(const Arrays& in) const {
   Shape out;
   for (int a : axes) out.push_back(in[0].shape()[static_cast<size_t>(a)]);
@@ -323,18 +358,13 @@ std::optional<Op::Batched> Transpose::vmap(const Arrays& in, const std::vector<i
 }
 
 Array transpose(const Array& a, const std::vector<int>& axes, StreamOrDevice s) {
-  if (static_cast<int>(axes.size()) != a.ndim()) {
-    throw std::invalid_argument(fmt::format(
-        "[transpose] Received {} axes for array with {} dimensions.", axes.size(), a.ndim()));
-  }
   std::vector<int> order;
-  for (int x : axes) order.push_back(normalize_axis("transpose", x, a.ndim()));
-  std::vector<int> sorted = order;
-  std::sort(sorted.begin(), sorted.end());
-  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    throw std::invalid_argument("[transpose] Repeat axes not allowed.");
+  bool moved = static_cast<int>(axes.size()) != a.ndim();
+  for (size_t i = 0; i < axes.size(); i++) {
+    order.push_back(normalize_axis("transpose", axes[i], a.ndim()));
+    moved |= order[i] != static_cast<int>(i);
   }
-  if (std::is_sorted(order.begin(), order.end())) return a;
+  if (!moved) return a;
   return apply(make_op<Transpose>(std::move(order)), {a}, to_stream(s));
 }
 Array transpose(const Array& a, StreamOrDevice s) {

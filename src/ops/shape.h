@@ -14,6 +14,7 @@ class Broadcast final : public OpClass<Broadcast> {
   void attributes(V& v) const {
     v("shape", shape);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -31,6 +32,7 @@ class Reshape final : public OpClass<Reshape> {
   void attributes(V& v) const {
     v("shape", shape);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -50,6 +52,7 @@ class Flatten final : public OpClass<Flatten> {
     v("start_axis", start_axis);
     v("end_axis", end_axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -70,6 +73,7 @@ class Unflatten final : public OpClass<Unflatten> {
     v("axis", axis);
     v("shape", shape);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -87,6 +91,7 @@ class Squeeze final : public OpClass<Squeeze> {
   void attributes(V& v) const {
     v("axes", axes);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -105,6 +110,7 @@ class ExpandDims final : public OpClass<ExpandDims> {
   void attributes(V& v) const {
     v("axes", axes);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -122,6 +128,7 @@ class Transpose final : public OpClass<Transpose> {
   void attributes(V& v) const {
     v("axes", axes);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/index.h"
 #include "ops/util.h"
@@ -58,6 +59,7 @@ Shape with_front(Shape s, int64_t value) {
 // ---------------------------------------------------------------------------------------------
 // slice
 
+void Slice::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 Avals Slice::infer(const Arrays& in) const {
   return {{sliced_shape("slice", in[0].shape(), start, stop, step), in[0].dtype()}};
 }
@@ -91,6 +93,10 @@ Array slice(const Array& a, const Shape& start, const Shape& stop, StreamOrDevic
 // ---------------------------------------------------------------------------------------------
 // slice_update
 
+void SliceUpdate::check(const Arrays& in) const {
+  require_inputs(*this, in, 2);
+  require_dtype(*this, in, 1, in[0].dtype());
+}
 Avals SliceUpdate::infer(const Arrays& in) const {
   Shape wanted = sliced_shape("slice_update", in[0].shape(), start, stop, step);
   if (!(in[1].shape() == wanted)) {
@@ -119,7 +125,9 @@ std::optional<Arrays> SliceUpdate::vjp(const Arrays& in, const Arrays& g,
         out.push_back(k == 0 ? g[0] : part);
         break;
       case Combine::prod:
-        out.push_back(k == 0 ? put_back(multiply(part, in[1])) : multiply(part, old()));
+        // A complex cotangent meets the conjugate of the derivative.
+        out.push_back(k == 0 ? put_back(multiply(part, conjugate(in[1])))
+                             : multiply(part, conjugate(old())));
         break;
       case Combine::max:
       case Combine::min: {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/reduce.h"
 #include "ops/util.h"
 
@@ -28,6 +29,15 @@ std::vector<int> exponential_axes(const char* op, const Array& a, const std::vec
   return reduction_axes(op, axes, a.ndim());
 }
 
+// Rows of floating numbers.
+void check_rows(const Op& op, const char* name, const Arrays& in) {
+  require_inputs(op, in, 1);
+  if (in[0].ndim() == 0 || !is_floating(in[0].dtype())) {
+    refuse(name, fmt::format("Rows of a floating type are wanted, but the input is {} of shape {}.",
+                             name_of(in[0].dtype()), to_string(in[0].shape())));
+  }
+}
+
 bool is_last_axis(const std::vector<int>& axes, const Array& a) {
   return axes.size() == 1 && axes[0] == a.ndim() - 1 && !is_complex(a.dtype());
 }
@@ -41,6 +51,8 @@ Array largest(const Array& x, const std::vector<int>& axes, const Stream& s) {
 
 // ---------------------------------------------------------------------------------------------
 // softmax
+
+void Softmax::check(const Arrays& in) const { check_rows(*this, "softmax", in); }
 
 std::optional<Arrays> Softmax::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
                                    const Arrays& out) const {
@@ -75,6 +87,10 @@ Array softmax(const Array& a, bool precise, StreamOrDevice s) {
 // ---------------------------------------------------------------------------------------------
 // logsumexp
 
+void LogSumExp::check(const Arrays& in) const {
+  check_rows(*this, "logsumexp", in);
+  if (in[0].shape(-1) == 0) refuse("logsumexp", "Received empty array.");
+}
 Avals LogSumExp::infer(const Arrays& in) const {
   Shape out = in[0].shape();
   out.back() = 1;
@@ -109,7 +125,7 @@ std::optional<Op::Batched> LogSumExp::vmap(const Arrays& in, const std::vector<i
 
 Array logsumexp(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
   Stream stream = to_stream(s);
-  if (a.size() == 0) throw std::invalid_argument("[logsumexp] Received empty array.");
+  if (a.size() == 0) refuse("logsumexp", "Received empty array.");
   std::vector<int> sorted = exponential_axes("logsumexp", a, axes);
   Array x = astype(a, at_least_float(a.dtype()), stream);
   Array out;

@@ -15,6 +15,7 @@ class Softmax final : public OpClass<Softmax> {
   void attributes(V& v) const {
     v("precise", precise);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -28,6 +29,7 @@ class Softmax final : public OpClass<Softmax> {
 class LogSumExp final : public OpClass<LogSumExp> {
  public:
   static constexpr const char* name = "LogSumExp";
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

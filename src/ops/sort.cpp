@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "heddle/ops.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
 
@@ -40,8 +41,20 @@ int normalize_kth(const char* op, const char* space, const Array& a, int kth, in
 
 }  // namespace
 
+namespace {
+
+void check_axis(const Op& op, const Arrays& in, int axis) {
+  require_inputs(op, in, 1);
+  require_axis(op, axis, in[0].ndim());
+}
+
+}  // namespace
+
 // ---------------------------------------------------------------------------------------------
 // sort, argsort
+
+void Sort::check(const Arrays& in) const { check_axis(*this, in, axis); }
+void ArgSort::check(const Arrays& in) const { check_axis(*this, in, axis); }
 
 std::optional<Arrays> Sort::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                 const Arrays&) const {
@@ -80,6 +93,15 @@ Array argsort(const Array& a, StreamOrDevice s) { return argsort(flat(a, s), 0, 
 
 // ---------------------------------------------------------------------------------------------
 // partition, argpartition, topk
+
+void Partition::check(const Arrays& in) const {
+  check_axis(*this, in, axis);
+  normalize_kth("partition", "", in[0], kth, axis, axis);
+}
+void ArgPartition::check(const Arrays& in) const {
+  check_axis(*this, in, axis);
+  normalize_kth("argpartition", " ", in[0], kth, axis, axis);
+}
 
 std::optional<Arrays> Partition::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
                                      const Arrays&) const {
@@ -146,6 +168,23 @@ Array topk(const Array& a, int k, StreamOrDevice s) { return topk(flat(a, s), k,
 // ---------------------------------------------------------------------------------------------
 // searchsorted
 
+void SearchSorted::check(const Arrays& in) const {
+  constexpr const char* op = "searchsorted";
+  require_inputs(*this, in, 2);
+  require_one_dtype(*this, in);
+  const Shape &sorted = in[0].shape(), &values = in[1].shape();
+  const size_t shared = static_cast<size_t>(std::max(batch, 0));
+  if (sorted.size() != shared + 1) {
+    refuse(op, fmt::format("The sorted sequence must be {}-D but has {} dimensions.", shared + 1,
+                           sorted.size()));
+  }
+  if (values.size() < shared ||
+      !std::equal(values.begin(), values.begin() + static_cast<long>(shared), sorted.begin())) {
+    refuse(op, fmt::format("Values of shape {} do not fit sequences of shape {}.",
+                           to_string(values), to_string(sorted)));
+  }
+}
+
 std::optional<Arrays> SearchSorted::vjp(const Arrays& in, const Arrays&,
                                         const std::vector<int>& argnums, const Arrays&) const {
   return no_gradient(in, argnums);
@@ -178,11 +217,6 @@ Array searchsorted(const Array& sorted_sequence, const Array& values, const std:
   if (side != "left" && side != "right") {
     throw std::invalid_argument(
         fmt::format("[searchsorted] Invalid side '{}'. Expected 'left' or 'right'.", side));
-  }
-  if (sorted_sequence.ndim() != 1) {
-    throw std::invalid_argument(
-        fmt::format("[searchsorted] The sorted sequence must be 1-D but has {} dimensions.",
-                    sorted_sequence.ndim()));
   }
   Dtype t = promote_types(sorted_sequence.dtype(), values.dtype());
   return apply(make_op<SearchSorted>(side == "right", 0),

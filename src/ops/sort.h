@@ -15,6 +15,7 @@ class Sort final : public OpClass<Sort> {
   void attributes(V& v) const {
     v("axis", axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -33,6 +34,7 @@ class ArgSort final : public OpClass<ArgSort> {
   void attributes(V& v) const {
     v("axis", axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), uint32}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -54,6 +56,7 @@ class Partition final : public OpClass<Partition> {
     v("kth", kth);
     v("axis", axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -73,6 +76,7 @@ class ArgPartition final : public OpClass<ArgPartition> {
     v("kth", kth);
     v("axis", axis);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), uint32}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;
@@ -93,6 +97,7 @@ class SearchSorted final : public OpClass<SearchSorted> {
     v("right", right);
     v("batch", batch);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override { return {{in[1].shape(), uint32}}; }
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

@@ -5,8 +5,13 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/checks.h"
 
 namespace heddle {
+
+void CustomTransforms::check(const Arrays& in) const {
+  require_inputs(*this, in, static_cast<size_t>(output_count), any_number);
+}
 
 Avals CustomTransforms::infer(const Arrays& in) const {
   Avals out;

@@ -17,6 +17,7 @@ class CustomTransforms final : public OpClass<CustomTransforms> {
   void attributes(V& v) const {
     v("output_count", output_count);
   }
+  void check(const Arrays& in) const override;
   Avals infer(const Arrays& in) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

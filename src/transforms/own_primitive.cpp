@@ -42,15 +42,18 @@ const OpInfo& OwnPrimitive::type() {
   return info;
 }
 
-Avals OwnPrimitive::infer(const Arrays& inputs) const {
-  const Avals given = avals_of(inputs);
-  if (same(given, inputs_)) return results_;
-  for (size_t i = 0; i < given.size() && i < inputs_.size(); i++) {
-    if (given[i].dtype == inputs_[i].dtype) continue;
+void OwnPrimitive::check(const Arrays& inputs) const {
+  check_count(*primitive_, "The graph", "inputs", inputs.size(), inputs_.size());
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (inputs[i].dtype() == inputs_[i].dtype) continue;
     throw std::invalid_argument(
         fmt::format("[{}] Input {} is {} where {} is wanted: the primitive was made for that.",
-                    primitive_->name(), i, name_of(given[i].dtype), name_of(inputs_[i].dtype)));
+                    primitive_->name(), i, name_of(inputs[i].dtype()), name_of(inputs_[i].dtype)));
   }
+}
+
+Avals OwnPrimitive::infer(const Arrays& inputs) const {
+  if (same(avals_of(inputs), inputs_)) return results_;
   std::vector<Shape> shapes = primitive_->output_shapes(inputs);
   check_count(*primitive_, "output_shapes", "shapes", shapes.size(), results_.size());
   Avals results;

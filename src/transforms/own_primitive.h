@@ -19,7 +19,9 @@ class OwnPrimitive final : public Op {
   std::string title() const override { return primitive_->name(); }
   const std::shared_ptr<Primitive>& primitive() const { return primitive_; }
 
-  // For inputs of other sizes the primitive's own output_shapes decides; other dtypes are refused.
+  // Other dtypes than it was made for are refused; for other sizes the primitive's own
+  // output_shapes decides.
+  void check(const Arrays& inputs) const override;
   Avals infer(const Arrays& inputs) const override;
   std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
                             const Arrays&) const override;

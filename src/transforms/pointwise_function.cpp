@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/checks.h"
+
 namespace heddle {
 namespace {
 
@@ -84,8 +86,9 @@ const PointwiseFunction* PointwiseFunction::of(const Op& op) {
   return &op.info() == &type() ? static_cast<const PointwiseFunction*>(&op) : nullptr;
 }
 
-Avals PointwiseFunction::infer(const Arrays& inputs) const {
+void PointwiseFunction::check(const Arrays& inputs) const {
   static const Shape scalar{};
+  require_inputs(*this, inputs, static_cast<size_t>(program_.input_count));
   for (size_t i = 0; i < inputs.size(); i++) {
     const Shape& wanted = static_cast<int>(i) < varying_ ? inputs[0].shape() : scalar;
     if (!(inputs[i].shape() == wanted) || inputs[i].dtype() != program_.avals[i].dtype) {
@@ -95,6 +98,9 @@ Avals PointwiseFunction::infer(const Arrays& inputs) const {
           detail::text_of(inputs[i].shape())));
     }
   }
+}
+
+Avals PointwiseFunction::infer(const Arrays& inputs) const {
   Avals out;
   out.reserve(program_.outputs.size());
   for (int slot : program_.outputs) {

@@ -29,6 +29,7 @@ class PointwiseFunction final : public Op {
   int output(size_t k) const { return outputs_[k]; }
 
   const OpInfo& info() const override { return type(); }
+  void check(const Arrays& inputs) const override;
   Avals infer(const Arrays& inputs) const override;
   std::optional<Arrays> decompose(const Arrays& inputs, const Stream& stream) const override;
   bool follows_shapes() const override { return true; }

@@ -14,6 +14,7 @@ namespace {
 class Unrunnable final : public OpClass<Unrunnable> {
  public:
   static constexpr const char* name = "TestUnrunnable";
+  void check(const Arrays&) const override {}
   Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
 };
 

@@ -231,6 +231,34 @@ def test_products_of_others(dtype):
         near(mx.grad(product)(x), others, dtype)
 
 
+@pytest.mark.parametrize("places", [0, slice(0, 1), [0], [0, 0], [0, 0, 0]], ids=str)
+@pytest.mark.parametrize("factor", [0.0, 2.0, 0.5 - 1.5j, 0j])
+def test_products_by_index_are_products(places, factor):
+    """The gradient of at[].multiply is that of the product written out, also of complex numbers,
+    at zeros and where several factors meet at one place."""
+    count = len(places) if isinstance(places, list) else 1
+    at = mx.array(places) if isinstance(places, list) else places
+    kind = mx.complex64 if isinstance(factor, complex) else mx.float32
+    turn = mx.array(1 - 3j if kind == mx.complex64 else 1.5)
+    x = mx.array([2, 3, 4]).astype(kind) * turn
+    for others in (0, 1, 3):  # what the factors after the first are
+        factors = mx.array([factor] + [others * factor + others / 2] * (count - 1)).astype(kind)
+
+        def by_index(x, u):
+            u = u.reshape(()) if isinstance(places, int) else u
+            return (mx.abs(x.at[at].multiply(u) * turn + 1) ** 2).sum()
+
+        def written(x, u):
+            first = x[0]
+            for k in range(count):
+                first = first * u[k]
+            return (mx.abs(mx.concatenate([first[None], x[1:]]) * turn + 1) ** 2).sum()
+
+        mine, wanted = (mx.grad(f, argnums=(0, 1))(x, factors) for f in (by_index, written))
+        for given, right in zip(mine, wanted, strict=True):
+            np.testing.assert_allclose(np.array(given), np.array(right), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
     "scale", [1.0, 1e25, 2.0**61, 2.0**51, 300.0, 1e-6, 2.0**-51, 2.0**-70, 1e-25]

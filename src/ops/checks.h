@@ -1,0 +1,62 @@
+// What the checks of ops are written with. All throw std::invalid_argument "[op] ..." (AxisError
+// for axes), and cost next to nothing where nothing is wrong.
+#pragma once
+
+#include "core/node.h"
+
+namespace heddle {
+
+[[noreturn]] void refuse(const char* op, const std::string& text);  // "[op] text"
+
+namespace detail {
+[[noreturn]] void refuse_count(const Op& op, size_t given, size_t least, size_t most);
+[[noreturn]] void refuse_axis(const Op& op, int axis, int ndim);
+[[noreturn]] void refuse_dtype(const Op& op, size_t input, Dtype given, Dtype wanted);
+}  // namespace detail
+
+constexpr size_t any_number = static_cast<size_t>(-1);
+
+inline void require_inputs(const Op& op, const Arrays& in, size_t least, size_t most) {
+  if (in.size() < least || in.size() > most) [[unlikely]] {
+    detail::refuse_count(op, in.size(), least, most);
+  }
+}
+inline void require_inputs(const Op& op, const Arrays& in, size_t count) {
+  require_inputs(op, in, count, count);
+}
+
+// An attribute counts an axis of an array of `ndim` dimensions, from the front.
+inline void require_axis(const Op& op, int axis, int ndim) {
+  if (axis < 0 || axis >= ndim) [[unlikely]]
+    detail::refuse_axis(op, axis, ndim);
+}
+inline void require_axes(const Op& op, const std::vector<int>& axes, int ndim) {
+  for (int axis : axes) require_axis(op, axis, ndim);
+}
+
+inline void require_dtype(const Op& op, const Arrays& in, size_t i, Dtype wanted) {
+  const Dtype given = node_of(in[i]).dtype;
+  if (given != wanted) [[unlikely]]
+    detail::refuse_dtype(op, i, given, wanted);
+}
+// All inputs have the dtype of the first.
+inline void require_one_dtype(const Op& op, const Arrays& in) {
+  for (size_t i = 1; i < in.size(); i++) require_dtype(op, in, i, in[0].dtype());
+}
+
+void require_shape(const char* op, const char* what, const Array& a, const Shape& wanted);
+
+// The dimensions before the last two, of matrices in stacks, agree. Where not even broadcasting
+// them would do, it is said in the words of broadcasting.
+void require_same_stacks(const char* op, const Array& a, const Array& b);
+
+// a (..., M, K) and b (..., K, N).
+[[noreturn]] void refuse_product(const char* op, const Shape& a, const Shape& b);
+inline void require_product(const char* op, const Array& a, const Array& b) {
+  if (a.shape(-1) != b.shape(-2)) [[unlikely]]
+    refuse_product(op, a.shape(), b.shape());
+}
+
+void require_rank(const char* op, const char* what, const Array& a, int ndim);
+
+}  // namespace heddle
