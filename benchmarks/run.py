@@ -39,17 +39,23 @@ def arguments() -> argparse.Namespace:
 
 
 def chosen_works(text: str, watched: bool) -> list[Work]:
-    """Those whose names begin with one of `text`; else all, the watched ones only if asked for."""
+    """Those of the names in `text`, or that begin with one that is no work's own; else all, the
+    watched ones only if asked for.
+    """
     wanted = [name for name in text.split(",") if name]
     for name in wanted:
         if not any(work.startswith(name) for work in works.WORKS):
             sys.exit(f"run.py: no work begins with '{name}'; --list prints them all")
+
+    def is_chosen(name: str) -> bool:
+        return any(name == w if w in works.WORKS else name.startswith(w) for w in wanted)
+
     return [
         work
         for name, work in works.WORKS.items()
         # The copy gives the yardstick, so it is always measured.
         if (name == works.memory.COPY)
-        or (any(name.startswith(w) for w in wanted) if wanted else watched or not work.watched)
+        or (is_chosen(name) if wanted else watched or not work.watched)
     ]
 
 
