@@ -54,6 +54,8 @@ SEVERAL_RIGHT = (
     "random.multivariate_normal",
     "linalg.pinv",
 )
+# What MLX itself gets wrong, so that the same file has two results (samples/differences.py).
+MLX_IS_WRONG = ("sign-special",)
 
 
 def flat(sample, module):
@@ -90,7 +92,7 @@ def difference(sample, given, wanted):
     right = [(kind, value.shape) for kind, value in wanted]
     if kinds != right:
         return f"{kinds}, wanted {right}"
-    if sample.name().startswith((*INEXACT, *SEVERAL_RIGHT)):
+    if sample.name().startswith((*INEXACT, *SEVERAL_RIGHT, *MLX_IS_WRONG)):
         return None
     for (kind, mine), (_, theirs) in zip(given, wanted, strict=True):
         # MLX evaluates float64 functions by float32 polynomials.
