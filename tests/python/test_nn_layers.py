@@ -34,7 +34,7 @@ Conv3d(2, 3, (1, 2, 3), 2, 1, 2, False)
 ConvTranspose1d(2, 3, 4, 2, 1, 1, 1, False)
 ConvTranspose2d(2, 3, (2, 3), 2, (1, 0), 1, 1)
 ConvTranspose3d(2, 3, 4)
-Dropout(0.25)
+Dropout(0.1)
 Dropout2d()
 Dropout3d()
 Embedding(3, 4)
@@ -75,7 +75,7 @@ ShardedToAllLinear(4, 6, bias=False)
 FullyShardedModule(nn.Linear(2, 3))
 FullyShardedModule(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), compute_dtype=mx.float16)
 Transformer(4, 2, 1, 1)
-Transformer(4, 2, 1, 2, 8, 0.25, norm_first=False, checkpoint=True)
+Transformer(4, 2, 1, 2, 8, 0.1, norm_first=False, checkpoint=True)
 TransformerDecoder(1, 4, 2)
 TransformerDecoderLayer(4, 2)
 TransformerEncoder(1, 4, 2, checkpoint=True)
@@ -93,12 +93,6 @@ def test_layers_look_and_begin_as_in_mlx(layer):
     assert_same(f"(m := nn.{layer}).parameters(), sorted(m._no_grad)", tolerance=1e-6)
     if "Pool" not in layer:
         assert_same(f"sorted([*(m := nn.{layer}), *m.__dict__])", lambda side: {"abs": abs})
-
-
-@pytest.mark.parametrize("p", [0.0, 0.1, 0.2, 1 / 3, 0.9, 1e-3])
-def test_a_probability_is_shown_as_it_was_given(p):
-    """MLX shows 1 - (1 - p)."""
-    assert repr(nn.Dropout(p)) in (f"Dropout(p={p})", f"Dropout(p={round(p, 15)})")
 
 
 def home(value):

@@ -16,7 +16,7 @@ class _Dropout(Module):
         self._p_1 = 1 - p
 
     def _extra_repr(self):
-        return f"p={round(1 - self._p_1, 15)}"
+        return f"p={1 - self._p_1}"
 
     def _drop(self, x, mask_shape):
         if not self.training or self._p_1 == 1:
