@@ -85,6 +85,16 @@ Avals shapes_of(const Arrays& in, size_t first) {
   return out;
 }
 
+// What a norm's derivative takes: the cotangent, the input, and the weight if there is one.
+void check_pulled(const Op& op, const char* name, const char* weight, bool has_weight,
+                  const Arrays& in) {
+  require_inputs(op, in, 2 + size_t{has_weight});
+  require_rows(name, "Input", in[1]);
+  require_shape(name, "The cotangent", in[0], in[1].shape());
+  if (has_weight) require_row(name, weight, in[2], in[1]);
+  require_one_floating(op, name, in);
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
@@ -122,12 +132,7 @@ std::optional<Arrays> LayerNorm::decompose(const Arrays& in, const Stream& s) co
 }
 
 void LayerNormVJP::check(const Arrays& in) const {
-  constexpr const char* op = "layer_norm";
-  require_inputs(*this, in, 2 + size_t{has_weight});
-  require_rows(op, "Input", in[1]);
-  require_shape(op, "The cotangent", in[0], in[1].shape());
-  if (has_weight) require_row(op, "weight", in[2], in[1]);
-  require_one_floating(*this, op, in);
+  check_pulled(*this, "layer_norm", "weight", has_weight, in);
 }
 
 Avals LayerNormVJP::infer(const Arrays& in) const {
@@ -179,12 +184,7 @@ std::optional<Arrays> RMSNorm::decompose(const Arrays& in, const Stream& s) cons
 }
 
 void RMSNormVJP::check(const Arrays& in) const {
-  constexpr const char* op = "rms_norm";
-  require_inputs(*this, in, 2 + size_t{has_weight});
-  require_rows(op, "Input", in[1]);
-  require_shape(op, "The cotangent", in[0], in[1].shape());
-  if (has_weight) require_row(op, "(*weight)", in[2], in[1]);
-  require_one_floating(*this, op, in);
+  check_pulled(*this, "rms_norm", "(*weight)", has_weight, in);
 }
 
 Avals RMSNormVJP::infer(const Arrays& in) const { return shapes_of(in, 1); }
