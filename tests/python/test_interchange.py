@@ -128,8 +128,20 @@ class Managed(ctypes.Structure):
     _fields_ = [("tensor", Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
 
 
+lent = {}  # what a capsule's memory belongs to, by address, until the one who took it gives it back
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+def given_back(address):
+    del lent[address]
+
+
 class Producer:
-    """An object whose capsule says what it is told to."""
+    """An object whose capsule says what it is told to.
+
+    What a capsule shows has to live until the one who took it calls the capsule's deleter, which
+    may be long after the producer itself is gone.
+    """
 
     def __init__(self, values, shape, strides=None, offset=0, null=False):
         self.memory = np.asarray(values, np.float32)
@@ -143,6 +155,7 @@ class Producer:
         t.shape = self.shape
         t.strides = self.strides
         t.byte_offset = offset
+        self.managed.deleter = ctypes.cast(given_back, ctypes.c_void_p)
 
     def __dlpack_device__(self):
         return (1, 0)
@@ -153,7 +166,19 @@ class Producer:
             ctypes.py_object,
             [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
         )
-        return new(ctypes.addressof(self.managed), b"dltensor", None)
+        address = ctypes.addressof(self.managed)
+        lent[address] = self
+        return new(address, b"dltensor", None)
+
+
+def test_a_capsule_is_given_back_once():
+    lent.clear()
+    for copied in (None, False, True):
+        made = mx.from_dlpack(Producer(range(6), (2, 3)), copy=copied)
+        assert made.tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert len(lent) == (not copied)
+        del made
+        assert not lent
 
 
 def test_a_plain_capsule_is_taken():
