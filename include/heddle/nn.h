@@ -7,6 +7,7 @@
 #include "heddle/nn/attention.h"
 #include "heddle/nn/convolution.h"
 #include "heddle/nn/distributed.h"
+#include "heddle/nn/functional.h"
 #include "heddle/nn/init.h"
 #include "heddle/nn/layers.h"
 #include "heddle/nn/losses.h"

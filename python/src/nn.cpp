@@ -235,6 +235,7 @@ void bind_nn(nb::module_& parent) {
   bind_initializers(m);
   bind_normalization(m);
   bind_upsample(m);
+  bind_nn_functions(m);
 }
 
 }  // namespace heddle::python

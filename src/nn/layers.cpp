@@ -7,6 +7,7 @@
 #include <limits>
 #include <numbers>
 
+#include "heddle/nn/functional.h"
 #include "heddle/nn/init.h"
 #include "nn/features.h"
 #include "nn/scalar.h"
@@ -83,57 +84,25 @@ Array Dropout::operator()(const Array& x) {
 
 template <int dims, Pooling pooling>
 Pool<dims, pooling>::Pool(Sizes<dims> kernel, std::optional<Sizes<dims>> stride,
-                          Sizes<dims> padding)
-    : kernel_(kernel), stride_(stride.value_or(kernel)), padding_(padding) {
+                          Sizes<dims> padding) {
   auto require = [](const char* name, const Sizes<dims>& sizes, int64_t least, const char* wanted) {
     if (*std::ranges::min_element(sizes) < least) {
       throw std::invalid_argument(fmt::format("[Pool] '{}' must be {} but got ({}).", name, wanted,
                                               fmt::join(sizes, ", ")));
     }
   };
-  require("kernel_size", kernel_, 1, "positive");
-  require("stride", stride_, 1, "positive");
-  require("padding", padding_, 0, "non-negative");
+  const Sizes<dims> steps = stride.value_or(kernel);
+  require("kernel_size", kernel, 1, "positive");
+  require("stride", steps, 1, "positive");
+  require("padding", padding, 0, "non-negative");
+  windows_.kernel = Shape(kernel.begin(), kernel.end());
+  windows_.stride = Shape(steps.begin(), steps.end());
+  for (int64_t p : padding) windows_.padding.emplace_back(p, p);
 }
 
 template <int dims, Pooling pooling>
 Array Pool<dims, pooling>::operator()(const Array& x) {
-  if (x.ndim() != dims + 2) {
-    throw std::invalid_argument(fmt::format(
-        "[Pool] The input should have {} spatial dimensions ({} in total) but has {} dimensions.",
-        dims, dims + 2, x.ndim()));
-  }
-  PadWidths widths{{0, 0}};
-  for (int64_t p : padding_) widths.emplace_back(p, p);
-  widths.emplace_back(0, 0);
-  constexpr double lowest = -std::numeric_limits<double>::infinity();
-  const double outside = pooling == Pooling::max ? lowest : 0.0;
-  Array padded = pad(x, widths, scalar(outside, x));
-  Shape shape{x.shape(0)}, kernel;
-  Strides steps = row_major_strides(padded.shape()), strides{steps[0]}, inner;
-  std::vector<int> axes;
-  for (int i = 0; i < dims; i++) {
-    const auto at = static_cast<size_t>(i);
-    int64_t count = (padded.shape(i + 1) - kernel_[at]) / stride_[at] + 1;
-    if (padded.shape(i + 1) < kernel_[at]) {
-      throw std::invalid_argument(
-          fmt::format("[Pool] A window of size {} does not fit into an input of shape {}.",
-                      kernel_[at], to_string(x.shape())));
-    }
-    shape.push_back(count);
-    strides.push_back(steps[at + 1] * stride_[at]);
-    kernel.push_back(kernel_[at]);
-    inner.push_back(steps[at + 1]);
-    axes.push_back(1 + dims + i);
-  }
-  for (int i = 0; i < dims; i++) {
-    shape.push_back(kernel[static_cast<size_t>(i)]);
-    strides.push_back(inner[static_cast<size_t>(i)]);
-  }
-  shape.push_back(x.shape(-1));
-  strides.push_back(1);
-  Array windows = as_strided(padded, shape, strides, 0);
-  return pooling == Pooling::max ? max(windows, axes) : mean(windows, axes);
+  return pooling == Pooling::max ? max_pool(x, windows_) : average_pool(x, windows_);
 }
 template class Pool<1, Pooling::max>;
 template class Pool<2, Pooling::max>;

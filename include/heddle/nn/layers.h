@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "heddle/nn/functional.h"
 #include "heddle/nn/quantized.h"
 
 namespace heddle::nn {
@@ -109,9 +110,9 @@ struct Sizes : std::array<int64_t, dims> {
 
 enum class Pooling { max, average };
 
-// Windows of (N, spatial..., C); by default they lie side by side. Padding counts as minus infinity
-// in a maximum and as zero in an average. Throws std::invalid_argument unless kernel and stride are
-// positive and the padding is not negative.
+// Windows of (N, spatial..., C); by default they lie side by side: see max_pool and average_pool.
+// Throws std::invalid_argument unless kernel and stride are positive and the padding is not
+// negative.
 template <int dims, Pooling pooling>
 class Pool : public Layer {
  public:
@@ -120,7 +121,7 @@ class Pool : public Layer {
   Array operator()(const Array& x) override;
 
  private:
-  Sizes<dims> kernel_, stride_, padding_;
+  Windows windows_;
 };
 using MaxPool1d = Pool<1, Pooling::max>;
 using MaxPool2d = Pool<2, Pooling::max>;

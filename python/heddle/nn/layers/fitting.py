@@ -5,6 +5,7 @@ A layer tries first and looks for the reason when that fails, so that inputs tha
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _AXES = {
@@ -41,3 +42,8 @@ def explain_indices(layer: Any, x: Any) -> None:
             f"[{type(layer).__name__}] The layer takes integers, the numbers of rows, but its "
             f"input is {kind}."
         )
+
+
+def renamed(layer: Any, error: ValueError) -> ValueError:
+    """What a function says of its arguments, as said by the layer that it computes."""
+    return ValueError(re.sub(r"^\[\w+\]", f"[{type(layer).__name__}]", str(error)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-import heddle.core as mx
+from heddle.core import _nn
 
 from .base import Module
+from .fitting import renamed
 
 
 def _sizes(owner: str, name: str, value: Any, count: int, least: int = 1) -> list[int]:
@@ -25,56 +25,16 @@ def _sizes(owner: str, name: str, value: Any, count: int, least: int = 1) -> lis
     return list(sizes)
 
 
-def _side_by_side(
-    x: mx.array, out: list[int], kernel: list[int]
-) -> tuple[mx.array, tuple[int, ...]]:
-    """Windows that do not overlap: every spatial dimension is split in two."""
-    for axis in reversed(range(len(out))):
-        used = out[axis] * kernel[axis]
-        if used < x.shape[1 + axis]:
-            x = x[(slice(None),) * (1 + axis) + (slice(used),)]
-        x = mx.unflatten(x, 1 + axis, (-1, kernel[axis]))
-    return x, tuple(range(2, 2 + 2 * len(out), 2))
-
-
-def _overlapping(
-    x: mx.array, out: list[int], kernel: list[int], stride: list[int]
-) -> tuple[mx.array, tuple[int, ...]]:
-    """Windows of any stride: a strided view of the input, dense in row-major order."""
-    steps = [math.prod(x.shape[axis + 1 :]) for axis in range(x.ndim)]
-    spatial = steps[1:-1]
-    view = mx.as_strided(
-        x,
-        shape=(x.shape[0], *out, *kernel, x.shape[-1]),
-        strides=(
-            steps[0],
-            *(s * t for s, t in zip(spatial, stride, strict=True)),
-            *spatial,
-            steps[-1],
-        ),
-    )
-    return view, tuple(range(1 + len(out), 1 + 2 * len(out)))
-
-
 class _Pool(Module):
     """Reduces windows of the input, moved by a stride, with one function."""
 
-    def __init__(
-        self,
-        pooling_function: Callable,
-        padding_value: float,
-        dims: int,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-    ):
+    def __init__(self, function: Callable, dims: int, kernel_size: Any, stride: Any, padding: Any):
         super().__init__()
         name = type(self).__name__
+        self._function = function
         self._kernel_size = _sizes(name, "kernel_size", kernel_size, dims)
         self._stride = self._kernel_size if stride is None else _sizes(name, "stride", stride, dims)
         self._padding = [(p, p) for p in _sizes(name, "padding", padding, dims, least=0)]
-        self._pooling_function = pooling_function
-        self._padding_value = padding_value
 
     def _extra_repr(self):
         padding = tuple(before for before, _ in self._padding)
@@ -84,25 +44,10 @@ class _Pool(Module):
         )
 
     def __call__(self, x):
-        kernel, stride = self._kernel_size, self._stride
-        if x.ndim != len(kernel) + 2:
-            raise ValueError(
-                f"[{type(self).__name__}] The input should have {len(kernel)} spatial dimensions "
-                f"({len(kernel) + 2} in total) but has {x.ndim} dimensions."
-            )
-        if any(before > 0 for before, _ in self._padding):
-            x = mx.pad(x, [(0, 0), *self._padding, (0, 0)], constant_values=self._padding_value)
-        out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], kernel, stride, strict=True)]
-        if min(out) < 1:
-            raise ValueError(
-                f"[{type(self).__name__}] A window of size {tuple(kernel)} does not fit into an "
-                f"input of shape {x.shape}."
-            )
-        if kernel == stride:
-            windows, axes = _side_by_side(x, out, kernel)
-        else:
-            windows, axes = _overlapping(x, out, kernel, stride)
-        return self._pooling_function(windows, axes)
+        try:
+            return self._function(x, self._kernel_size, self._stride, self._padding)
+        except ValueError as error:
+            raise renamed(self, error) from None
 
 
 class MaxPool1d(_Pool):
@@ -120,7 +65,7 @@ class MaxPool1d(_Pool):
         stride: int | tuple[int] | None = None,
         padding: int | tuple[int] = 0,
     ):
-        super().__init__(mx.max, -math.inf, 1, kernel_size, stride, padding)
+        super().__init__(_nn.max_pool, 1, kernel_size, stride, padding)
 
 
 class AvgPool1d(_Pool):
@@ -138,7 +83,7 @@ class AvgPool1d(_Pool):
         stride: int | tuple[int] | None = None,
         padding: int | tuple[int] = 0,
     ):
-        super().__init__(mx.mean, 0, 1, kernel_size, stride, padding)
+        super().__init__(_nn.average_pool, 1, kernel_size, stride, padding)
 
 
 class MaxPool2d(_Pool):
@@ -156,7 +101,7 @@ class MaxPool2d(_Pool):
         stride: int | tuple[int, int] | None = None,
         padding: int | tuple[int, int] | None = 0,
     ):
-        super().__init__(mx.max, -math.inf, 2, kernel_size, stride, padding)
+        super().__init__(_nn.max_pool, 2, kernel_size, stride, padding)
 
 
 class AvgPool2d(_Pool):
@@ -175,7 +120,7 @@ class AvgPool2d(_Pool):
         stride: int | tuple[int, int] | None = None,
         padding: int | tuple[int, int] | None = 0,
     ):
-        super().__init__(mx.mean, 0, 2, kernel_size, stride, padding)
+        super().__init__(_nn.average_pool, 2, kernel_size, stride, padding)
 
 
 class MaxPool3d(_Pool):
@@ -193,7 +138,7 @@ class MaxPool3d(_Pool):
         stride: int | tuple[int, int, int] | None = None,
         padding: int | tuple[int, int, int] | None = 0,
     ):
-        super().__init__(mx.max, -math.inf, 3, kernel_size, stride, padding)
+        super().__init__(_nn.max_pool, 3, kernel_size, stride, padding)
 
 
 class AvgPool3d(_Pool):
@@ -212,4 +157,4 @@ class AvgPool3d(_Pool):
         stride: int | tuple[int, int, int] | None = None,
         padding: int | tuple[int, int, int] | None = 0,
     ):
-        super().__init__(mx.mean, 0, 3, kernel_size, stride, padding)
+        super().__init__(_nn.average_pool, 3, kernel_size, stride, padding)
