@@ -8,7 +8,10 @@ add_compile_options(-ffp-contract=off)
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(HEDDLE_CCACHE ccache)
   if(HEDDLE_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${HEDDLE_CCACHE}")
+    # What ccache must overlook to take precompiled headers: macros that a header might have asked for, times inside
+    # headers, and that CMake has only just written the header that includes the others.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${HEDDLE_CCACHE}")
   endif()
 endif()
 

@@ -20,6 +20,8 @@ nanobind_add_module(heddle_core BACKEND_MODULE nanobind_backend STABLE_ABI_VERSI
 target_link_libraries(heddle_core PRIVATE heddle_objects)
 target_include_directories(heddle_core PRIVATE "${PROJECT_SOURCE_DIR}/python/src" "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(heddle_core PRIVATE ${HEDDLE_WARNINGS})
+target_precompile_headers(heddle_core PRIVATE <nanobind/nanobind.h> <nanobind/stl/optional.h> <nanobind/stl/pair.h>
+  <nanobind/stl/tuple.h> <nanobind/stl/variant.h> ${HEDDLE_PRECOMPILED})
 
 # torch carries its own oneDNN and OpenMP in the same process: nothing of ours may be seen but the module's entry.
 set(heddle_core_exports "${PROJECT_SOURCE_DIR}/cmake/core-exports.map")

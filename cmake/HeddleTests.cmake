@@ -6,6 +6,9 @@ add_executable(heddle_tests ${heddle_test_sources})
 target_link_libraries(heddle_tests PRIVATE heddle_objects doctest::doctest)
 target_include_directories(heddle_tests PRIVATE "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(heddle_tests PRIVATE ${HEDDLE_WARNINGS})
+target_precompile_headers(heddle_tests PRIVATE <doctest/doctest.h> ${HEDDLE_PRECOMPILED})
+# It reads doctest's header as the one file that has to hold what the header only declares to others.
+set_source_files_properties("${PROJECT_SOURCE_DIR}/tests/cpp/main.cpp" PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 add_test(NAME heddle_tests COMMAND heddle_tests)
 
 if(HEDDLE_BUILD_LIBRARY)
