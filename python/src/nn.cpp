@@ -8,8 +8,6 @@
 #include "heddle/nn/init.h"
 #include "heddle/nn/losses.h"
 #include "heddle/nn/upsample.h"
-#include "nn/normalized.h"
-#include "nn/wide.h"
 
 namespace heddle::python {
 namespace {
@@ -194,28 +192,6 @@ void bind_initializers(nb::module_& m) {
       "a"_a, "gain"_a, "dtype"_a);
 }
 
-void bind_normalization(nb::module_& m) {
-  using Optional = const std::optional<Array>&;
-  m.def(
-      "standardized_over",
-      [](const Array& x, const std::vector<int>& axes, double eps) {
-        nn::Standardized found = nn::standardized_over(x, axes, eps);
-        return nb::make_tuple(wrap(std::move(found.result)), wrap(std::move(found.mean)),
-                              wrap(std::move(found.variance)));
-      },
-      "x"_a, "axes"_a, "eps"_a);
-  m.def("standardized", &nn::standardized, "x"_a, "mean"_a, "variance"_a, "eps"_a);
-  m.def(
-      "scaled_and_shifted",
-      [](const Array& y, const Arrays& alike, Optional weight, Optional bias) {
-        return nn::scaled_and_shifted(y, alike, weight, bias);
-      },
-      "y"_a, "alike"_a, "weight"_a.none(), "bias"_a.none());
-  m.def("widened", &nn::widened_to_float, "x"_a);
-  m.def("rounded", &nn::rounded, "wide"_a, "wanted"_a);
-  m.def("moved", &nn::moved, "running"_a, "now"_a, "momentum"_a, "x"_a);
-}
-
 void bind_upsample(nb::module_& m) {
   m.def(
       "upsample",
@@ -233,7 +209,6 @@ void bind_nn(nb::module_& parent) {
   bind_activations(m);
   bind_losses(m);
   bind_initializers(m);
-  bind_normalization(m);
   bind_upsample(m);
   bind_nn_functions(m);
 }

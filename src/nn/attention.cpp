@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <limits>
 
 #include "heddle/nn/activations.h"
-#include "nn/scalar.h"
-#include "nn/wide.h"
+#include "heddle/nn/functional.h"
+#include "heddle/ops.h"
+#include "heddle/type_info.h"
+#include "nn/shown.h"
+#include "ops/checks.h"
+#include "ops/following.h"
 
 namespace heddle::nn {
 namespace {
@@ -22,20 +25,50 @@ TransformerOptions completed(TransformerOptions options, int64_t dims) {
   return options;
 }
 
-// x with what `part` adds to it, normalized before or after.
-template <class Part>
-Array residual(const Array& x, LayerNorm& norm, bool norm_first, Part&& part) {
-  return norm_first ? x + part(norm(x)) : norm(x + part(x));
-}
+AttentionMask as_mask(const Mask& mask) { return mask ? AttentionMask(*mask) : AttentionMask(); }
 
-double lowest_of(Dtype dtype) {
-  if (dtype == float16) return -65504.0;
-  if (dtype == bfloat16) return -3.3895313892515355e38;
-  if (dtype == float64) return std::numeric_limits<double>::lowest();
-  return static_cast<double>(std::numeric_limits<float>::lowest());
+// The two linear maps of a transformer's layer, with the activation and dropout between them.
+Array transformed(const Array& x, Linear& first, Linear& second, Dropout& dropout,
+                  const Part& activation) {
+  return second(dropout(activation(first(x))));
 }
 
 }  // namespace
+
+Array multi_head_attention(const Array& queries, const Array& keys, const Array& values,
+                           int64_t heads, const AttentionMask& mask) {
+  constexpr const char* name = "multi_head_attention";
+  for (const Array* x : {&queries, &keys, &values}) {
+    if (x->ndim() == 3 && heads > 0 && x->shape(-1) % heads == 0) continue;
+    refuse(name,
+           fmt::format("The queries, keys and values have the axes (batch, length, features), "
+                       "which make {} heads, but one has the shape {}.",
+                       heads, shown(x->shape())));
+  }
+  size_read(queries);  // for the scale
+  const Array q = split_heads(queries, heads), k = split_heads(keys, heads);
+  const Array v = split_heads(values, heads);
+  const auto scale = static_cast<float>(std::sqrt(1.0 / static_cast<double>(q.shape(-1))));
+  const auto* mode = std::get_if<std::string>(&mask);
+  const auto* array = std::get_if<Array>(&mask);
+  const Array y = fast::scaled_dot_product_attention(
+      q, k, v, scale, mode ? *mode : "", array ? std::optional<Array>(*array) : std::nullopt);
+  return flatten(transpose(y, {0, 2, 1, 3}), -2, -1);
+}
+
+Array additive_causal_mask(int n, Dtype dtype) {
+  const Array positions = arange(n);
+  const Array hidden = expand_dims(positions, 1) < expand_dims(positions, 0);
+  return astype(hidden, dtype) * Array(finfo(dtype).min, dtype);
+}
+
+Array residual_branches(const Array& x, const std::vector<Branch>& branches, bool norm_first) {
+  Array y = x;
+  for (const Branch& branch : branches) {
+    y = norm_first ? y + branch.part(branch.norm(y)) : branch.norm(y + branch.part(y));
+  }
+  return y;
+}
 
 MultiHeadAttention::MultiHeadAttention(int64_t dims, int64_t heads, bool bias)
     : MultiHeadAttention(dims, heads, AttentionOptions{.bias = bias}) {}
@@ -56,17 +89,11 @@ MultiHeadAttention::MultiHeadAttention(int64_t dims, int64_t heads, const Attent
 }
 Array MultiHeadAttention::operator()(const Array& queries, const Array& keys, const Array& values,
                                      const Mask& mask) {
-  Array q = split_heads(query_proj(queries), heads_), k = split_heads(key_proj(keys), heads_);
-  Array v = split_heads(value_proj(values), heads_);
-  const auto scale = static_cast<float>(std::sqrt(1.0 / static_cast<double>(q.shape(-1))));
-  Array y = fast::scaled_dot_product_attention(q, k, v, scale, mask ? "array" : "", mask);
-  return out_proj(flatten(transpose(y, {0, 2, 1, 3}), -2, -1));
+  return out_proj(multi_head_attention(query_proj(queries), key_proj(keys), value_proj(values),
+                                       heads_, as_mask(mask)));
 }
 Array MultiHeadAttention::create_additive_causal_mask(int n, Dtype dtype) {
-  Array positions = arange(n);
-  Array hidden = expand_dims(positions, 1) < expand_dims(positions, 0);
-  // The lowest finite number: -inf would make rows that are hidden altogether NaN.
-  return astype(hidden, dtype) * Array(lowest_of(dtype), dtype);
+  return additive_causal_mask(n, dtype);
 }
 
 TransformerEncoderLayer::TransformerEncoderLayer(int64_t dims, int64_t heads,
@@ -80,11 +107,13 @@ TransformerEncoderLayer::TransformerEncoderLayer(int64_t dims, int64_t heads,
       dropout2(options.dropout),
       options_(completed(options, dims)) {}
 Array TransformerEncoderLayer::operator()(const Array& x, const Mask& mask) {
-  Array y = residual(x, ln1, options_.norm_first,
-                     [&](const Array& z) { return dropout1(attention(z, z, z, mask)); });
-  return residual(y, ln2, options_.norm_first, [&](const Array& z) {
-    return linear2(dropout2(options_.activation(linear1(z))));
-  });
+  const Branch attend{[&](const Array& z) { return ln1(z); },
+                      [&](const Array& z) { return dropout1(attention(z, z, z, mask)); }};
+  const Branch transform{[&](const Array& z) { return ln2(z); },
+                         [&](const Array& z) {
+                           return transformed(z, linear1, linear2, dropout2, options_.activation);
+                         }};
+  return residual_branches(x, {attend, transform}, options_.norm_first);
 }
 
 TransformerEncoder::TransformerEncoder(int layer_count, int64_t dims, int64_t heads,
@@ -116,15 +145,16 @@ TransformerDecoderLayer::TransformerDecoderLayer(int64_t dims, int64_t heads,
       options_(completed(options, dims)) {}
 Array TransformerDecoderLayer::operator()(const Array& x, const Array& memory, const Mask& x_mask,
                                           const Mask& memory_mask) {
-  const bool first = options_.norm_first;
-  Array y = residual(x, ln1, first,
-                     [&](const Array& z) { return dropout1(self_attention(z, z, z, x_mask)); });
-  y = residual(y, ln2, first, [&](const Array& z) {
-    return dropout2(cross_attention(z, memory, memory, memory_mask));
-  });
-  return residual(y, ln3, first, [&](const Array& z) {
-    return linear2(dropout3(options_.activation(linear1(z))));
-  });
+  const Branch attend{[&](const Array& z) { return ln1(z); },
+                      [&](const Array& z) { return dropout1(self_attention(z, z, z, x_mask)); }};
+  const Branch recall{
+      [&](const Array& z) { return ln2(z); },
+      [&](const Array& z) { return dropout2(cross_attention(z, memory, memory, memory_mask)); }};
+  const Branch transform{[&](const Array& z) { return ln3(z); },
+                         [&](const Array& z) {
+                           return transformed(z, linear1, linear2, dropout3, options_.activation);
+                         }};
+  return residual_branches(x, {attend, recall, transform}, options_.norm_first);
 }
 
 TransformerDecoder::TransformerDecoder(int layer_count, int64_t dims, int64_t heads,
@@ -154,33 +184,12 @@ Array Transformer::operator()(const Array& source, const Array& target, const Ma
   return decoder(target, encoder(source, source_mask), target_mask, memory_mask);
 }
 
-// For a power of two the slopes are the series that begins with and proceeds by 2^(-8 / heads).
-// Other numbers take the slopes of the next lower power of two, then every other one of the next
-// higher.
-Array ALiBi::slopes(int heads, Dtype dtype) {
-  int lower = 1;
-  while (2 * lower <= heads) lower *= 2;
-  std::vector<float> values;
-  for (int i = 0; i < lower; i++) {
-    values.push_back(static_cast<float>(std::exp2(-8.0 * (i + 1) / lower)));
-  }
-  for (int i = 0; i < heads - lower; i++) {
-    values.push_back(static_cast<float>(std::exp2(-8.0 * (2 * i + 1) / (2 * lower))));
-  }
-  return Array(values.begin(), Shape{heads, 1, 1}, dtype);
-}
+Array ALiBi::slopes(int heads, Dtype dtype) { return alibi_slopes(heads, dtype); }
 Array ALiBi::matrix(int queries, int keys, int heads, int offset, Dtype dtype) {
-  // Distances beyond 2048 are not numbers of a float16.
-  const Dtype wide = is_half(dtype) ? float32 : dtype;
-  Array distance = abs(expand_dims(arange(offset, queries), 1) - arange(keys));
-  return rounded(astype(-distance, wide) * slopes(heads, wide), dtype);
+  return alibi_matrix(queries, keys, heads, offset, dtype);
 }
 Array ALiBi::operator()(const Array& scores, int offset, const Mask& mask) const {
-  Array bias =
-      matrix(static_cast<int>(scores.shape(-2)) + offset, static_cast<int>(scores.shape(-1)),
-             static_cast<int>(scores.shape(-3)), offset, widened(scores).dtype());
-  if (mask) bias = bias + widened(*mask);
-  return rounded(widened(scores) + bias, mask ? together({scores, *mask}) : scores.dtype());
+  return alibi(scores, offset, mask);
 }
 
 }  // namespace heddle::nn

@@ -70,6 +70,7 @@ Arrays gathered(const Arrays& parts, const Group& group, const std::optional<Dty
 }  // namespace
 
 Array sum_gradients(const Array& x, const Group& group) {
+  if (group.size() == 1) return x;
   CustomRules rules;
   rules.vjp = [group](const Arrays&, const Arrays& cotangents, const Arrays&) {
     return Arrays{distributed::all_sum(cotangents[0], group)};
@@ -128,6 +129,7 @@ ShardedToAllLinear::ShardedToAllLinear(const Linear& whole, const Segments& segm
   shard_inplace(*this, Sharding::sharded_to_all, segments, group);
 }
 Array ShardedToAllLinear::operator()(const Array& x) {
+  if (group_.size() == 1) return Linear::operator()(x);
   Array y = distributed::all_sum(times_weight(x), group_);
   return bias ? y + *bias : y;
 }

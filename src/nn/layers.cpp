@@ -4,14 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numbers>
 
 #include "heddle/nn/functional.h"
 #include "heddle/nn/init.h"
+#include "heddle/ops.h"
 #include "nn/features.h"
-#include "nn/scalar.h"
-#include "nn/wide.h"
 
 namespace heddle::nn {
 namespace {
@@ -31,8 +28,8 @@ Linear::Linear(int64_t input_dims, int64_t output_dims, bool with_bias)
       bias(bias_within(with_bias, bound_for(input_dims), output_dims)) {}
 Array Linear::operator()(const Array& x) {
   check_features("Linear", x, columns());
-  if (!bias) return times_weight(x);
-  return quantized() ? times_weight(x) + *bias : addmm(*bias, x, transpose(weight));
+  if (!quantized()) return linear(x, weight, bias);
+  return bias ? times_weight(x) + *bias : times_weight(x);
 }
 
 Bilinear::Bilinear(int64_t input1_dims, int64_t input2_dims, int64_t output_dims, bool with_bias) {
@@ -43,9 +40,7 @@ Bilinear::Bilinear(int64_t input1_dims, int64_t input2_dims, int64_t output_dims
 Array Bilinear::operator()(const Array& x1, const Array& x2) {
   check_features("Bilinear", x1, weight.shape(-1), "its first input");
   check_features("Bilinear", x2, weight.shape(-2), "its second input");
-  Array y = einsum("...i,oji,...j->...o", {widened(x1), widened(weight), widened(x2)});
-  const Dtype dtype = together({x1, x2, weight, bias.value_or(weight)});
-  return rounded(bias ? y + widened(*bias) : y, dtype);
+  return bilinear(x1, x2, weight, bias);
 }
 
 Embedding::Embedding(int64_t count, int64_t dims)
@@ -64,7 +59,7 @@ Array Embedding::as_linear(const Array& x) const {
   return times_weight(x);
 }
 
-Dropout::Dropout(double p, int spatial_dims) : keep_(1 - p), spatial_dims_(spatial_dims) {
+Dropout::Dropout(double p, int spatial_dims) : p_(p), spatial_dims_(spatial_dims) {
   if (p < 0 || p >= 1) {
     throw std::invalid_argument(fmt::format("The dropout probability {:#} is not in [0, 1)", p));
   }
@@ -75,11 +70,7 @@ Array Dropout::operator()(const Array& x) {
         fmt::format("Received input with {} dimensions. Expected {} or {} dimensions.", x.ndim(),
                     spatial_dims_ + 1, spatial_dims_ + 2));
   }
-  if (!training() || keep_ == 1) return x;
-  Shape mask = x.shape();
-  for (int i = 0; i < spatial_dims_; i++) mask[mask.size() - 2 - static_cast<size_t>(i)] = 1;
-  Array wide = widened(x);
-  return rounded(random::bernoulli(Array(keep_), mask) * wide * scalar(1 / keep_, wide), x.dtype());
+  return training() ? dropout(x, p_, spatial_dims_) : x;
 }
 
 template <int dims, Pooling pooling>
@@ -120,27 +111,11 @@ SinusoidalPositionalEncoding::SinusoidalPositionalEncoding(int dims, double min_
                                                            double max_freq,
                                                            std::optional<double> scale,
                                                            bool cos_first, bool full_turns)
-    : scale_(scale.value_or(std::sqrt(2.0 / dims))), cos_first_(cos_first) {
-  if (dims <= 0 || dims % 2 != 0) {
-    throw std::invalid_argument(fmt::format(
-        "[SinusoidalPositionalEncoding] dims must be positive and even but got {}.", dims));
-  }
-  const int half = dims / 2;
-  const double lowest = std::log(min_freq), highest = std::log(max_freq);
-  std::vector<float> values;
-  for (int i = 0; i < half; i++) {
-    double position = 1 - static_cast<double>(i) / std::max(half - 1, 1);
-    double turn = full_turns ? 2 * std::numbers::pi : 1;
-    values.push_back(static_cast<float>(std::exp(position * (highest - lowest) + lowest) * turn));
-  }
-  frequencies_ = Array(values.begin(), Shape{half});
-}
+    : frequencies_(sinusoidal_frequencies(dims, min_freq, max_freq, full_turns)),
+      scale_(scale.value_or(std::sqrt(2.0 / dims))),
+      cos_first_(cos_first) {}
 Array SinusoidalPositionalEncoding::operator()(const Array& x) {
-  Array angles = expand_dims(x, -1) * frequencies_;
-  Arrays waves{sin(angles), cos(angles)};
-  if (cos_first_) std::swap(waves[0], waves[1]);
-  Array y = concatenate(waves, -1);
-  return scale_ == 1 ? y : y * scalar(scale_, y);
+  return sinusoidal_encoding(x, frequencies_, scale_, cos_first_);
 }
 
 Array Sequential::operator()(const Array& x) {

@@ -1,18 +1,22 @@
-#include "heddle/nn/normalization.h"
-
+// Normalizations as functions: see heddle/nn/functional.h.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "nn/features.h"
-#include "nn/normalized.h"
+#include "heddle/nn/functional.h"
+#include "heddle/ops.h"
 #include "nn/scalar.h"
+#include "nn/shown.h"
 #include "nn/wide.h"
+#include "ops/checks.h"
+#include "ops/following.h"
 
 namespace heddle::nn {
 namespace {
+
+using Optional = std::optional<Array>;
 
 std::vector<int> axes_between(int first, int last) {
   std::vector<int> axes(static_cast<size_t>(last - first));
@@ -20,27 +24,39 @@ std::vector<int> axes_between(int first, int last) {
   return axes;
 }
 
-std::optional<Array> ones_if(bool wanted, int64_t dims) {
-  if (!wanted) return std::nullopt;
-  return ones({dims});
-}
-std::optional<Array> zeros_if(bool wanted, int64_t dims) {
-  if (!wanted) return std::nullopt;
-  return zeros({dims});
+void check_eps(const char* name, double eps) {
+  if (eps > 0) return;
+  refuse(name, fmt::format("'eps' must be positive but got {:#}.", eps));
 }
 
-double positive(const char* layer, double eps) {
-  if (eps > 0) return eps;
-  throw std::invalid_argument(fmt::format("[{}] 'eps' must be positive but got {:#}.", layer, eps));
+void check_rank(const char* name, const Array& x, int least) {
+  if (x.ndim() >= least) return;
+  refuse(name,
+         fmt::format("The input has at least {} axes, the last one of channels, but its shape "
+                     "is {}.",
+                     least, shown(x.shape())));
 }
 
-}  // namespace
+// One number for each channel: a single one would be broadcast.
+void check_channels(const char* name, const char* what, const Optional& a, const Array& x) {
+  if (!a || a->size() == x.shape(-1)) return;
+  refuse(name,
+         fmt::format("The {} of shape {} does not fit the channels, which are the last axis of "
+                     "the input of shape {}.",
+                     what, shown(a->shape()), shown(x.shape())));
+}
 
+// (x - mean) / sqrt(variance + eps), not rounded.
 Array standardized(const Array& x, const Array& mean, const Array& variance, double eps) {
   const Array wide = widened(variance);
   return (x - widened(mean)) * rsqrt(wide + scalar(eps, wide));
 }
 
+// The same with the mean and variance of x itself, a wide array: it is widened once, for its
+// gradient to be rounded once, too. The axes are kept, with one element.
+struct Standardized {
+  Array result, mean, variance;
+};
 Standardized standardized_over(const Array& x, const std::vector<int>& axes, double eps) {
   // Times a power of two, which changes no digit: squares that vanish by it are less than 1e-8 of
   // eps, which is added to them.
@@ -51,10 +67,10 @@ Standardized standardized_over(const Array& x, const std::vector<int>& axes, dou
   return {from_centre * scale, centre, squares * scalar(1 / (unit * unit), squares)};
 }
 
-Array scaled_and_shifted(const Array& y, const Arrays& alike, const std::optional<Array>& weight,
-                         const std::optional<Array>& bias) {
-  Dtype dtype = alike.at(0).dtype();
-  for (const Array& a : alike) dtype = promote_types(dtype, a.dtype());
+// y times the weight plus the bias, if there are any, in the dtype of `alike` and these together.
+Array scaled_and_shifted(const Array& y, std::initializer_list<Array> alike, const Optional& weight,
+                         const Optional& bias) {
+  Dtype dtype = together(alike);
   Array out = y;
   if (weight) {
     out = widened(*weight) * out;
@@ -67,113 +83,102 @@ Array scaled_and_shifted(const Array& y, const Arrays& alike, const std::optiona
   return rounded(out, dtype);
 }
 
+// A running average of a statistic of x after one more value of it. No gradient passes.
 Array moved(const Array& running, const Array& now, double momentum, const Array& x) {
-  Array old = widened(running);
-  Array out = scalar(1 - momentum, old) * old + scalar(momentum, now) * now;
+  const Array old = widened(running);
+  const Array out = scalar(1 - momentum, old) * old + scalar(momentum, now) * now;
   return stop_gradient(rounded(out, promote_types(running.dtype(), x.dtype())));
 }
 
-LayerNorm::LayerNorm(int64_t dims, double eps, bool affine, bool with_bias)
-    : weight(ones_if(affine, dims)),
-      bias(zeros_if(affine && with_bias, dims)),
-      eps_(positive("LayerNorm", eps)) {}
-Array LayerNorm::operator()(const Array& x) {
-  if (weight) check_features("LayerNorm", x, weight->size());
-  return fast::layer_norm(x, weight, bias, static_cast<float>(eps_));
+// Rows of an example, (batch, n, m), as it was; whatever the size of the batch.
+Array shaped_as(const Array& x, const Array& rows) {
+  return unflatten(flatten(rows, 1), 1, Shape(x.shape().begin() + 1, x.shape().end()));
 }
 
-RMSNorm::RMSNorm(int64_t dims, double eps) : weight(ones({dims})), eps_(positive("RMSNorm", eps)) {}
-Array RMSNorm::operator()(const Array& x) {
-  check_features("RMSNorm", x, weight.size());
-  return fast::rms_norm(x, weight, static_cast<float>(eps_));
-}
-
-InstanceNorm::InstanceNorm(int64_t dims, double eps, bool affine)
-    : weight(ones_if(affine, dims)),
-      bias(zeros_if(affine, dims)),
-      eps_(positive("InstanceNorm", eps)) {}
-Array InstanceNorm::operator()(const Array& x) {
-  if (x.ndim() < 3) {
-    throw std::invalid_argument(
-        fmt::format("InstanceNorm expects inputs with at least 3 dimensions (N, ..., C) but the "
-                    "input has {} dimensions.",
-                    x.ndim()));
+// Groups of neighbouring channels: each becomes one row for a layer norm.
+Array normalized_runs(const Array& x, int64_t groups, double eps) {
+  Array y = unflatten(x, -1, {groups, -1});
+  if (x.ndim() == 2) {
+    y = expand_dims(y, 1);
+  } else if (x.ndim() > 3) {
+    y = flatten(y, 1, -3);
   }
-  if (weight) check_features("InstanceNorm", x, weight->size());
-  std::vector<int> axes = axes_between(1, x.ndim() - 1);
-  Array y = standardized_over(widened_to_float(x), axes, eps_).result;
+  Array rows = flatten(transpose(y, {0, 2, 1, 3}), 2, 3);
+  rows = fast::layer_norm(rows, std::nullopt, std::nullopt, static_cast<float>(eps));
+  y = transpose(unflatten(rows, 2, {-1, x.shape(-1) / groups}), {0, 2, 1, 3});
+  return shaped_as(x, flatten(y, 2, 3));
+}
+
+// Groups of every `groups`-th channel.
+Array normalized_strided(const Array& x, int64_t groups, double eps) {
+  const Array y = unflatten(flatten(x, 1), 1, {-1, groups});
+  return shaped_as(x, standardized_over(y, {1}, eps).result);
+}
+
+}  // namespace
+
+Array instance_norm(const Array& x, const Optional& weight, const Optional& bias, double eps) {
+  constexpr const char* name = "instance_norm";
+  check_eps(name, eps);
+  check_rank(name, x, 3);
+  check_channels(name, "weight", weight, x);
+  check_channels(name, "bias", bias, x);
+  const std::vector<int> axes = axes_between(1, x.ndim() - 1);
+  return scaled_and_shifted(standardized_over(widened_to_float(x), axes, eps).result, {x}, weight,
+                            bias);
+}
+
+Array group_norm(const Array& x, int64_t groups, const Optional& weight, const Optional& bias,
+                 double eps, Grouping grouping) {
+  constexpr const char* name = "group_norm";
+  check_eps(name, eps);
+  check_rank(name, x, 2);
+  if (groups < 1 || x.shape(-1) % groups != 0) {
+    refuse(name,
+           fmt::format("The channels, which are the last axis of the input of shape {}, do not "
+                       "make {} groups.",
+                       shown(x.shape()), groups));
+  }
+  check_channels(name, "weight", weight, x);
+  check_channels(name, "bias", bias, x);
+  size_read(x);  // of the spatial axes
+  const Array wide = widened_to_float(x);
+  const Array y = grouping == Grouping::runs ? normalized_runs(wide, groups, eps)
+                                             : normalized_strided(wide, groups, eps);
   return scaled_and_shifted(y, {x}, weight, bias);
 }
 
-GroupNorm::GroupNorm(int64_t groups, int64_t dims, double eps, bool affine, bool pytorch_compatible)
-    : weight(ones_if(affine, dims)),
-      bias(zeros_if(affine, dims)),
-      groups_(groups),
-      eps_(positive("GroupNorm", eps)),
-      pytorch_compatible_(pytorch_compatible) {
-  if (groups < 1 || dims < 1) {
-    throw std::invalid_argument(fmt::format("The number of {} ({}) must be a positive integer.",
-                                            groups < 1 ? "groups" : "features",
-                                            groups < 1 ? groups : dims));
+BatchNormed batch_norm(const Array& x, const std::optional<RunningStatistics>& running,
+                       const Optional& weight, const Optional& bias,
+                       const BatchNormOptions& options) {
+  constexpr const char* name = "batch_norm";
+  check_eps(name, options.eps);
+  check_rank(name, x, 2);
+  check_channels(name, "weight", weight, x);
+  check_channels(name, "bias", bias, x);
+  if (running) {
+    check_channels(name, "mean", running->mean, x);
+    check_channels(name, "variance", running->variance, x);
   }
-  if (dims % groups != 0) {
-    throw std::invalid_argument(fmt::format(
-        "The number of features ({}) must be evenly divisible by the number of groups ({}).", dims,
-        groups));
+  const Array wide = widened_to_float(x);
+  if (running && !options.training) {
+    const Array y = standardized(wide, running->mean, running->variance, options.eps);
+    return {scaled_and_shifted(y, {x, running->mean, running->variance}, weight, bias), *running};
   }
-}
-Array GroupNorm::operator()(const Array& x) {
-  if (weight) check_features("GroupNorm", x, weight->size());
-  Array y;
-  if (pytorch_compatible_) {
-    // Each group becomes one row for a layer norm.
-    int64_t width = x.shape(-1) / groups_;
-    Array split = transpose(reshape(widened(x), {x.shape(0), -1, groups_, width}), {0, 2, 1, 3});
-    Array rows = fast::layer_norm(reshape(split, {x.shape(0), groups_, -1}), std::nullopt,
-                                  std::nullopt, static_cast<float>(eps_));
-    y = reshape(transpose(reshape(rows, split.shape()), {0, 2, 1, 3}), x.shape());
-  } else {
-    Array groups = reshape(widened_to_float(x), {x.shape(0), -1, groups_});
-    y = reshape(standardized_over(groups, {1}, eps_).result, x.shape());
+  const int64_t channels = x.shape(-1), count = channels == 0 ? 0 : x.size() / channels;
+  if (options.training && count == 1) {
+    refuse(name, "Training takes more than one value for each channel.");
   }
-  return scaled_and_shifted(y, {x}, weight, bias);
-}
-
-BatchNorm::BatchNorm(int64_t features, double eps, double momentum, bool affine,
-                     bool track_running_stats)
-    : weight(ones_if(affine, features)),
-      bias(zeros_if(affine, features)),
-      running_mean(zeros_if(track_running_stats, features)),
-      running_var(ones_if(track_running_stats, features)),
-      eps_(positive("BatchNorm", eps)),
-      momentum_(momentum) {
-  if (track_running_stats) freeze({"running_mean", "running_var"});
-}
-
-Array BatchNorm::operator()(const Array& x) {
-  if (x.ndim() < 2 || x.ndim() > 4) {
-    throw std::invalid_argument(
-        fmt::format("Expected input tensor to have 2, 3 or 4 dimensions, but got {}", x.ndim()));
+  const Standardized now = standardized_over(wide, axes_between(0, x.ndim() - 1), options.eps);
+  BatchNormed out{scaled_and_shifted(now.result, {x}, weight, bias), {}};
+  if (running) {
+    size_read(x);  // for the unbiased variance
+    const auto n = static_cast<double>(count);
+    const Array unbiased = flatten(now.variance) * scalar(n / (n - 1), now.variance);
+    out.running = {moved(running->mean, flatten(now.mean), options.momentum, x),
+                   moved(running->variance, unbiased, options.momentum, x)};
   }
-  if (weight) check_features("BatchNorm", x, weight->size());
-  if (running_mean) check_features("BatchNorm", x, running_mean->size());
-  if (!training() && running_mean) {
-    Array y = standardized(widened(x), *running_mean, *running_var, eps_);
-    return scaled_and_shifted(y, {x, *running_mean, *running_var}, weight, bias);
-  }
-  const int64_t count = x.size() / x.shape(-1);
-  if (training() && count == 1) {
-    throw std::invalid_argument("BatchNorm training requires more than one value per channel.");
-  }
-  const Standardized now =
-      standardized_over(widened_to_float(x), axes_between(0, x.ndim() - 1), eps_);
-  if (training() && running_mean) {
-    const double n = static_cast<double>(count);
-    running_mean = moved(*running_mean, flatten(now.mean), momentum_, x);
-    Array unbiased = flatten(now.variance) * scalar(n / (n - 1), now.variance);
-    running_var = moved(*running_var, unbiased, momentum_, x);
-  }
-  return scaled_and_shifted(now.result, {x}, weight, bias);
+  return out;
 }
 
 }  // namespace heddle::nn

@@ -26,9 +26,8 @@ class Drawn {
 
 }  // namespace
 
-RNN::RNN(int64_t input_size, int64_t hidden_size, bool with_bias,
-         fast::RecurrentActivation activation)
-    : activation_(activation) {
+RNN::RNN(int64_t input_size, int64_t hidden_size, bool with_bias, Nonlinearity nonlinearity)
+    : nonlinearity_(std::move(nonlinearity)) {
   Drawn drawn(hidden_size);
   wx = drawn.weight(hidden_size, input_size);
   wh = drawn.weight(hidden_size, hidden_size);
@@ -36,7 +35,7 @@ RNN::RNN(int64_t input_size, int64_t hidden_size, bool with_bias,
 }
 Array RNN::operator()(const Array& x, const std::optional<Array>& hidden) {
   check_features("RNN", x, wx.shape(-1));
-  return fast::rnn(x, wx, wh, bias, hidden, activation_);
+  return rnn(x, wx, wh, bias, hidden, nonlinearity_);
 }
 
 GRU::GRU(int64_t input_size, int64_t hidden_size, bool with_bias) {

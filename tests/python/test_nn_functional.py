@@ -1,6 +1,7 @@
 """The functions of heddle/nn/functional.h in forms that no layer of MLX has, beside torch."""
 
 import itertools
+import re
 
 import heddle.core as mx
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 import torch
 from heddle.core import _nn
 
+import heddle.nn as nn
 from engines import IS_HEDDLE
+from test_half_layers import OTHERS, leaves
+from test_nn_layers import OUTPUTS
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="heddle's own functions")
 
@@ -186,3 +190,288 @@ def test_what_does_not_fit_is_refused(call, text):
     name = call.partition("(")[0]
     with pytest.raises(ValueError, match=rf"^\[{name}\] .*{text}"):
         eval(f"_nn.{call}", {"_nn": _nn, "x": mx.array(image(1))[:1]})
+
+
+PAD_MODES = {
+    "constant": "constant",
+    "replicate": "edge",
+    "reflect": "reflect",
+    "symmetric": "symmetric",
+    "circular": "wrap",
+}
+PAD_WIDTHS = [
+    [(0, 0), (1, 2), (0, 0)],
+    [(3, 0), (0, 4), (1, 1)],
+    [(0, 0), (9, 11), (5, 2)],
+    [(-1, 2), (3, -2), (0, -1)],
+    [(-1, 0), (-2, -1), (0, 0)],
+    [(2, 1)],
+]
+
+
+@pytest.mark.parametrize("mode", PAD_MODES)
+def test_padding_in_every_mode(mode):
+    x = np.random.default_rng(0).standard_normal((3, 6, 2)).astype(np.float32)
+    for widths in PAD_WIDTHS:
+        every = widths * 3 if len(widths) == 1 else widths
+        part = tuple(
+            slice(max(-a, 0), n + min(b, 0)) for (a, b), n in zip(every, x.shape, strict=True)
+        )
+        more = [(max(a, 0), max(b, 0)) for a, b in every]
+        options = {"constant_values": 1.5} if mode == "constant" else {}
+        wanted = np.pad(x[part], more, PAD_MODES[mode], **options)
+        call = lambda x, w=widths: _nn.pad(x, w, mode, 1.5)  # noqa: E731
+        same(call(mx.array(x)), wanted)
+        # The gradient puts every element of the result back where it came from.
+        weights = np.cos(np.arange(wanted.size)).reshape(wanted.shape).astype(np.float32)
+        places = np.pad(
+            np.arange(x.size).reshape(x.shape)[part],
+            more,
+            PAD_MODES[mode],
+            **({"constant_values": x.size} if mode == "constant" else {}),
+        )
+        back = np.bincount(places.ravel(), weights.ravel(), x.size + 1)[: x.size]
+        given = mx.grad(lambda x, call=call, w=weights: (call(x) * mx.array(w)).sum())(mx.array(x))
+        same(given, back.reshape(x.shape), 1e-5, 1e-5)
+
+
+def test_padding_is_torchs():
+    x = np.random.default_rng(0).standard_normal((2, 5, 6, 3)).astype(np.float32)
+    for mode, widths in itertools.product(
+        ("constant", "reflect", "replicate", "circular"), [(1, 2, 3, 1), (0, 4, 2, 0)]
+    ):
+        wanted = channels_last(F.pad(channels_first(x), widths, mode))
+        left, right, top, bottom = widths
+        given = _nn.pad(mx.array(x), [(0, 0), (top, bottom), (left, right), (0, 0)], mode)
+        same(given, wanted)
+
+
+def torch_norm(kind, x, parameters, eps):
+    t = channels_first(x)
+    weight, bias = (None if p is None else torch.from_numpy(p) for p in parameters)
+    if kind == "instance":
+        return F.instance_norm(t, None, None, weight, bias, eps=eps)
+    return F.group_norm(t, 2, weight, bias, eps)
+
+
+@pytest.mark.parametrize("kind", ["instance", "group"])
+@pytest.mark.parametrize("dims", DIMS)
+def test_instance_and_group_norms_beside_torch(kind, dims):
+    random = np.random.default_rng(1)
+    x = random.standard_normal((2, *SIZES[dims], 4)).astype(np.float32)
+    weight, bias = random.standard_normal((2, 4)).astype(np.float32)
+    for parameters in [(None, None), (weight, bias), (weight, None), (None, bias)]:
+        given = [None if p is None else mx.array(p) for p in parameters]
+        if kind == "instance":
+            y = _nn.instance_norm(mx.array(x), *given, 1e-3)
+        else:
+            y = _nn.group_norm(mx.array(x), 2, *given, 1e-3)
+        same(y, channels_last(torch_norm(kind, x, parameters, 1e-3)), 1e-5, 1e-5)
+
+
+def test_strided_groups_are_runs_of_other_channels():
+    random = np.random.default_rng(1)
+    x = random.standard_normal((2, 5, 6)).astype(np.float32)
+    order = [0, 3, 1, 4, 2, 5]
+    strided = _nn.group_norm(mx.array(x), 3, None, None, 1e-5, False)
+    runs = _nn.group_norm(mx.array(x)[..., mx.array(order)], 3, None, None, 1e-5, True)
+    same(strided[..., mx.array(order)], np.array(runs), 1e-5, 1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dims", [0, 1, 2, 3])
+def test_batch_norm_beside_torch(dims, training):
+    random = np.random.default_rng(1)
+    x = random.standard_normal((3, *SIZES.get(dims, ()), 4)).astype(np.float32)
+    mean, weight, bias = random.standard_normal((3, 4)).astype(np.float32)
+    variance = np.abs(mean) + 0.5
+    states = torch.from_numpy(mean.copy()), torch.from_numpy(variance.copy())
+    wanted = F.batch_norm(
+        channels_first(x) if dims else torch.from_numpy(x),
+        *states,
+        torch.from_numpy(weight),
+        torch.from_numpy(bias),
+        training,
+        0.3,
+        1e-3,
+    )
+    given = map(mx.array, (x, mean, variance, weight, bias))
+    y, new_mean, new_variance = _nn.batch_norm(*given, training, 0.3, 1e-3)
+    same(y, channels_last(wanted) if dims else wanted.numpy(), 1e-5, 1e-5)
+    same(new_mean, states[0].numpy(), 1e-5, 1e-6)
+    same(new_variance, states[1].numpy(), 1e-5, 1e-6)
+
+
+def test_batch_norm_without_state():
+    x = mx.random.normal((3, 4))
+    y, *state = _nn.batch_norm(x)
+    assert state == [None, None]
+    same(y, F.batch_norm(torch.from_numpy(np.array(x)), None, None, training=True), 1e-5, 1e-5)
+
+
+def test_dropout_with_a_key_and_without():
+    x, key = mx.ones((4, 5, 6)), mx.random.key(3)
+    y = _nn.dropout(x, 0.25, 0, key)
+    assert mx.array_equal(y, _nn.dropout(x, 0.25, 0, key))
+    assert set(np.unique(np.array(y)).tolist()) == {0.0, np.float32(1 / 0.75)}
+    whole = np.array(_nn.dropout(x, 0.5, 1, key))
+    assert (whole == whole[:, :1]).all() and len(np.unique(whole)) == 2
+    before = mx.array(mx.random.state[0])
+    assert mx.array_equal(_nn.dropout(x, 0.0), x)
+    assert mx.array_equal(_nn.dropout(mx.full((3,), np.inf), 1.0), mx.zeros(3))
+    assert mx.array_equal(mx.random.state[0], before)
+
+
+CELLS = {
+    "lstm": (4, torch.nn.LSTM, {}),
+    "gru": (3, torch.nn.GRU, {}),
+    "tanh": (1, torch.nn.RNN, {}),
+    "relu": (1, torch.nn.RNN, {"nonlinearity": "relu"}),
+}
+
+
+def weights_of(layer, gates, name):
+    """torch's parameters of one layer and direction as ours."""
+    get = lambda kind: getattr(layer, f"{kind}_{name}").detach().numpy()  # noqa: E731
+    wx, wh, bx, bh = map(get, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+    if gates != 3:
+        return [mx.array(a) for a in (wx, wh, bx + bh)]
+    n = len(bx) // 3  # the new gate's recurrent bias is inside of the reset
+    bias = bx + np.concatenate([bh[: 2 * n], np.zeros(n, np.float32)])
+    return [mx.array(a) for a in (wx, wh, bias, bh[2 * n :])]
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_stacks_of_recurrent_layers_beside_torch(cell, layers, both):
+    gates, kind, options = CELLS[cell]
+    torch.manual_seed(0)
+    layer = kind(3, 4, layers, bidirectional=both, batch_first=True, **options)
+    directions = ["", "_reverse"][: 1 + both]
+    weights = [
+        weights_of(layer, gates, f"l{i}{direction}")
+        for i in range(layers)
+        for direction in directions
+    ]
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 6, 3)).astype(np.float32)
+    states = random.standard_normal((2, layers * (1 + both), 2, 4)).astype(np.float32)
+    initial = states if cell == "lstm" else states[:1]
+    given = torch.from_numpy(initial)
+    with torch.no_grad():
+        wanted, last = layer(torch.from_numpy(x), tuple(given) if cell == "lstm" else given[0])
+    name = cell if cell in ("lstm", "gru") else "rnn"
+    activation = cell if name == "rnn" else "tanh"
+    starts = [mx.array(s) for s in initial] + [None] * (2 - len(initial))
+    y, hidden, cells = _nn.recurrent_layers(
+        mx.array(x), weights, name, both, activation, 0.0, None, *starts
+    )
+    same(y, wanted.numpy(), 1e-5, 1e-5)
+    same(hidden, (last[0] if cell == "lstm" else last).numpy(), 1e-5, 1e-5)
+    if cell == "lstm":
+        same(cells, last[1].numpy(), 1e-5, 1e-5)
+    else:
+        assert cells is None
+
+
+def test_dropout_between_recurrent_layers_is_drawn_from_the_key():
+    weights = [[mx.random.normal((8, 4)), mx.random.normal((8, 2))] for _ in range(2)]
+    weights[1][0] = mx.random.normal((8, 2))
+    x, key = mx.random.normal((1, 5, 4)), mx.random.key(1)
+    call = lambda p: _nn.recurrent_layers(x, weights, "lstm", False, "tanh", p, key)[0]  # noqa: E731
+    assert mx.array_equal(call(0.5), call(0.5)) and not mx.array_equal(call(0.5), call(0.0))
+
+
+def test_any_function_is_a_nonlinearity():
+    wx, wh = mx.random.normal((4, 3)), mx.random.normal((4, 4))
+    x = mx.random.normal((2, 5, 3))
+    same(_nn.rnn(x, wx, wh, None, None, mx.tanh), np.array(mx.fast.rnn(x, wx, wh)), 1e-5, 1e-5)
+
+    def fails(x):
+        raise KeyError("inside")
+
+    with pytest.raises(KeyError, match="inside"):
+        _nn.rnn(x, wx, wh, None, None, fails)
+
+
+def test_attention_between_heads_beside_torch():
+    torch.manual_seed(0)
+    layer = torch.nn.MultiheadAttention(8, 2, bias=True, batch_first=True)
+    x, memory = torch.randn(2, 5, 8), torch.randn(2, 7, 8)
+    with torch.no_grad():
+        wanted, _ = layer(x, memory, memory)
+    weight = layer.in_proj_weight.detach().numpy().reshape(3, 8, 8)
+    bias = layer.in_proj_bias.detach().numpy().reshape(3, 8)
+    parts = [
+        _nn.linear(mx.array(a.numpy()), mx.array(w), mx.array(b))
+        for a, w, b in zip((x, memory, memory), weight, bias, strict=True)
+    ]
+    out = layer.out_proj.weight.detach().numpy(), layer.out_proj.bias.detach().numpy()
+    y = _nn.linear(_nn.multi_head_attention(*parts, 2), *map(mx.array, out))
+    same(y, wanted.numpy(), 1e-5, 1e-5)
+
+
+MORE_REFUSED = [
+    ("linear(x, mx.ones((4, 2)))", "does not fit the last axis of x"),
+    ("bilinear(x, x, mx.ones((4, 3, 2)))", "does not fit the last axes"),
+    ("bilinear(x, x[:, :2], mx.ones((4, 3, 3)))", "x1 and x2 have one shape"),
+    ("dropout(x, 1.5)", "takes a number in \\[0, 1\\] but is 1.5"),
+    ("dropout(x, 0.5, 3)", "has no 3 spatial axes"),
+    ("instance_norm(x, mx.ones(1))", "does not fit the channels"),
+    ("instance_norm(x[0])", "at least 3 axes"),
+    ("instance_norm(x, None, None, 0.0)", "'eps' must be positive"),
+    ("group_norm(x, 2)", "do not make 2 groups"),
+    ("group_norm(x, 0)", "do not make 0 groups"),
+    ("batch_norm(x, mx.ones(1), mx.ones(1))", "The mean of shape \\(1,\\) does not fit"),
+    ("batch_norm(x[:, :1], None, None, None, None, True)", "more than one value"),
+    ("pad(x, [(0, 0)] * 2, 'reflect')", "takes 3 pairs"),
+    ("pad(x, [(0, 0), (-9, -1), (0, 0)], 'constant')", "take more than the 9 elements of axis 1"),
+    ("pad(x[:, :0], [(0, 0), (1, 1), (0, 0)], 'circular')", "has no element to go on with"),
+    ("pad(x, [(0, 0)], 'around')", "not 'around'"),
+    ("sinusoidal_frequencies(3, 0.1, 1.0, False)", "positive and even but got 3"),
+    ("alibi_slopes(0, mx.float32)", "at least one head, not 0"),
+    ("alibi(x[0], 0)", "not the shape \\(9, 3\\)"),
+    ("multi_head_attention(x, x, x, 2)", "which make 2 heads"),
+    ("rnn(x[:, :0], mx.ones((4, 3)), mx.ones((4, 4)), None, None, mx.tanh)", "at least one step"),
+    ("recurrent_layers(x, [], 'lstm')", "weights for each layer and direction"),
+    ("recurrent_layers(x, [[x, x]], 'gru', hidden=x[:, :, 0], cells=x)", "Only an LSTM has cells"),
+    ("recurrent_layers(x, [[x, x]], 'gru', hidden=mx.ones((2, 1, 4)))", "The initial states of 1"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), MORE_REFUSED)
+def test_what_functions_do_not_take_is_refused(call, text):
+    name = call.partition("(")[0].removesuffix("_slopes")
+    with pytest.raises(ValueError, match=rf"^\[{name}\] .*{text}"):
+        eval(f"_nn.{call}", {"_nn": _nn, "mx": mx, "x": mx.array(image(1))[:1]})
+
+
+def grown(shapes, way):
+    """The arrays of a call, the sizes of some axes but the last larger."""
+    made = []
+    for shape in shapes:
+        sizes = None if shape is None else list(shape)
+        for axis in range(len(sizes or ()) - 1):
+            sizes[axis] += 2 * (way == "all" or axis == way)
+        made.append(None if sizes is None else mx.random.normal(sizes))
+    return made
+
+
+def test_layers_compiled_for_any_size_have_the_values_of_others():
+    """What a function computes from sizes is not kept from the size of the trace."""
+    for expression, shapes in [*OUTPUTS, *OTHERS]:
+        if "ropout" in expression or expression == "BatchNorm(4)":
+            continue  # draws, and changes its state
+        layer = eval(f"nn.{expression}", {"nn": nn, "mx": mx})
+        compiled = mx.compile(lambda *a, layer=layer: layer(*a), shapeless=True)
+        for way in (None, 0, 1, "all"):
+            arrays = grown(shapes, way)
+            try:
+                wanted = layer(*arrays)
+            except ValueError as error:
+                with pytest.raises(ValueError, match=re.escape(str(error)[:40])):
+                    compiled(*arrays)
+                continue
+            for a, b in zip(leaves(compiled(*arrays)), leaves(wanted), strict=True):
+                same(a, np.array(b), 1e-5, 1e-5)

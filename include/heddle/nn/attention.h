@@ -117,11 +117,11 @@ class Transformer : public Module {
   TransformerDecoder decoder;
 };
 
-// Adds biases to scores (..., heads, queries, keys) that fall off with the distance, in each head
-// by its slope.
+// Biases of scores that fall off with the distance, in each head by its slope: see alibi_slopes,
+// alibi_matrix and alibi.
 class ALiBi {
  public:
-  static Array slopes(int heads, Dtype dtype = float32);  // (heads, 1, 1)
+  static Array slopes(int heads, Dtype dtype = float32);
   static Array matrix(int queries, int keys, int heads, int offset = 0, Dtype dtype = float32);
   Array operator()(const Array& scores, int offset = 0, const Mask& mask = {}) const;
 };

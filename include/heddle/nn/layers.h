@@ -89,7 +89,7 @@ class Dropout : public Layer {
   Array operator()(const Array& x) override;
 
  private:
-  double keep_;
+  double p_;
   int spatial_dims_;
 };
 class Dropout2d : public Dropout {

@@ -75,6 +75,7 @@ class BatchNorm : public Layer {
   void unfrozen() override { freeze({"running_mean", "running_var"}, false); }
 
  private:
+  int64_t features_;
   double eps_, momentum_;
 };
 

@@ -1,7 +1,8 @@
-// Recurrent layers over (..., time, features); see ops/recurrent.h for the cells. All parameters
-// start uniform within 1 / sqrt(hidden).
+// Recurrent layers over (..., time, features); see ops/recurrent.h for the cells, and `rnn` in
+// functional.h. All parameters start uniform within 1 / sqrt(hidden).
 #pragma once
 
+#include "heddle/nn/functional.h"
 #include "heddle/nn/module.h"
 #include "heddle/ops/recurrent.h"
 
@@ -10,7 +11,7 @@ namespace heddle::nn {
 class RNN : public Layer {
  public:
   RNN(int64_t input_size, int64_t hidden_size, bool with_bias = true,
-      fast::RecurrentActivation activation = fast::RecurrentActivation::tanh);
+      Nonlinearity nonlinearity = fast::RecurrentActivation::tanh);
   Array operator()(const Array& x) override { return (*this)(x, {}); }
   Array operator()(const Array& x, const std::optional<Array>& hidden);
   void members(Members& m) override { m("Wxh", wx)("Whh", wh)("bias", bias); }
@@ -18,7 +19,7 @@ class RNN : public Layer {
   std::optional<Array> bias;
 
  private:
-  fast::RecurrentActivation activation_;
+  Nonlinearity nonlinearity_;
 };
 
 class GRU : public Layer {

@@ -1,6 +1,5 @@
 """Dropout of single elements and of whole channels."""
 
-import heddle.core as mx
 from heddle.core import _nn
 
 from .base import Module
@@ -18,11 +17,10 @@ class _Dropout(Module):
     def _extra_repr(self):
         return f"p={1 - self._p_1}"
 
-    def _drop(self, x, mask_shape):
+    def _drop(self, x, spatial_dims):
         if not self.training or self._p_1 == 1:
             return x
-        mask = mx.random.bernoulli(p=self._p_1, shape=mask_shape)
-        return _nn.rounded(mask * _nn.widened(x) * (1 / self._p_1), x.dtype)
+        return _nn.dropout(x, 1 - self._p_1, spatial_dims)
 
 
 class Dropout(_Dropout):
@@ -33,7 +31,7 @@ class Dropout(_Dropout):
     """
 
     def __call__(self, x):
-        return self._drop(x, x.shape)
+        return self._drop(x, 0)
 
 
 class Dropout2d(_Dropout):
@@ -50,7 +48,7 @@ class Dropout2d(_Dropout):
             raise ValueError(
                 f"Received input with {x.ndim} dimensions. Expected 3 or 4 dimensions."
             )
-        return self._drop(x, (*x.shape[:-3], 1, 1, x.shape[-1]))
+        return self._drop(x, 2)
 
 
 class Dropout3d(_Dropout):
@@ -67,4 +65,4 @@ class Dropout3d(_Dropout):
             raise ValueError(
                 f"Received input with {x.ndim} dimensions. Expected 4 or 5 dimensions."
             )
-        return self._drop(x, (*x.shape[:-4], 1, 1, 1, x.shape[-1]))
+        return self._drop(x, 3)

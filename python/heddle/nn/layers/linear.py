@@ -26,9 +26,7 @@ class Identity(Module):
 def affine(layer: Module, x: mx.array) -> mx.array:
     """x times the layer's weight, transposed, plus its bias if it has one."""
     try:
-        if "bias" in layer:
-            return mx.addmm(layer["bias"], x, layer["weight"].T)
-        return x @ layer["weight"].T
+        return _nn.linear(x, layer["weight"], layer.get("bias"))
     except ValueError:
         explain(layer, x, layer["weight"].shape[1])
         raise
@@ -116,16 +114,10 @@ class Bilinear(Module):
         )
 
     def __call__(self, x1: mx.array, x2: mx.array) -> mx.array:
-        output_dims, input2_dims, input1_dims = self.weight.shape
-        explain(self, x1, input1_dims)
-        explain(self, x2, input2_dims)
-        batch, dtype = x1.shape[:-1], mx.result_type(x1, x2, *self.parameters().values())
-        x1 = _nn.widened(x1).reshape(-1, input1_dims)
-        x2 = _nn.widened(x2).reshape(-1, 1, input2_dims)
-
-        # All W_i x_1 in one product: (batch, input2_dims, output_dims).
-        w = _nn.widened(self.weight).swapaxes(0, 1)
-        w = w.reshape(input2_dims * output_dims, input1_dims)
-        y = (x1 @ w.T).reshape(-1, input2_dims, output_dims)
-        y = (x2 @ y).reshape(*batch, output_dims)
-        return _nn.rounded(y + self.bias if "bias" in self else y, dtype)
+        try:
+            return _nn.bilinear(x1, x2, self.weight, self.get("bias"))
+        except ValueError:
+            _, input2_dims, input1_dims = self.weight.shape
+            explain(self, x1, input1_dims)
+            explain(self, x2, input2_dims)
+            raise

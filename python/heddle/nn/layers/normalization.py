@@ -15,17 +15,6 @@ def _positive(layer: str, eps: float) -> float:
     return eps
 
 
-def _scale_and_shift(layer, y, *alike):
-    """The affine map at the end of a normalization, if the layer has one.
-
-    The result has the dtype that ``alike`` and the parameters have together.
-    """
-    weight = layer.get("weight")
-    if weight is not None:
-        explain(layer, y, weight.size)  # a single channel would broadcast
-    return _nn.scaled_and_shifted(y, alike, weight, layer.get("bias"))
-
-
 class InstanceNorm(Module):
     """Normalizes every channel of every example over the spatial dimensions.
 
@@ -52,9 +41,11 @@ class InstanceNorm(Module):
                 "InstanceNorm expects inputs with at least 3 dimensions (N, ..., C) but the "
                 f"input has {x.ndim} dimensions."
             )
-        axes = list(range(1, x.ndim - 1))
-        y, _, _ = _nn.standardized_over(_nn.widened(x), axes, self.eps)
-        return _scale_and_shift(self, y, x)
+        try:
+            return _nn.instance_norm(x, self.get("weight"), self.get("bias"), self.eps)
+        except ValueError:
+            explain(self, x, self.dims)
+            raise
 
 
 class LayerNorm(Module):
@@ -156,37 +147,19 @@ class GroupNorm(Module):
             f"affine={'weight' in self}, pytorch_compatible={self.pytorch_compatible}"
         )
 
-    def _normalize_runs(self, x):
-        """Groups of neighbouring channels: each becomes one row for a layer norm."""
-        group_size = x.shape[-1] // self.num_groups
-        groups = mx.unflatten(x, -1, (self.num_groups, -1))
-        if x.ndim == 2:
-            groups = groups[:, None]
-        elif x.ndim > 3:
-            groups = mx.flatten(groups, 1, -3)
-        rows = mx.flatten(groups.transpose(0, 2, 1, 3), 2, 3)
-        rows = mx.fast.layer_norm(rows, None, None, self.eps)
-        groups = mx.unflatten(rows, 2, (-1, group_size)).transpose(0, 2, 1, 3)
-        return self._shaped_as(x, mx.flatten(groups, 2, 3))
-
-    def _normalize_strided(self, x):
-        """Groups of every num_groups-th channel."""
-        groups = mx.unflatten(mx.flatten(x, 1), 1, (-1, self.num_groups))
-        y, _, _ = _nn.standardized_over(groups, [1], self.eps)
-        return self._shaped_as(x, y)
-
-    def _shaped_as(self, x, rows):
-        """Rows of an example, (batch, n, m), as it was; whatever the size of the batch."""
-        return mx.unflatten(mx.flatten(rows, 1), 1, x.shape[1:])
-
     def __call__(self, x):
-        normalize = self._normalize_runs if self.pytorch_compatible else self._normalize_strided
         try:
-            y = normalize(_nn.widened(x))
+            return _nn.group_norm(
+                x,
+                self.num_groups,
+                self.get("weight"),
+                self.get("bias"),
+                self.eps,
+                self.pytorch_compatible,
+            )
         except ValueError:
             explain(self, x, self.dims)
             raise
-        return _scale_and_shift(self, y, x)
 
 
 class BatchNorm(Module):
@@ -235,27 +208,32 @@ class BatchNorm(Module):
             f"affine={'weight' in self}, track_running_stats={self.track_running_stats}"
         )
 
-    def _by_batch(self, x, wide):
-        """Standardized by the statistics of the batch; updates their averages in training."""
-        count = math.prod(x.shape[:-1])
-        if self.training and count == 1:
-            raise ValueError("BatchNorm training requires more than one value per channel.")
-        axes = list(range(x.ndim - 1))
-        y, mean, variance = _nn.standardized_over(wide, axes, self.eps)
-        if self.training and self.track_running_stats:
-            mean, unbiased = mean.flatten(), variance.flatten() * (count / (count - 1))
-            self.running_mean = _nn.moved(self.running_mean, mean, self.momentum, x)
-            self.running_var = _nn.moved(self.running_var, unbiased, self.momentum, x)
-        return y
-
     def __call__(self, x: mx.array) -> mx.array:
         if x.ndim < 2 or x.ndim > 4:
             raise ValueError(
                 f"Expected input tensor to have 2, 3 or 4 dimensions, but got {x.ndim}"
             )
-        explain(self, x, self.num_features)
-        wide = _nn.widened(x)
-        if self.training or not self.track_running_stats:
-            return _scale_and_shift(self, self._by_batch(x, wide), x)
-        running = self.running_mean, self.running_var
-        return _scale_and_shift(self, _nn.standardized(wide, *running, self.eps), x, *running)
+        tracked = self.track_running_stats
+        if not tracked and "weight" not in self:
+            explain(self, x, self.num_features)  # nothing else says how many there are
+        running = (self.running_mean, self.running_var) if tracked else (None, None)
+        try:
+            y, *running = _nn.batch_norm(
+                x,
+                *running,
+                self.get("weight"),
+                self.get("bias"),
+                self.training,
+                self.momentum,
+                self.eps,
+            )
+        except ValueError:
+            explain(self, x, self.num_features)
+            if self.training and math.prod(x.shape[:-1]) == 1:
+                raise ValueError(
+                    "BatchNorm training requires more than one value per channel."
+                ) from None
+            raise
+        if self.training and tracked:
+            self.running_mean, self.running_var = running
+        return y

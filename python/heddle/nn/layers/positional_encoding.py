@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import heddle.core as mx
 from heddle.core import _nn
 
@@ -70,20 +68,12 @@ class SinusoidalPositionalEncoding(Module):
             raise ValueError(
                 f"[SinusoidalPositionalEncoding] dims must be positive and even but got {dims}."
             )
-        # From the highest frequency down to the lowest; a single one is the highest.
-        position = 1 - mx.arange(0, dims // 2) / max(dims // 2 - 1, 1)
-        lowest, highest = math.log(min_freq), math.log(max_freq)
-        self._sigmas = mx.exp(position * (highest - lowest) + lowest)
-        if full_turns:
-            self._sigmas = self._sigmas * (2 * math.pi)
+        self._sigmas = _nn.sinusoidal_frequencies(dims, min_freq, max_freq, full_turns)
         self.scale = (2 / dims) ** 0.5 if scale is None else scale
         self.cos_first = cos_first
 
     def __call__(self, x):
-        angles = x[..., None] * self._sigmas
-        waves = [mx.sin(angles), mx.cos(angles)]
-        y = mx.concatenate(waves[::-1] if self.cos_first else waves, axis=-1)
-        return y * self.scale if self.scale != 1 else y
+        return _nn.sinusoidal_encoding(x, self._sigmas, self.scale, self.cos_first)
 
 
 class ALiBi(Module):
@@ -101,13 +91,7 @@ class ALiBi(Module):
         dtype: mx.Dtype = mx.float32,
     ) -> mx.array:
         """The biases for queries at the positions offset ... q_sequence_length - 1."""
-        queries = mx.arange(offset, q_sequence_length)
-        keys = mx.arange(0, k_sequence_length)
-        distance = -mx.abs(queries[:, None] - keys[None])
-        # Distances beyond 2048 are not numbers of a float16.
-        wide = mx.float32 if dtype in (mx.float16, mx.bfloat16) else dtype
-        slope = ALiBi.create_alibi_slope(num_heads=num_heads, dtype=wide)
-        return (distance[None, None].astype(wide) * slope).astype(dtype)
+        return _nn.alibi_matrix(q_sequence_length, k_sequence_length, num_heads, offset, dtype)
 
     @staticmethod
     def create_alibi_slope(num_heads: int, dtype: mx.Dtype = mx.float32) -> mx.array:
@@ -117,26 +101,9 @@ class ALiBi(Module):
         2^(-8 / num_heads). Other numbers take the slopes of the next lower power of two, and then
         every other one of the next higher.
         """
-
-        def series(count: int) -> list[float]:
-            return [2 ** (-8 * (i + 1) / count) for i in range(count)]
-
-        lower = 2 ** math.floor(math.log2(num_heads))
-        slopes = series(lower) + series(2 * lower)[::2][: num_heads - lower]
-        return mx.array(slopes, dtype=dtype)[:, None, None]
+        return _nn.alibi_slopes(num_heads, dtype)
 
     def __call__(
         self, attention_scores: mx.array, offset: int = 0, mask: mx.array | None = None
     ) -> mx.array:
-        num_heads, queries, keys = attention_scores.shape[-3:]
-        wide, dtype = _nn.widened(attention_scores), attention_scores.dtype
-        bias = ALiBi.create_alibi_matrix(
-            q_sequence_length=queries + offset,
-            k_sequence_length=keys,
-            num_heads=num_heads,
-            offset=offset,
-            dtype=wide.dtype,
-        )
-        if mask is None:
-            return _nn.rounded(wide + bias, dtype)
-        return _nn.rounded(wide + (bias + mask), mx.result_type(attention_scores, mask))
+        return _nn.alibi(attention_scores, offset, mask)

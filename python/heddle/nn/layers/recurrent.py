@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 import heddle.core as mx
+from heddle.core import _nn
 
 from .activations import relu, tanh
 from .base import Module
@@ -61,22 +62,13 @@ class RNN(Module):
 
     def __call__(self, x, hidden=None):
         fused = _FUSED.get(self.nonlinearity)
-        if fused is not None:
-            try:
+        try:
+            if fused is not None:
                 return mx.fast.rnn(x, self.Wxh, self.Whh, self.bias, hidden, fused)
-            except ValueError:
-                explain(self, x, self.Wxh.shape[1])
-                raise
-        explain(self, x, self.Wxh.shape[1])
-        x = x @ self.Wxh.T if self.bias is None else mx.addmm(self.bias, x, self.Wxh.T)
-        states = []
-        for t in range(x.shape[-2]):
-            update = x[..., t, :]
-            if hidden is not None:
-                update = mx.addmm(update, hidden, self.Whh.T)
-            hidden = self.nonlinearity(update)
-            states.append(hidden)
-        return mx.stack(states, axis=-2)
+            return _nn.rnn(x, self.Wxh, self.Whh, self.bias, hidden, self.nonlinearity)
+        except ValueError:
+            explain(self, x, self.Wxh.shape[1])
+            raise
 
 
 class GRU(Module):

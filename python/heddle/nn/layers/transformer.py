@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import heddle.core as mx
+from heddle.core import _nn
 
 from ..utils import checkpoint as checkpointed
 from .activations import relu
@@ -62,24 +62,18 @@ class MultiHeadAttention(Module):
         self.value_proj = Linear(value_input_dims, value_dims, bias=bias)
         self.out_proj = Linear(value_dims, value_output_dims, bias=bias)
 
-    def _split_heads(self, x):
-        return mx.unflatten(x, -1, (self.num_heads, -1)).transpose(0, 2, 1, 3)
-
     def __call__(self, queries, keys, values, mask=None):
-        queries = self._split_heads(self.query_proj(queries))
-        keys = self._split_heads(self.key_proj(keys))
-        values = self._split_heads(self.value_proj(values))
-        scale = math.sqrt(1 / queries.shape[-1])
-        output = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask=mask)
-        return self.out_proj(output.transpose(0, 2, 1, 3).flatten(-2, -1))
+        queries, keys, values = (
+            self.query_proj(queries),
+            self.key_proj(keys),
+            self.value_proj(values),
+        )
+        return self.out_proj(_nn.multi_head_attention(queries, keys, values, self.num_heads, mask))
 
     @staticmethod
     def create_additive_causal_mask(N: int, dtype: mx.Dtype = mx.float32):
         """A mask of shape (N, N) that hides from every position what comes after it."""
-        positions = mx.arange(N)
-        hidden = positions[:, None] < positions[None]
-        # The lowest finite number: -inf would make rows that are hidden altogether NaN.
-        return hidden.astype(dtype) * mx.finfo(dtype).min
+        return _nn.additive_causal_mask(N, dtype)
 
 
 class TransformerEncoderLayer(Module):
@@ -123,11 +117,8 @@ class TransformerEncoderLayer(Module):
         return self.linear2(self.dropout2(self.activation(self.linear1(x))))
 
     def __call__(self, x, mask):
-        if self.norm_first:
-            x = x + self._attend(self.ln1(x), mask)
-            return x + self._transform(self.ln2(x))
-        x = self.ln1(x + self._attend(x, mask))
-        return self.ln2(x + self._transform(x))
+        branches = [(self.ln1, lambda x: self._attend(x, mask)), (self.ln2, self._transform)]
+        return _nn.residual_branches(x, branches, self.norm_first)
 
 
 class TransformerEncoder(Module):
@@ -207,13 +198,12 @@ class TransformerDecoderLayer(Module):
         return self.linear2(self.dropout3(self.activation(self.linear1(x))))
 
     def __call__(self, x, memory, x_mask, memory_mask):
-        if self.norm_first:
-            x = x + self._attend(self.ln1(x), x_mask)
-            x = x + self._recall(self.ln2(x), memory, memory_mask)
-            return x + self._transform(self.ln3(x))
-        x = self.ln1(x + self._attend(x, x_mask))
-        x = self.ln2(x + self._recall(x, memory, memory_mask))
-        return self.ln3(x + self._transform(x))
+        branches = [
+            (self.ln1, lambda x: self._attend(x, x_mask)),
+            (self.ln2, lambda x: self._recall(x, memory, memory_mask)),
+            (self.ln3, self._transform),
+        ]
+        return _nn.residual_branches(x, branches, self.norm_first)
 
 
 class TransformerDecoder(Module):
