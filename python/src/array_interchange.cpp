@@ -8,6 +8,7 @@
 #include "core/node.h"
 #include "dlpack.h"
 #include "foreign.h"
+#include "heddle/ops/pointwise.h"
 
 namespace heddle::python {
 namespace {

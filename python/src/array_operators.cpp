@@ -4,6 +4,7 @@
 #include "array_type.h"
 #include "bind.h"
 #include "foreign.h"
+#include "heddle/ops/pointwise.h"
 
 namespace heddle::python {
 namespace {

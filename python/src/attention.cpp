@@ -1,4 +1,6 @@
 // fast.scaled_dot_product_attention and fast.rope.
+#include "heddle/ops/attention.h"
+
 #include "bind.h"
 
 namespace heddle::python {

@@ -32,7 +32,7 @@
 #include "heddle/export.h"
 #include "heddle/io.h"
 #include "heddle/memory.h"
-#include "heddle/ops.h"
+#include "heddle/ops/random.h"
 #include "heddle/transforms.h"
 #include "heddle/type_info.h"
 #include "heddle/version.h"

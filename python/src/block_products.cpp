@@ -1,5 +1,6 @@
 // Products of gathered matrices, of blocks and of segments; the Hadamard transform.
 #include "bind.h"
+#include "heddle/ops/products.h"
 
 namespace heddle::python {
 namespace {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "foreign.h"
+#include "heddle/ops/pointwise.h"
 #include "numbers.h"
 
 namespace heddle::python {

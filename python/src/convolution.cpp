@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bind.h"
+#include "heddle/ops/conv.h"
 
 namespace heddle::python {
 namespace {

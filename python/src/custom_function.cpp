@@ -4,6 +4,9 @@
 
 #include "bind.h"
 #include "core/node.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/shape.h"
 #include "tree.h"
 #include "wrapper.h"
 

@@ -1,6 +1,7 @@
 // The submodule heddle.core.fast. Its norms and loss are bound here; attention and rope by their
 // family.
 #include "bind.h"
+#include "heddle/ops/norm.h"
 #include "nn.h"
 
 namespace heddle::python {

@@ -1,7 +1,10 @@
 // The submodule fft.
+#include "heddle/ops/fft.h"
+
 #include <fmt/format.h>
 
 #include "bind.h"
+#include "heddle/ops/creation.h"
 
 namespace heddle::python {
 namespace {

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "heddle/ops/index.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/shape.h"
 #include "signature.h"
 
 namespace heddle::python {

@@ -1,4 +1,6 @@
 // The submodule heddle.core.linalg.
+#include "heddle/ops/linalg.h"
+
 #include <fmt/format.h>
 
 #include "bind.h"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "foreign.h"
+#include "heddle/ops/shape.h"
 #include "numbers.h"
 
 namespace heddle::python {

@@ -1,4 +1,6 @@
 // Pointwise functions of the module, their aliases and array methods, and the constants.
+#include "heddle/ops/pointwise.h"
+
 #include <fmt/format.h>
 
 #include <cmath>

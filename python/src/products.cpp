@@ -1,4 +1,6 @@
 // Products of vectors, matrices and tensors.
+#include "heddle/ops/products.h"
+
 #include "bind.h"
 
 namespace heddle::python {

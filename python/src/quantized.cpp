@@ -1,4 +1,6 @@
 // Quantized matrices and products with them.
+#include "heddle/ops/quantized.h"
+
 #include "bind.h"
 
 namespace heddle::python {

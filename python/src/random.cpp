@@ -1,4 +1,6 @@
 // The submodule heddle.core.random.
+#include "heddle/ops/random.h"
+
 #include <fmt/format.h>
 
 #include "bind.h"

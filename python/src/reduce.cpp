@@ -1,7 +1,10 @@
 // Reductions: functions of the module and methods of arrays.
+#include "heddle/ops/reduce.h"
+
 #include <fmt/format.h>
 
 #include "bind.h"
+#include "heddle/ops/pointwise.h"
 
 namespace heddle::python {
 namespace {

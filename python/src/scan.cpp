@@ -1,7 +1,11 @@
 // Scans: functions of the module and methods of arrays.
+#include "heddle/ops/scan.h"
+
 #include <fmt/format.h>
 
 #include "bind.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/shape.h"
 
 namespace heddle::python {
 namespace {

@@ -1,4 +1,6 @@
 // Functions and array methods that rearrange elements.
+#include "heddle/ops/shape.h"
+
 #include "signature.h"
 
 namespace heddle::python {

@@ -1,4 +1,6 @@
 // Sorting, searching and distinct elements.
+#include "heddle/ops/sort.h"
+
 #include <fmt/format.h>
 
 #include "bind.h"
