@@ -2,9 +2,9 @@
 of the same bits, with one seed they begin with the same weights, and they make the same graph, so
 that exported files are the same bytes.
 
-The cases are those that other tests call, and those below; each has a row in cpp_layers.cpp, which
-is compiled against an installed heddle. The classes are found by walking the package and the C++
-headers: a layer that no case makes fails the suite.
+Every case of layer_cases has a row in cpp_layers.cpp, which is compiled against an installed
+heddle. The classes are found by walking the package and the C++ headers: a layer that no case makes
+fails the suite.
 """
 
 import inspect
@@ -19,28 +19,12 @@ import pytest
 import heddle.nn as nn
 from engines import IS_HEDDLE
 from heddle.utils import tree_flatten, tree_unflatten
-from test_half_layers import OTHERS
-from test_nn_layers import OUTPUTS
+from layer_cases import CASES, PROGRAM
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="heddle's own headers")
 
-HERE = Path(__file__).parent
-HEADERS = HERE.parents[1] / "include" / "heddle" / "nn"
+HEADERS = Path(__file__).parents[2] / "include" / "heddle" / "nn"
 FLOATS = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
-
-# What others do not call: layers that start packed, that look up, or whose results are integers.
-MORE = [
-    ("Embedding(10, 4)", [[[0, 9], [3, 3]]]),
-    ("QuantizedEmbedding(10, 64)", [[[0, 9], [3, 3]]]),
-    ("QuantizedLinear(64, 4)", [(3, 64)]),
-    ("QuantizedLinear(64, 4, False, 32, 8)", [(3, 64)]),
-    ("QuantizedAllToShardedLinear(64, 4)", [(3, 64)]),
-    ("QuantizedShardedToAllLinear(64, 4)", [(3, 64)]),
-    ("QQLinear(64, 32)", [(3, 64)]),
-    ("QQLinear(64, 32).eval()", [(3, 64)]),
-    ("Step()", [(4, 6)]),
-]
-CASES = [(e, s) for e, s in [*OUTPUTS, *OTHERS, *MORE]]
 
 # Classes without a case, and why.
 ONLY_PYTHON = {"Module": "the base"}
@@ -79,7 +63,7 @@ def test_every_layer_of_both_languages_has_a_case():
     in_cpp = classes_of_headers()
     assert len(in_cpp) > 60
     assert in_cpp - named == set(ONLY_CPP) - {"Module"}
-    text = (HERE / "cpp_layers.cpp").read_text()
+    text = PROGRAM.read_text()
     assert {name for name in in_cpp - set(ONLY_CPP) if f"nn::{name}" not in text} == set()
 
 
@@ -209,7 +193,7 @@ def shown(x):
 def program(tmp_path_factory, installed_library):
     prefix, library = installed_library
     built = tmp_path_factory.mktemp("layers") / "cpp_layers"
-    command = ["g++", "-std=c++20", "-O0", "-I", prefix / "include", HERE / "cpp_layers.cpp"]
+    command = ["g++", "-std=c++20", "-O0", "-I", prefix / "include", PROGRAM]
     command += ["-o", built, library, f"-Wl,-rpath,{library.parent}", "-pthread"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[:4000]

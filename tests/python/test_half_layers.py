@@ -13,28 +13,13 @@ import pytest
 
 import heddle.nn as nn
 import heddle.optimizers as optim
+import layer_cases
 from heddle.utils import tree_flatten, tree_map
-from test_nn_layers import OUTPUTS
+from layer_cases import class_of
 
 HALVES = [mx.float16, mx.bfloat16]
 ROUNDING = {mx.float16: 2.0**-11, mx.bfloat16: 2.0**-8}
 
-# Layers that test_nn_layers does not call with random arrays.
-OTHERS = [
-    *((f"{name}()", [(4, 6)]) for name in ("GELU", "Hardswish", "HardShrink", "HardTanh")),
-    *((f"{name}()", [(4, 6)]) for name in ("LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish")),
-    *((f"{name}()", [(4, 6)]) for name in ("ReLU", "ReLU2", "ReLU6", "SELU", "SiLU", "Sigmoid")),
-    *((f"{name}()", [(4, 6)]) for name in ("Softmax", "Softmin", "Softplus", "Softshrink")),
-    *((f"{name}()", [(4, 6)]) for name in ("Softsign", "Tanh", "Identity", "CELU", "ELU", "GLU")),
-    ("BatchNorm(4).eval()", [(3, 5, 4)]),
-    ("InstanceNorm(4)", [(3, 5, 4)]),
-    ("GroupNorm(2, 4, affine=False)", [(3, 5, 4)]),
-    ("GroupNorm(2, 4, affine=False, pytorch_compatible=True)", [(3, 5, 4)]),
-    ("TransformerEncoderLayer(8, 2)", [(2, 5, 8), None]),
-    ("TransformerDecoderLayer(8, 2)", [(2, 5, 8), (2, 4, 8), None, None]),
-    ("AvgPool1d(3, 1)", [(2, 9, 3)]),
-    ("MaxPool3d(2)", [(1, 4, 5, 4, 2)]),
-]
 # What draws, rounds by design, has integers for results or inputs, or is only a base.
 LEFT_OUT = {
     "Module": "a base",
@@ -47,8 +32,9 @@ LEFT_OUT = {
     "QQLinear": "rounds its input",
 }
 DRAWS = ("Dropout", "dropout")
-CASES = [(e, s) for e, s in [*OUTPUTS, *OTHERS] if not any(word in e for word in DRAWS)]
-DROPPING = [(e, s) for e, s in OUTPUTS if e.startswith("Dropout")]
+JUDGED = [(e, s) for e, s in layer_cases.CASES if class_of(e) not in LEFT_OUT]
+CASES = [(e, s) for e, s in JUDGED if not any(word in e for word in DRAWS)]
+DROPPING = [(e, s) for e, s in JUDGED if e.startswith("Dropout")]
 # Several layers in a row round in between, and sums of products have as many roundings as terms
 # where they are made of halves.
 IN_A_ROW = ("Transformer", "MultiHead", "Sequential", "LSTM", "GRU", "RNN(")
@@ -63,7 +49,7 @@ def layer_classes():
 
 
 def test_every_layer_has_a_case():
-    judged = {e.partition("(")[0] for e, _ in [*CASES, *DROPPING]}
+    judged = {class_of(e) for e, _ in [*CASES, *DROPPING]}
     assert layer_classes() - judged == set(LEFT_OUT)
 
 

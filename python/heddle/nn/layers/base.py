@@ -12,6 +12,8 @@ import heddle.core as mx
 
 from ...utils import tree_flatten, tree_unflatten
 
+__all__ = ["Module"]
+
 
 class Module(dict):
     """A neural network, or a part of one.

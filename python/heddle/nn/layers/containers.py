@@ -2,6 +2,8 @@
 
 from .base import Module
 
+__all__ = ["Sequential"]
+
 
 class Sequential(Module):
     """Calls modules, or any functions, one after the other, each on the result of the one before.

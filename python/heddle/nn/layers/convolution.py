@@ -10,6 +10,8 @@ import heddle.core as mx
 from .base import Module
 from .fitting import explain
 
+__all__ = ["Conv1d", "Conv2d", "Conv3d"]
+
 
 def _spread(value: int | tuple, count: int) -> tuple:
     """``value`` as a tuple with one entry for each of ``count`` spatial dimensions."""

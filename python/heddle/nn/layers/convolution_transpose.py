@@ -10,6 +10,8 @@ import heddle.core as mx
 
 from .convolution import _Convolution, _spread
 
+__all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+
 _SETTINGS = ("stride", "padding", "dilation", "output_padding")
 
 

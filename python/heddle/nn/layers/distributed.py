@@ -18,6 +18,15 @@ from .fitting import explain
 from .linear import Linear, affine
 from .quantized import _QuantizedWeight
 
+__all__ = [
+    "AllToShardedLinear",
+    "FullyShardedModule",
+    "QuantizedAllToShardedLinear",
+    "QuantizedShardedToAllLinear",
+    "ShardedToAllLinear",
+    "fully_shard",
+]
+
 Group = mx.distributed.Group
 
 

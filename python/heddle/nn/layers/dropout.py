@@ -4,6 +4,8 @@ from heddle.core import _nn
 
 from .base import Module
 
+__all__ = ["Dropout", "Dropout2d", "Dropout3d"]
+
 
 class _Dropout(Module):
     """What the three kinds of dropout share: the probability and the masking."""

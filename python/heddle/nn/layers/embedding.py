@@ -8,6 +8,8 @@ from .base import Module
 from .fitting import explain, explain_indices
 from .quantized import QuantizedEmbedding
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Module):
     """Replaces integers by the rows of a table that is learnt.

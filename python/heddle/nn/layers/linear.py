@@ -12,6 +12,8 @@ from .base import Module
 from .fitting import explain
 from .quantized import QQLinear, QuantizedLinear
 
+__all__ = ["Bilinear", "Identity", "Linear"]
+
 
 class Identity(Module):
     """Returns its input. Takes any arguments at construction and ignores them."""

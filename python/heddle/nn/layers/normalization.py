@@ -8,6 +8,8 @@ from heddle.core import _nn
 from .base import Module
 from .fitting import explain
 
+__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
+
 
 def _positive(layer: str, eps: float) -> float:
     if not eps > 0:

@@ -10,6 +10,8 @@ from heddle.core import _nn
 from .base import Module
 from .fitting import renamed
 
+__all__ = ["AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d"]
+
 
 def _sizes(owner: str, name: str, value: Any, count: int, least: int = 1) -> list[int]:
     """``value`` as one size, not below ``least``, for each spatial dimension."""

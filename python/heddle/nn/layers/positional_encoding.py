@@ -7,6 +7,8 @@ from heddle.core import _nn
 
 from .base import Module
 
+__all__ = ["ALiBi", "RoPE", "SinusoidalPositionalEncoding"]
+
 
 class RoPE(Module):
     """Rotary position embedding: turns pairs of features by angles that grow with the position.

@@ -11,6 +11,8 @@ from ...utils import tree_map_with_path
 from .base import Module
 from .fitting import explain, explain_indices
 
+__all__ = ["QQLinear", "QuantizedEmbedding", "QuantizedLinear", "quantize"]
+
 _DEFAULTS = {"affine": (64, 4), "mxfp4": (32, 4), "nvfp4": (16, 4), "mxfp8": (32, 8)}
 
 

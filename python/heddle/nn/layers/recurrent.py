@@ -16,6 +16,8 @@ from .activations import relu, tanh
 from .base import Module
 from .fitting import explain
 
+__all__ = ["GRU", "LSTM", "RNN"]
+
 
 def _uniform(bound: float, *shape: int) -> mx.array:
     return mx.random.uniform(low=-bound, high=bound, shape=shape)

@@ -15,6 +15,15 @@ from .dropout import Dropout
 from .linear import Linear
 from .normalization import LayerNorm
 
+__all__ = [
+    "MultiHeadAttention",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]
+
 
 class MultiHeadAttention(Module):
     """Scaled dot product attention with several heads, between linear projections.

@@ -9,6 +9,8 @@ from heddle.core import _nn
 
 from .base import Module
 
+__all__ = ["Upsample"]
+
 
 def upsample_nearest(x: mx.array, scale_factor: tuple):
     """Resize the spatial dimensions by the nearest samples; one factor for each."""
