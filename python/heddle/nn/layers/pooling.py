@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import heddle.core as mx
 from heddle.core import _nn
 
 from .base import Module
@@ -27,16 +29,29 @@ def _sizes(owner: str, name: str, value: Any, count: int, least: int = 1) -> lis
     return list(sizes)
 
 
+_FUNCTIONS = {mx.max: _nn.max_pool, mx.mean: _nn.average_pool}
+"""What reduces all windows at once, by what reduces one."""
+
+
 class _Pool(Module):
     """Reduces windows of the input, moved by a stride, with one function."""
 
-    def __init__(self, function: Callable, dims: int, kernel_size: Any, stride: Any, padding: Any):
+    def __init__(
+        self,
+        pooling_function: Callable,
+        padding_value: float,
+        dims: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+    ):
         super().__init__()
         name = type(self).__name__
-        self._function = function
         self._kernel_size = _sizes(name, "kernel_size", kernel_size, dims)
         self._stride = self._kernel_size if stride is None else _sizes(name, "stride", stride, dims)
         self._padding = [(p, p) for p in _sizes(name, "padding", padding, dims, least=0)]
+        self._pooling_function = pooling_function
+        self._padding_value = padding_value  # for those who look; the function knows it
 
     def _extra_repr(self):
         padding = tuple(before for before, _ in self._padding)
@@ -47,7 +62,8 @@ class _Pool(Module):
 
     def __call__(self, x):
         try:
-            return self._function(x, self._kernel_size, self._stride, self._padding)
+            pool = _FUNCTIONS[self._pooling_function]
+            return pool(x, self._kernel_size, self._stride, self._padding)
         except ValueError as error:
             raise renamed(self, error) from None
 
@@ -67,7 +83,7 @@ class MaxPool1d(_Pool):
         stride: int | tuple[int] | None = None,
         padding: int | tuple[int] = 0,
     ):
-        super().__init__(_nn.max_pool, 1, kernel_size, stride, padding)
+        super().__init__(mx.max, -math.inf, 1, kernel_size, stride, padding)
 
 
 class AvgPool1d(_Pool):
@@ -85,7 +101,7 @@ class AvgPool1d(_Pool):
         stride: int | tuple[int] | None = None,
         padding: int | tuple[int] = 0,
     ):
-        super().__init__(_nn.average_pool, 1, kernel_size, stride, padding)
+        super().__init__(mx.mean, 0, 1, kernel_size, stride, padding)
 
 
 class MaxPool2d(_Pool):
@@ -103,7 +119,7 @@ class MaxPool2d(_Pool):
         stride: int | tuple[int, int] | None = None,
         padding: int | tuple[int, int] | None = 0,
     ):
-        super().__init__(_nn.max_pool, 2, kernel_size, stride, padding)
+        super().__init__(mx.max, -math.inf, 2, kernel_size, stride, padding)
 
 
 class AvgPool2d(_Pool):
@@ -122,7 +138,7 @@ class AvgPool2d(_Pool):
         stride: int | tuple[int, int] | None = None,
         padding: int | tuple[int, int] | None = 0,
     ):
-        super().__init__(_nn.average_pool, 2, kernel_size, stride, padding)
+        super().__init__(mx.mean, 0, 2, kernel_size, stride, padding)
 
 
 class MaxPool3d(_Pool):
@@ -140,7 +156,7 @@ class MaxPool3d(_Pool):
         stride: int | tuple[int, int, int] | None = None,
         padding: int | tuple[int, int, int] | None = 0,
     ):
-        super().__init__(_nn.max_pool, 3, kernel_size, stride, padding)
+        super().__init__(mx.max, -math.inf, 3, kernel_size, stride, padding)
 
 
 class AvgPool3d(_Pool):
@@ -159,4 +175,4 @@ class AvgPool3d(_Pool):
         stride: int | tuple[int, int, int] | None = None,
         padding: int | tuple[int, int, int] | None = 0,
     ):
-        super().__init__(_nn.average_pool, 3, kernel_size, stride, padding)
+        super().__init__(mx.mean, 0, 3, kernel_size, stride, padding)
