@@ -216,7 +216,7 @@ std::string deflated(const std::vector<ZipWriter::Piece>& pieces) {
       d.z.next_out = reinterpret_cast<Bytef*>(out.data() + have);
       d.z.avail_out = piece_bytes;
       deflate(&d.z, flush);
-      out.resize(out.size() - d.z.avail_out);
+      out.erase(out.size() - d.z.avail_out);
     } while (d.z.avail_out == 0);
   };
   for (const auto& piece : pieces) {
