@@ -154,7 +154,8 @@ void bind_recurrent_layers(nb::module_& m) {
       "recurrent_layers",
       [](const Array& x, const std::vector<Arrays>& weights, const std::string& cell,
          bool bidirectional, const std::string& activation, double dropout, Optional key,
-         Optional hidden, Optional cells) -> nb::object {
+         Optional hidden, Optional cells, Optional lengths,
+         const std::vector<Array>& projections) -> nb::object {
         nn::RecurrentOptions options;
         options.cell = cell == "lstm"  ? nn::Cell::lstm
                        : cell == "gru" ? nn::Cell::gru
@@ -169,12 +170,16 @@ void bind_recurrent_layers(nb::module_& m) {
           auto at = [&](size_t i) { return i < w.size() ? std::optional(w[i]) : std::nullopt; };
           all.push_back({w[0], w[1], at(2), at(3)});
         }
-        nn::Recurrent found = nn::recurrent_layers(x, all, options, hidden, cells);
+        for (size_t i = 0; i < projections.size() && i < all.size(); i++) {
+          all[i].projection = projections[i];
+        }
+        nn::Recurrent found = nn::recurrent_layers(x, all, options, hidden, cells, lengths);
         return nb::make_tuple(wrap(found.output), wrap(found.hidden),
                               found.cell ? wrap(found.cell) : nb::none());
       },
       "x"_a, "weights"_a, "cell"_a, "bidirectional"_a = false, "activation"_a = "tanh",
-      "dropout"_a = 0.0, "key"_a = nb::none(), "hidden"_a = nb::none(), "cells"_a = nb::none());
+      "dropout"_a = 0.0, "key"_a = nb::none(), "hidden"_a = nb::none(), "cells"_a = nb::none(),
+      "lengths"_a = nb::none(), "projections"_a = Arrays{});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "heddle/nn/functional.h"
 #include "heddle/ops.h"
 #include "nn/shown.h"
+#include "nn/wide.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 
@@ -20,26 +21,107 @@ Array step_of(const Array& x, int64_t t) {
   return squeeze(slice(x, start, stop), -2);
 }
 
-struct States {
-  Array steps, hidden, cell;  // of all steps; the last ones
+// All steps of one layer in one direction; cells of an LSTM only.
+struct Steps {
+  Array hidden, cells;
 };
 
-States run(const Array& x, const RecurrentWeights& w, const RecurrentOptions& o,
-           const std::optional<Array>& hidden, const std::optional<Array>& cell) {
-  auto last = [](const Array& steps) { return take(steps, -1, -2); };
-  if (o.cell == Cell::lstm) {
-    auto [steps, cells] = fast::lstm(x, w.wx, w.wh, w.bias, hidden, cell);
-    return {steps, last(steps), last(cells)};
+// An LSTM whose states are projected before they go on to the next step: wide, step by step.
+Steps projected_lstm(const Array& x, const RecurrentWeights& w, std::optional<Array> hidden,
+                     std::optional<Array> cell) {
+  auto wide = [](const std::optional<Array>& a) {
+    return a ? std::optional<Array>(widened(*a)) : std::nullopt;
+  };
+  const Array inputs = linear(widened(x), widened(w.wx), wide(w.bias));
+  const Array wh = widened(w.wh), projection = widened(*w.projection);
+  hidden = wide(hidden);
+  cell = wide(cell);
+  Arrays all_hidden, all_cells;
+  size_read(x);  // the steps
+  for (int64_t t = 0; t < x.shape(-2); t++) {
+    const Array step = step_of(inputs, t);
+    const Arrays gates = split(hidden ? linear(*hidden, wh, step) : step, 4, -1);  // i f g o
+    const Array fresh = sigmoid(gates[0]) * tanh(gates[2]);
+    cell = cell ? sigmoid(gates[1]) * *cell + fresh : fresh;
+    hidden = linear(sigmoid(gates[3]) * tanh(*cell), projection);
+    all_hidden.push_back(*hidden);
+    all_cells.push_back(*cell);
   }
-  Array steps = o.cell == Cell::gru ? fast::gru(x, w.wx, w.wh, w.bias, w.bias_hn, hidden)
-                                    : fast::rnn(x, w.wx, w.wh, w.bias, hidden, o.activation);
-  return {steps, last(steps), {}};
+  const Dtype dtype = together({x, w.wx, w.wh, *w.projection});
+  return {rounded(stack(all_hidden, -2), dtype), rounded(stack(all_cells, -2), dtype)};
 }
+
+Steps run(const Array& x, const RecurrentWeights& w, const RecurrentOptions& o,
+          const std::optional<Array>& hidden, const std::optional<Array>& cell) {
+  if (o.cell == Cell::lstm) {
+    if (w.projection) return projected_lstm(x, w, hidden, cell);
+    auto [steps, cells] = fast::lstm(x, w.wx, w.wh, w.bias, hidden, cell);
+    return {steps, cells};
+  }
+  if (o.cell == Cell::gru) return {fast::gru(x, w.wx, w.wh, w.bias, w.bias_hn, hidden), {}};
+  return {fast::rnn(x, w.wx, w.wh, w.bias, hidden, o.activation), {}};
+}
+
+// Where sequences end, as indices for their steps. Steps after an end come after what counts, so
+// that no state depends on them.
+class Ends {
+ public:
+  Ends(const Array& x, const Array& lengths) {
+    size_read(x);  // the steps
+    const Array length = expand_dims(astype(lengths, int32), std::vector<int>{1, 2});
+    const Array step = expand_dims(arange(static_cast<int>(x.shape(1))), std::vector<int>{0, 2});
+    inside_ = step < length;
+    reversed_ = where(inside_, length - Array(1) - step, step);
+    last_ = length - Array(1);
+  }
+  Array reversed(const Array& x) const { return take_along_axis(x, reversed_, 1); }
+  Array last(const Array& x) const { return squeeze(take_along_axis(x, last_, 1), 1); }
+  Array cleared(const Array& x) const { return where(inside_, x, Array(0, x.dtype())); }
+
+ private:
+  Array inside_, reversed_, last_;
+};
 
 // The initial state of one layer and direction.
 std::optional<Array> state_of(const std::optional<Array>& states, size_t i) {
   if (!states) return std::nullopt;
   return take(*states, static_cast<int>(i), 0);
+}
+
+void check(const Array& x, const std::vector<RecurrentWeights>& weights,
+           const RecurrentOptions& options, const std::optional<Array>& hidden,
+           const std::optional<Array>& cell, const std::optional<Array>& lengths) {
+  constexpr const char* name = "recurrent_layers";
+  const size_t directions = options.bidirectional ? 2 : 1;
+  if (weights.empty() || weights.size() % directions != 0) {
+    refuse(name,
+           fmt::format("There are weights for each layer and direction, but {} for {}.",
+                       weights.size(), directions == 2 ? "both directions" : "one direction"));
+  }
+  if (x.ndim() < 2 || x.shape(-2) == 0) {
+    refuse(name, fmt::format("The input has the axes (..., time, features) and at least one step, "
+                             "not the shape {}.",
+                             shown(x.shape())));
+  }
+  if (options.cell != Cell::lstm && cell) refuse(name, "Only an LSTM has cells.");
+  for (const RecurrentWeights& w : weights) {
+    if (options.cell != Cell::lstm && w.projection) refuse(name, "Only an LSTM has a projection.");
+    if (options.cell != Cell::gru && w.bias_hn) refuse(name, "Only a GRU has a second bias.");
+  }
+  for (const std::optional<Array>& states : {hidden, cell}) {
+    if (states &&
+        (states->ndim() != x.ndim() || states->shape(0) != static_cast<int64_t>(weights.size()))) {
+      refuse(name, fmt::format("The initial states of {} layers and directions have the axes "
+                               "(states, ..., hidden), not the shape {}.",
+                               weights.size(), shown(states->shape())));
+    }
+  }
+  if (lengths && (x.ndim() != 3 || lengths->shape() != Shape{x.shape(0)} ||
+                  !issubdtype(lengths->dtype(), DtypeCategory::integer))) {
+    refuse(name, fmt::format("Lengths are an integer for each sequence of (batch, time, features), "
+                             "not {} of shape {} for an input of shape {}.",
+                             name_of(lengths->dtype()), shown(lengths->shape()), shown(x.shape())));
+  }
 }
 
 }  // namespace
@@ -70,24 +152,14 @@ Array rnn(const Array& x, const Array& wx, const Array& wh, const std::optional<
 
 Recurrent recurrent_layers(const Array& x, const std::vector<RecurrentWeights>& weights,
                            const RecurrentOptions& options, const std::optional<Array>& hidden,
-                           const std::optional<Array>& cell) {
-  constexpr const char* name = "recurrent_layers";
+                           const std::optional<Array>& cell, const std::optional<Array>& lengths) {
+  check(x, weights, options, hidden, cell, lengths);
+  std::optional<Ends> ends;
+  if (lengths) ends.emplace(x, *lengths);
+  auto backwards = [&](const Array& a) { return ends ? ends->reversed(a) : flip(a, {-2}); };
+  auto last = [&](const Array& a) { return ends ? ends->last(a) : take(a, -1, -2); };
   const size_t directions = options.bidirectional ? 2 : 1;
-  if (weights.empty() || weights.size() % directions != 0) {
-    refuse(name,
-           fmt::format("There are weights for each layer and direction, but {} for {}.",
-                       weights.size(), directions == 2 ? "both directions" : "one direction"));
-  }
-  if (options.cell != Cell::lstm && cell) refuse(name, "Only an LSTM has cells.");
-  for (const std::optional<Array>& states : {hidden, cell}) {
-    if (states &&
-        (states->ndim() != x.ndim() || states->shape(0) != static_cast<int64_t>(weights.size()))) {
-      refuse(name, fmt::format("The initial states of {} layers and directions have the axes "
-                               "(states, ..., hidden), not the shape {}.",
-                               weights.size(), shown(states->shape())));
-    }
-  }
-  Array y = x;
+  Array y = ends ? ends->cleared(x) : x;  // for derivatives: zero times a number
   Arrays last_hidden, last_cell;
   random::Key key = options.key;
   for (size_t i = 0; i < weights.size(); i += directions) {
@@ -99,15 +171,16 @@ Recurrent recurrent_layers(const Array& x, const std::vector<RecurrentWeights>& 
     Arrays outputs;
     for (size_t k = i; k < i + directions; k++) {
       const bool back = k > i;
-      States found = run(back ? flip(y, {-2}) : y, weights[k], options, state_of(hidden, k),
-                         state_of(cell, k));
-      outputs.push_back(back ? flip(found.steps, {-2}) : found.steps);
-      last_hidden.push_back(found.hidden);
-      if (options.cell == Cell::lstm) last_cell.push_back(found.cell);
+      Steps found =
+          run(back ? backwards(y) : y, weights[k], options, state_of(hidden, k), state_of(cell, k));
+      outputs.push_back(back ? backwards(found.hidden) : found.hidden);
+      last_hidden.push_back(last(found.hidden));
+      if (found.cells) last_cell.push_back(last(found.cells));
     }
     y = outputs.size() == 1 ? outputs[0] : concatenate(outputs, -1);
   }
-  return {y, stack(last_hidden), last_cell.empty() ? Array() : stack(last_cell)};
+  return {ends ? ends->cleared(y) : y, stack(last_hidden),
+          last_cell.empty() ? Array() : stack(last_cell)};
 }
 
 }  // namespace heddle::nn

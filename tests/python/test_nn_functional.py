@@ -11,6 +11,7 @@ from heddle.core import _nn
 
 import heddle.nn as nn
 from engines import IS_HEDDLE
+from heddle.utils import tree_flatten
 from layer_cases import CASES
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="heddle's own functions")
@@ -374,6 +375,65 @@ def test_stacks_of_recurrent_layers_beside_torch(cell, layers, both):
         assert cells is None
 
 
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_sequences_of_several_lengths_beside_torch(cell, both):
+    gates, kind, options = CELLS[cell]
+    torch.manual_seed(0)
+    layer = kind(3, 4, 2, bidirectional=both, batch_first=True, **options)
+    directions = ["", "_reverse"][: 1 + both]
+    weights = [weights_of(layer, gates, f"l{i}{d}") for i in range(2) for d in directions]
+    x = np.random.default_rng(0).standard_normal((3, 6, 3)).astype(np.float32)
+    lengths = [6, 1, 4]
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        torch.from_numpy(x), lengths, batch_first=True, enforce_sorted=False
+    )
+    with torch.no_grad():
+        wanted, last = layer(packed)
+    wanted, _ = torch.nn.utils.rnn.pad_packed_sequence(wanted, batch_first=True)
+    name = cell if cell in ("lstm", "gru") else "rnn"
+    activation = cell if name == "rnn" else "tanh"
+    x[1, 1:] = np.nan  # what comes after the end counts for nothing
+    y, hidden, cells = _nn.recurrent_layers(
+        mx.array(x), weights, name, both, activation, lengths=mx.array(lengths)
+    )
+    same(y, wanted.numpy(), 1e-5, 1e-5)
+    same(hidden, (last[0] if cell == "lstm" else last).numpy(), 1e-5, 1e-5)
+    if cell == "lstm":
+        same(cells, last[1].numpy(), 1e-5, 1e-5)
+
+    def loss(x, weights):
+        call = _nn.recurrent_layers
+        return call(x, weights, name, both, activation, lengths=mx.array(lengths))[0].sum()
+
+    gradients = mx.grad(loss, argnums=(0, 1))(mx.array(x), weights)
+    assert all(mx.isfinite(g).all().item() for _, g in tree_flatten(gradients))
+    assert (np.array(gradients[0])[1, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_projected_states_beside_torch(both):
+    torch.manual_seed(0)
+    layer = torch.nn.LSTM(3, 5, 2, bidirectional=both, batch_first=True, proj_size=2)
+    names = [f"l{i}{d}" for i in range(2) for d in ["", "_reverse"][: 1 + both]]
+    weights = [weights_of(layer, 4, name) for name in names]
+    projections = [mx.array(getattr(layer, f"weight_hr_{n}").detach().numpy()) for n in names]
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 6, 3)).astype(np.float32)
+    h = random.standard_normal((len(names), 2, 2)).astype(np.float32)
+    c = random.standard_normal((len(names), 2, 5)).astype(np.float32)
+    for states in ((h, c), None):
+        given = None if states is None else tuple(map(torch.from_numpy, states))
+        with torch.no_grad():
+            wanted, last = layer(torch.from_numpy(x), given)
+        starts = [None, None] if states is None else list(map(mx.array, states))
+        found = _nn.recurrent_layers(
+            mx.array(x), weights, "lstm", both, "tanh", 0.0, None, *starts, None, projections
+        )
+        for a, b in zip(found, (wanted, *last), strict=True):
+            same(a, b.numpy(), 1e-5, 1e-5)
+
+
 def test_dropout_between_recurrent_layers_is_drawn_from_the_key():
     weights = [[mx.random.normal((8, 4)), mx.random.normal((8, 2))] for _ in range(2)]
     weights[1][0] = mx.random.normal((8, 2))
@@ -436,6 +496,11 @@ MORE_REFUSED = [
     ("recurrent_layers(x, [], 'lstm')", "weights for each layer and direction"),
     ("recurrent_layers(x, [[x, x]], 'gru', hidden=x[:, :, 0], cells=x)", "Only an LSTM has cells"),
     ("recurrent_layers(x, [[x, x]], 'gru', hidden=mx.ones((2, 1, 4)))", "The initial states of 1"),
+    ("recurrent_layers(x, [[x, x]], 'gru', lengths=mx.array([1, 2]))", "int32 of shape \\(2,\\)"),
+    ("recurrent_layers(x, [[x, x]], 'gru', lengths=mx.array([1.0]))", "not float32 of shape"),
+    ("recurrent_layers(x, [[x, x]], 'gru', projections=[x])", "Only an LSTM has a projection"),
+    ("recurrent_layers(x, [[x, x, x, x]], 'lstm')", "Only a GRU has a second bias"),
+    ("recurrent_layers(x[:, :0], [[x, x]], 'gru')", "at least one step"),
 ]
 
 

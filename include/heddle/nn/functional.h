@@ -185,8 +185,9 @@ Array rnn(const Array& x, const Array& wx, const Array& wh, const std::optional<
 // along the features.
 enum class Cell { rnn, gru, lstm };
 struct RecurrentWeights {
-  Array wx, wh;  // (gates * hidden, features) and (gates * hidden, hidden)
+  Array wx, wh;  // (gates * hidden, features), (gates * hidden, outputs)
   std::optional<Array> bias = {}, bias_hn = {};  // bias_hn: of a GRU
+  std::optional<Array> projection = {};  // (outputs, hidden), of an LSTM: h = projection (o tanh c)
 };
 struct RecurrentOptions {
   Cell cell = Cell::lstm;
@@ -196,13 +197,18 @@ struct RecurrentOptions {
   random::Key key = {};  // for it
 };
 struct Recurrent {
-  Array output;        // (..., time, directions * hidden), of the last layer
-  Array hidden, cell;  // (layers * directions, ..., hidden): the last states; cells of an LSTM only
+  Array output;  // (..., time, directions * outputs), of the last layer
+  Array hidden,
+      cell;  // (layers * directions, ..., outputs | hidden): the last states; cells of an LSTM
 };
 // `weights` has an entry for each layer and, inside, each direction, forward first; initial states
-// are shaped like the last ones, and zero if absent.
+// are shaped like the last ones, and zero if absent. With `lengths` (batch), integers between 1 and
+// the number of steps, x is (batch, time, features): what comes after a sequence's end counts for
+// nothing, its outputs are zero, the last states are those at the end, and backward it begins
+// there.
 Recurrent recurrent_layers(const Array& x, const std::vector<RecurrentWeights>& weights,
                            const RecurrentOptions& options, const std::optional<Array>& hidden = {},
-                           const std::optional<Array>& cell = {});
+                           const std::optional<Array>& cell = {},
+                           const std::optional<Array>& lengths = {});
 
 }  // namespace heddle::nn
