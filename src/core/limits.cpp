@@ -93,6 +93,11 @@ bool can_map(size_t bytes) {
   return true;
 }
 
+void set_thread_stack(pthread_attr_t& attributes) {
+  // The system has a least size, and takes no less.
+  if (const size_t bytes = openmp_stack()) pthread_attr_setstacksize(&attributes, bytes);
+}
+
 int startable_threads(int wanted) {
   Gate gate;
   std::vector<pthread_t> threads(static_cast<size_t>(wanted));
@@ -101,9 +106,6 @@ int startable_threads(int wanted) {
   if (!can_map(margin)) return 0;
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return 0;
-  size_t stack = 0;
-  pthread_attr_getstacksize(&attributes, &stack);
-  pthread_attr_setstacksize(&attributes, std::max(stack, openmp_stack()));
   int started = 0;
   while (started < wanted &&
          pthread_create(&threads[static_cast<size_t>(started)], &attributes, wait_at, &gate) == 0) {
@@ -119,14 +121,6 @@ int startable_threads(int wanted) {
   gate.opened.notify_all();
   for (int i = 0; i < started; i++) pthread_join(threads[static_cast<size_t>(i)], nullptr);
   return enough ? started : std::max(0, started - 1);
-}
-
-int team_size(int wanted) {
-  // OpenMP keeps the threads of a thread's last region and ends those that the next one lacks.
-  thread_local int last = 1;
-  if (wanted > last) wanted = last + startable_threads(wanted - last);
-  if (wanted > 1) last = wanted;
-  return wanted;
 }
 
 int cgroup_cores(const std::string& membership, const std::string& mounted) {

@@ -1,6 +1,8 @@
-// What the system lets this process have. GNU OpenMP and OpenBLAS end the process where it lets
-// them have less than they want: it is asked before they are.
+// What the system lets this process have. OpenBLAS ends the process where it lets it have less than
+// it wants: the system is asked before OpenBLAS is.
 #pragma once
+
+#include <pthread.h>
 
 #include <cstddef>
 #include <string>
@@ -19,12 +21,10 @@ int cgroup_cores(const std::string& membership, const std::string& mounted);
 // Whether so much memory can be mapped at present, by mapping it and letting it go.
 bool can_map(size_t bytes);
 
-// How many of `wanted` threads can be alive at once beside those that are, by starting them. Their
-// stacks are OpenMP's (OMP_STACKSIZE), or the system's if those are larger.
-int startable_threads(int wanted);
+// Gives the threads of these attributes the stack that OMP_STACKSIZE says, if it says one.
+void set_thread_stack(pthread_attr_t& attributes);
 
-// How many threads the next parallel region of the calling thread may have: `wanted`, or fewer
-// where the system lets it start no more. To be asked before OpenMP is.
-int team_size(int wanted);
+// How many of `wanted` threads can be alive at once beside those that are, by starting them.
+int startable_threads(int wanted);
 
 }  // namespace heddle

@@ -1,4 +1,4 @@
-// One parallel loop for the whole engine, on OpenMP (oneDNN's runtime, so that a process has one).
+// One parallel loop for the whole engine, on one pool of threads (fork_join.h).
 // Work is split at fixed points given by `grain`, never by the number of threads, where a result
 // could depend on the split: callers reduce per chunk and combine chunks in order.
 #pragma once
@@ -21,8 +21,9 @@ void parallel_ranges(int64_t n, int64_t grain, void* context, RangeFn fn);
 }  // namespace detail
 
 // Calls f(begin, end) on disjoint ranges that cover [0, n). Range borders are multiples of `grain`.
-// Runs on the calling thread if n <= grain, inside another parallel loop, or after fork() in the
-// child. An exception of f is rethrown on the calling thread after all ranges ended.
+// Threads claim ranges as they come, longer ones first. Runs on the calling thread if n <= grain,
+// inside another parallel loop, or after fork() in the child. After an exception of f no more
+// ranges are begun; it is rethrown on the calling thread when those that were have ended.
 template <class F>
 void parallel_for(int64_t n, int64_t grain, F&& f) {
   using Fn = std::remove_reference_t<F>;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cpu/conv_patches.h"
+#include "cpu/conv_pieces.h"
 #include "cpu/dnnl.h"
 #include "cpu/scratch.h"
 #include "cpu/tile/program.h"
@@ -260,9 +261,9 @@ void run(const View& input, const GroupedWeight& weight, const View& out, const 
     if (gradient) {
       gradient->weights = weight_of(exchange_channels(w));
       gradient->src.dtype = gradient->dst.dtype = static_cast<int64_t>(t);
-      onednn::convolution(*gradient, result.data, w.data, x.data);
+      convolve(*gradient, result.data, w.data, x.data);
     } else if (plain_input(p)) {
-      onednn::convolution(request_of(x, w, result, p), x.data, w.data, result.data);
+      convolve(request_of(x, w, result, p), x.data, w.data, result.data);
     } else {
       ConvParams plain = p;
       View spread_input = spread(x, p, plain, spread_space);
@@ -270,8 +271,7 @@ void run(const View& input, const GroupedWeight& weight, const View& out, const 
         fill_zero(out);
         return;
       }
-      onednn::convolution(request_of(spread_input, w, result, plain), spread_input.data, w.data,
-                          result.data);
+      convolve(request_of(spread_input, w, result, plain), spread_input.data, w.data, result.data);
     }
   }
   if (t != out.dtype) tile::copy(result, out);
@@ -322,7 +322,7 @@ void conv_backward_weight(const View& input, const View& out_gradient, const Vie
   if (source.size() == 0) return fill_zero(weight_gradient);
   onednn::ConvRequest r = request_of(source, w, dy, plain);
   r.direction = onednn::Direction::backward_weights;
-  onednn::convolution(r, source.data, w.data, dy.data);
+  convolve(r, source.data, w.data, dy.data);
   if (!in_place) tile::copy(view_of(w), view_of(p.flip ? flipped(out) : out));
 }
 

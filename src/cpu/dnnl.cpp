@@ -97,17 +97,6 @@ bool suits_any_height(const MatmulRequest& r) {
          M * N * K <= large;
 }
 
-// What a product computes and moves is too little to wake other threads for.
-bool is_small(const MatmulRequest& r) {
-  const int64_t M = r.a.dims[r.a.rank - 2], K = r.a.dims[r.a.rank - 1],
-                N = r.out.dims[r.out.rank - 1];
-  int64_t count = 1;
-  for (int64_t d = 0; d + 2 < r.out.rank; d++) count *= r.out.dims[d];
-  const int64_t rate = has_amx() && static_cast<Dtype>(r.a.dtype) == Dtype::bfloat16 ? 64 : 16;
-  return count * (M * K + K * N + M * N) <= parallel_grain * 2 &&
-         count * M * N * K <= parallel_grain * rate;
-}
-
 // The primitive for any number of rows, with arguments of this request's.
 Kernel make_for_any_height(const MatmulRequest& request) {
   MatmulRequest any = request;
@@ -146,7 +135,7 @@ bool has_avx512() {
 
 bool matmul(const MatmulRequest& request, const void* a, const void* b, void* out,
             const void* addend) {
-  ThreadLimit limit(is_small(request) ? 1 : num_threads());
+  const OneThread one;
   Kernel& k = cache().find(request, [&] {
     return suits_any_height(request) ? make_for_any_height(request) : make_matmul(request);
   });
@@ -165,7 +154,7 @@ struct PackedMatrix::Parts {
         b(k.arguments[b_argument].object.get_desc()),
         out(k.arguments[out_argument].object.get_desc()),
         space(k.scratchpad ? k.arguments.back().object.get_desc() : memory::desc()),
-        packed(b.get_size()) {}
+        packed(b.get_size() + shared_margin) {}
   ::dnnl::primitive primitive;
   memory::desc a, b, out, space;
   Scratch packed;
@@ -174,12 +163,8 @@ struct PackedMatrix::Parts {
 PackedMatrix::PackedMatrix(const MatmulRequest& request, const void* b) {
   MatmulRequest r = request;
   r.pack_b = packed_beforehand;
-  std::unique_ptr<Parts> parts;
-  {
-    ThreadLimit one(1);
-    parts = std::make_unique<Parts>(cache().find(r, [&] { return make_matmul(r); }));
-  }
-  ThreadLimit all;  // rearranging has no sums to split
+  const OneThread one;
+  auto parts = std::make_unique<Parts>(cache().find(r, [&] { return make_matmul(r); }));
   memory from(desc_of(r.b), engine(), const_cast<void*>(b));
   memory to(parts->b, engine(), parts->packed.data());
   ::dnnl::reorder(from, to).execute(stream(), from, to);
@@ -189,7 +174,7 @@ PackedMatrix::PackedMatrix(const MatmulRequest& request, const void* b) {
 PackedMatrix::~PackedMatrix() = default;
 
 void PackedMatrix::multiply(const void* a, void* out) const {
-  ThreadLimit limit(1);
+  const OneThread one;
   const Parts& p = *parts_;
   Scratch space(p.space.get_size());
   const memory from(p.a, engine(), const_cast<void*>(a)), b(p.b, engine(), p.packed.data());
@@ -203,7 +188,7 @@ void PackedMatrix::multiply(const void* a, void* out) const {
 void sgemm(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
            const float* a, int64_t lda, const float* b, int64_t ldb, float beta, float* out,
            int64_t ldc) {
-  ThreadLimit limit;
+  const OneThread one;
   static std::atomic<bool> code_is_made{false};
   if (!code_is_made.load(std::memory_order_relaxed)) require_memory();
   check(dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', M, N, K, alpha, a, lda, b, ldb,

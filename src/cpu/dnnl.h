@@ -1,7 +1,7 @@
 // The one place that knows oneDNN. Every call describes its operands as plain structs, finds the
 // primitive in a bounded per-thread cache (about 50 ns; creating one costs up to a millisecond) and
-// runs it on the calling thread's stream with heddle's limit of threads; inside a parallel loop it
-// runs serially. Thread-safe. Throws std::runtime_error where oneDNN refuses.
+// runs it on the calling thread alone: who calls cuts the work into pieces and shares them out
+// (product_pieces.cpp, conv.cpp). Thread-safe. Throws std::runtime_error where oneDNN refuses.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,9 @@ bool has_avx512();
 bool has_amx();
 
 // out = tail(alpha * a b + beta * addend), each (M, K), (K, N), (M, N) or with up to four leading
-// batch dimensions, of extent 1 where broadcast. One of the last two strides of a and b is 1; out
-// is dense. The addend, if present, has extent 1 where it is broadcast and must be dense otherwise;
-// or, if `accumulate` is set, is what `out` holds.
+// batch dimensions, of extent 1 where broadcast. One of the last two strides of a and b is 1; rows
+// of out are dense. The addend, if present, has extent 1 where it is broadcast and lies like out
+// otherwise; or, if `accumulate` is set, is what `out` holds.
 struct MatmulRequest {
   int64_t kind = 1;
   Tensor a, b, out, addend;
@@ -75,7 +75,8 @@ enum class Direction : int64_t { forward, backward_data, backward_weights };
 
 // A convolution dst = conv(src, weights): src (N, C, spatial...), dst (N, O, spatial...), both with
 // the strides of dense channels-last memory; weights (O, C, k...) or (G, O/G, C/G, k...), any dense
-// strides. Backward directions compute src or weights from the other two.
+// strides. Backward directions compute src or weights from the other two; weights may be float32
+// where they are computed from bfloat16.
 struct ConvRequest {
   int64_t kind = 2;
   Direction direction = Direction::forward;
@@ -83,7 +84,23 @@ struct ConvRequest {
   int64_t strides[3] = {1, 1, 1};
   int64_t dilation[3] = {1, 1, 1};
   int64_t low[3] = {}, high[3] = {};
+  int64_t packed = 0;  // the weights lie as the primitive prefers them: for PackedWeights
 };
 void convolution(const ConvRequest& request, void* src, void* weights, void* dst);
+
+// Weights in the order that a convolution prefers, for many convolutions (not of direction
+// backward_weights) that differ from `request` in samples, extents and padding alone. Lies in
+// scratch memory: for local variables only. Several threads may convolve at a time.
+class PackedWeights {
+ public:
+  // Threads share the work. `weights` stays in use.
+  PackedWeights(const ConvRequest& request, void* weights);
+  ~PackedWeights();
+  void convolve(const ConvRequest& request, void* src, void* dst) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<const Parts> parts_;
+};
 
 }  // namespace heddle::cpu::onednn

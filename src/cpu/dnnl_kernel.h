@@ -7,11 +7,10 @@
 #include <cstring>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
-#include "core/limits.h"
-#include "core/threads.h"
 #include "cpu/dnnl.h"
 #include "cpu/signal_stack.h"
 
@@ -23,28 +22,24 @@ using ::dnnl::primitive_attr;
 const ::dnnl::engine& engine();
 ::dnnl::stream& stream();  // of this thread
 
-// Around every call of oneDNN. It asks OpenMP how many threads it may use: heddle's limit holds for
-// the length of a call. Signals may come meanwhile (signal_stack.h).
-class ThreadLimit {
+// Around every call of oneDNN, which asks OpenMP how many threads it may use: one. heddle shares
+// the work out itself, so that threads take it as they come and bits do not depend on their number.
+// Signals may come meanwhile (signal_stack.h).
+class OneThread {
  public:
-  explicit ThreadLimit(int limit = num_threads()) : before_(omp_get_max_threads()) {
-    if (limit > 1 && !omp_in_parallel()) limit = team_size(limit);
-    changed_ = limit != before_ && !omp_in_parallel();
-    if (changed_) omp_set_num_threads(limit);
-    separate_signal_stacks(limit);
+  OneThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+    separate_signal_stack();
   }
-  ~ThreadLimit() {
-    if (changed_) omp_set_num_threads(before_);
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
   }
-  ThreadLimit(const ThreadLimit&) = delete;
-  ThreadLimit& operator=(const ThreadLimit&) = delete;
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
 
  private:
   int before_;
-  bool changed_;
 };
-
-inline int64_t effective_threads() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
 
 memory::desc desc_of(const Tensor& t);
 memory::desc any_layout(const Tensor& t);
@@ -75,6 +70,7 @@ struct Kernel {
     bool is_output;
   };
   std::vector<Reorder> reorders;
+  std::optional<Reorder> packing;  // of an argument that comes in the preferred layout
 
   void add(int id, const memory::desc& desc) {
     arguments.push_back({id, memory(desc, engine(), nullptr)});
@@ -89,6 +85,15 @@ struct Kernel {
     memory& to = is_output ? outside : inside;
     reorders.push_back(
         {::dnnl::reorder(from, to), from, to, arguments.size() - 1, wanted.get_size(), is_output});
+  }
+
+  // Has the argument added last passed in the preferred layout, to be made from `given`.
+  void pack(const memory::desc& given) {
+    const size_t before = reorders.size();
+    accept(given, false);
+    if (reorders.size() == before) return;
+    packing = std::move(reorders.back());
+    reorders.pop_back();
   }
 };
 
@@ -108,10 +113,9 @@ class Cache {
   template <class Request, class Make>
   Kernel& find(const Request& request, Make&& make) {
     static_assert(sizeof(Request) % 8 == 0 && std::is_trivially_copyable_v<Request>);
-    constexpr size_t words = sizeof(Request) / 8 + 1;
+    constexpr size_t words = sizeof(Request) / 8;
     uint64_t key[words];
     std::memcpy(key, &request, sizeof(Request));
-    key[words - 1] = static_cast<uint64_t>(effective_threads());
     uint64_t hash = hash_of(key, words);
     Entry* set = &entries_[hash % sets * ways];
     Entry* oldest = set;

@@ -202,7 +202,7 @@ void product_of(int64_t M, int64_t N, int64_t K, const Matrix& a, const Matrix& 
   int64_t rows = std::max<int64_t>(1, rows_bytes / (k_bytes * block_rows)) * block_rows;
   rows = std::min<int64_t>(rows, 128);
   const int64_t row_blocks = (M + rows - 1) / rows;
-  Scratch packed(chunk * K * sizeof(T));
+  Scratch packed(static_cast<size_t>(chunk * K) * sizeof(T) + shared_margin);
   T* b_panels = packed.as<T>();
 
   for (int64_t j0 = 0; j0 < N; j0 += chunk) {

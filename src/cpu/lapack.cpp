@@ -37,6 +37,7 @@ void* find(void* library, const std::string& name) {
 // runs. OpenBLAS keeps buffers, as many as there were calls at a time.
 constexpr size_t library_bytes = size_t{40} << 20;
 constexpr size_t buffer_bytes = size_t{40} << 20;  // 32 MiB, and some room
+constexpr size_t heap_bytes = size_t{64} << 20;  // that malloc reserves for each thread, if it can
 
 void require_memory(size_t bytes) {
   if (can_map(bytes)) return;
@@ -65,7 +66,7 @@ struct Library {
 
   Library() {
     const int threads = threads_at_start();
-    require_memory(library_bytes + buffer_bytes * static_cast<size_t>(threads));
+    require_memory(library_bytes + (buffer_bytes + heap_bytes) * static_cast<size_t>(threads));
     if (startable_threads(threads - 1) < threads - 1) {
       throw OutOfMemoryError(fmt::format(
           "[linalg] OpenBLAS wants {} threads, which the system refuses; OPENBLAS_NUM_THREADS=1 "

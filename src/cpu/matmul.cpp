@@ -8,44 +8,12 @@
 
 #include "core/threads.h"
 #include "cpu/gemm.h"
+#include "cpu/product_stack.h"
 #include "cpu/scratch.h"
 #include "cpu/tile/program.h"
 
 namespace heddle::cpu {
 namespace {
-
-constexpr int most_operands = 3;
-enum Operand { operand_a, operand_b, operand_addend };
-
-// A stack of products with its batch dimensions merged as far as the strides allow. The result is
-// dense, so its batch stride is M * N.
-struct Stack {
-  Dtype dtype;
-  int64_t M, N, K;
-  Shape batch;
-  struct Side {
-    const char* data = nullptr;
-    Strides batch;
-    int64_t row_stride = 0, column_stride = 0;
-  } sides[most_operands];
-  char* out;
-
-  int64_t count() const { return element_count(batch); }
-
-  const char* at(Operand o, int64_t entry) const {
-    const Side& s = sides[o];
-    int64_t offset = 0;
-    for (size_t d = batch.size(); d-- > 0;) {
-      offset += entry % batch[d] * s.batch[d];
-      entry /= batch[d];
-    }
-    return s.data + offset * static_cast<int64_t>(size_of(dtype));
-  }
-  Matrix matrix(Operand o, int64_t entry) const {
-    const Side& s = sides[o];
-    return {s.data ? at(o, entry) : nullptr, dtype, s.row_stride, s.column_stride};
-  }
-};
 
 Stack::Side side_of(const View& v) {
   Stack::Side s;
@@ -147,15 +115,6 @@ class DenseCopy {
   std::optional<Scratch> space_;
 };
 
-Finish finish_of(const Stack& s, const Epilogue& e, int64_t entry) {
-  Finish f{s.out + entry * s.M * s.N * static_cast<int64_t>(size_of(s.dtype)), s.dtype, s.N};
-  f.alpha = e.alpha;
-  f.beta = e.beta;
-  f.addend = s.matrix(operand_addend, entry);
-  f.tail = e.tail;
-  return f;
-}
-
 // Every product of the stack by one of heddle's own kernels: entries in parallel if they are many,
 // else each in parallel inside.
 template <class Kernel>
@@ -184,41 +143,6 @@ void store_zero_sums(const Stack& s, const Epilogue& e) {
              });
 }
 
-onednn::Tensor tensor_of(const Stack& s, Operand o, int64_t rows, int64_t columns, size_t first) {
-  const Stack::Side& side = s.sides[o];
-  onednn::Tensor t;
-  t.dtype = static_cast<int64_t>(s.dtype);
-  auto add = [&](int64_t extent, int64_t stride) {
-    t.dims[t.rank] = stride == 0 ? 1 : extent;
-    t.strides[t.rank++] = stride;
-  };
-  for (size_t d = first; d < s.batch.size(); d++) add(s.batch[d], side.batch[d]);
-  add(rows, side.row_stride);
-  add(columns, side.column_stride);
-  // oneDNN wants strides of broadcast dimensions to make sense, too: those of a dense array.
-  for (int64_t d = t.rank; d-- > 0;) {
-    if (t.strides[d] == 0) {
-      t.strides[d] = d + 1 < t.rank ? t.dims[d + 1] * t.strides[d + 1] : 1;
-    }
-  }
-  return t;
-}
-
-// The addend as oneDNN's binary post-op takes it: a scalar, a row, or all of a dense array.
-bool suits_post_op(const Stack& s) {
-  const Stack::Side& c = s.sides[operand_addend];
-  bool row = c.row_stride == 0 && (c.column_stride == 1 || s.N == 1);
-  for (int64_t stride : c.batch) row = row && stride == 0;
-  if (row) return true;
-  if (c.column_stride != 1 || c.row_stride != s.N) return false;
-  int64_t dense = s.M * s.N;
-  for (size_t d = s.batch.size(); d-- > 0;) {
-    if (c.batch[d] != dense) return false;
-    dense *= s.batch[d];
-  }
-  return true;
-}
-
 // Up to which M N K heddle's own small product is faster than oneDNN's primitive. Measured on one
 // core of a machine with AVX-512, AMX and AVX512-FP16: at 48^3 float32 takes 1.3 us against 1.7, at
 // 32^3 bfloat16 0.9 against 1.0, at 16^3 float16 0.6 against 0.7.
@@ -227,92 +151,13 @@ int64_t small_limit(Dtype t) {
   return t == Dtype::bfloat16 ? 1 << 15 : 1 << 12;
 }
 
-// Whether dnnl_sgemm is ahead of the primitive although it takes no post-ops, so that an addend has
-// to be copied to the result before. On AVX2 it is at nearly every size. On AVX-512 it is for a few
-// rows, (8, 768) x (768, 768) in 28 us against 33 on two cores, and, since it packs its operands,
-// for large products: with a row as addend on one core (1024, 384) x (384, 1536) takes 7.1 ms
-// against 7.9, (1024, 1536) x (1536, 384) 7.3 against 8.0, 2048^3 97 against 110, and with b
-// stored by columns 7.2 against 7.5, 7.5 against 7.6, 102 against 106. With a stored by columns it
-// is ahead or behind depending on the shape, by up to a seventh.
-bool sgemm_is_faster(const Stack& s) {
-  constexpr int64_t few_rows = 8, many_rows = 256, deep = 256, large = int64_t{1} << 24;
-  if (!onednn::has_avx512() || s.M <= few_rows) return true;
-  return s.sides[operand_a].column_stride == 1 && s.K >= deep && s.M * s.N * s.K >= large &&
-         (s.sides[operand_b].column_stride == 1 || s.M >= many_rows);
-}
-
-void multiply_by_onednn(Stack& s, const Epilogue& e) {
+void multiply_densely(Stack& s, const Epilogue& e) {
   DenseCopy a_copy, b_copy;
   auto& a = s.sides[operand_a];
   auto& b = s.sides[operand_b];
   if (!dense_in_one(s.M, s.K, a.row_stride, a.column_stride)) a_copy.make(s, operand_a, s.M, s.K);
   if (!dense_in_one(s.K, s.N, b.row_stride, b.column_stride)) b_copy.make(s, operand_b, s.K, s.N);
-
-  bool has_addend = s.sides[operand_addend].data != nullptr;
-  bool by_sgemm = s.dtype == Dtype::float32 && sgemm_is_faster(s) && e.tail == onednn::Tail::none;
-  bool into_out = has_addend && (by_sgemm || !suits_post_op(s));
-  if (into_out) {
-    const auto& c = s.sides[operand_addend];
-    View from{const_cast<char*>(c.data), s.dtype, s.batch, c.batch};
-    from.shape.push_back(s.M);
-    from.shape.push_back(s.N);
-    from.strides.push_back(c.row_stride);
-    from.strides.push_back(c.column_stride);
-    tile::copy(from, {s.out, s.dtype, from.shape, row_major_strides(from.shape)});
-  }
-
-  constexpr size_t most_batch = 2;
-  size_t first = by_sgemm ? s.batch.size() : s.batch.size() - std::min(s.batch.size(), most_batch);
-  // oneDNN takes no dimension that only the result has.
-  for (size_t d = s.batch.size(); d-- > first;) {
-    if (a.batch[d] == 0 && b.batch[d] == 0) {
-      first = d + 1;
-      break;
-    }
-  }
-  int64_t inner = 1;
-  for (size_t d = first; d < s.batch.size(); d++) inner *= s.batch[d];
-
-  onednn::MatmulRequest request;
-  request.a = tensor_of(s, operand_a, s.M, s.K, first);
-  request.b = tensor_of(s, operand_b, s.K, s.N, first);
-  Stack result = s;
-  Stack::Side& dense = result.sides[operand_a];
-  dense.row_stride = s.N;
-  dense.column_stride = 1;
-  int64_t step = s.M * s.N;
-  for (size_t d = s.batch.size(); d-- > 0; step *= s.batch[d]) dense.batch[d] = step;
-  request.out = tensor_of(result, operand_a, s.M, s.N, first);
-  request.alpha = e.alpha;
-  request.tail = e.tail;
-  // AMX wants pairs of rows of b interleaved. For b stored by rows it is faster to do that once
-  // than in each block: at 1024^3 1.6 ms instead of 2.2 on one core, at 256^3 it makes no
-  // difference.
-  constexpr int64_t many_rows = 512;
-  request.pack_b = s.dtype == Dtype::bfloat16 && s.M >= many_rows && b.column_stride == 1;
-  if (has_addend) {
-    request.beta = e.beta;
-    request.accumulate = into_out;
-    if (!into_out) request.addend = tensor_of(s, operand_addend, s.M, s.N, first);
-  }
-
-  for (int64_t i = 0; i < s.count(); i += inner) {
-    const char* a_data = s.at(operand_a, i);
-    const char* b_data = s.at(operand_b, i);
-    char* out = s.out + i * s.M * s.N * static_cast<int64_t>(size_of(s.dtype));
-    if (by_sgemm) {
-      bool turn_a = a.column_stride != 1, turn_b = b.column_stride != 1;
-      onednn::sgemm(turn_a, turn_b, s.M, s.N, s.K, static_cast<float>(e.alpha),
-                    reinterpret_cast<const float*>(a_data), turn_a ? a.column_stride : a.row_stride,
-                    reinterpret_cast<const float*>(b_data), turn_b ? b.column_stride : b.row_stride,
-                    into_out ? static_cast<float>(e.beta) : 0.f, reinterpret_cast<float*>(out),
-                    s.N);
-    } else if (!onednn::matmul(request, a_data, b_data, out,
-                               has_addend ? s.at(operand_addend, i) : nullptr)) {
-      each_entry(s, e, gemm);
-      return;
-    }
-  }
+  if (!multiply_by_onednn(s, e)) each_entry(s, e, gemm);
 }
 
 View transposed(View v) {
@@ -464,7 +309,7 @@ void matmul(const View& a, const View& b, const View& out, const Epilogue& e) {
   }
   if (s.M * s.N * s.K <= small_limit(s.dtype)) return each_entry(s, e, gemm_small);
   if (!onednn::native(s.dtype)) return each_entry(s, e, gemm);
-  multiply_by_onednn(s, e);
+  multiply_densely(s, e);
 }
 
 }  // namespace heddle::cpu

@@ -10,6 +10,11 @@
 
 namespace heddle::cpu {
 
+// To add to a block that other threads read while its owner takes and writes the next: cores fetch
+// ahead within a page, so that they would wrest lines of the next block from its owner again and
+// again (measured: a convolution took 1.37 times as long on the owner).
+inline constexpr size_t shared_margin = 4096;
+
 struct ScratchStack;
 
 class Scratch {

@@ -1,6 +1,5 @@
 #include "cpu/signal_stack.h"
 
-#include <omp.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -8,8 +7,6 @@
 #include <cstddef>
 #include <memory>
 #include <new>
-
-#include "core/fork_join.h"
 
 namespace heddle::cpu {
 namespace {
@@ -23,7 +20,7 @@ class SignalStack {
     constexpr long least = 1 << 16;
     stack_t own{};
     own.ss_size = static_cast<size_t>(std::max(least, sysconf(_SC_SIGSTKSZ)));
-    // Without memory it stays as it is: the threads of a team must not throw.
+    // Without memory it stays as it is.
     memory_.reset(new (std::nothrow) std::byte[own.ss_size]);
     if (!memory_) return;
     own.ss_sp = memory_.get();
@@ -43,18 +40,8 @@ class SignalStack {
   std::unique_ptr<std::byte[]> memory_;
 };
 
-void separate_on_this_thread() { thread_local SignalStack stack; }
-
 }  // namespace
 
-void separate_signal_stacks(int threads) {
-  thread_local int served = 0;
-  if (threads <= served) return;
-  separate_on_this_thread();
-  served = 1;
-  if (threads == 1 || omp_in_parallel()) return;
-  fork_join(threads, [](int, int) { separate_on_this_thread(); });
-  served = threads;
-}
+void separate_signal_stack() { thread_local SignalStack stack; }
 
 }  // namespace heddle::cpu

@@ -7,9 +7,7 @@
 
 namespace heddle::cpu {
 
-// Gives the calling thread, and the OpenMP threads of its teams of `threads`, such a stack, unless
-// they have one. Two loads once that is done. Threads that OpenMP starts anew later go without;
-// signals for the process reach them only while the main thread can take none.
-void separate_signal_stacks(int threads);
+// Gives the calling thread such a stack, unless it has one. The pool's threads take no signals.
+void separate_signal_stack();
 
 }  // namespace heddle::cpu

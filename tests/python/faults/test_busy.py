@@ -76,6 +76,6 @@ def test_no_more_threads_than_the_cores_that_are_allowed():
     assert run(ONE_CORE + COUNTED, environment=environment) == "1 1\n"
     limit, threads = map(int, run("import os\n" + COUNTED, environment=environment).split())
     cores = len(os.sched_getaffinity(0))
-    assert limit <= cores and threads <= 2 * cores  # OpenMP's, and OpenBLAS's, of which it is one
+    assert limit <= cores and threads <= 2 * cores  # the pool's and OpenBLAS's
     assert run(ONE_CORE + WORK, environment=environment) == "1\n"
     assert run(ONE_CORE + COUNTED, environment={"HEDDLE_NUM_THREADS": "3"}).split()[0] == "3"
