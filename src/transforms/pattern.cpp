@@ -29,19 +29,6 @@ bool as_part(Match& m, const Array& a, const Rest& match) {
   return false;
 }
 
-// Whether nothing but the expression, whose root is `root`, uses what it consists of.
-bool is_closed(const Match& m, const Array& root) {
-  std::unordered_map<const Node*, int> inside;
-  std::unordered_set<const Node*> met;
-  for (const Array& part : m.parts) {
-    if (!met.insert(part.node()).second) continue;
-    for (const Array& in : operands(part)) inside[in.node()]++;
-  }
-  return std::all_of(m.parts.begin(), m.parts.end(), [&](const Array& part) {
-    return part.same_as(root) || m.site.uses(part) == inside[part.node()];
-  });
-}
-
 // How far a number of this dtype may be from the one that a formula means: the digits that people
 // write and the dtype keeps.
 double slack(Dtype t) {
@@ -262,9 +249,21 @@ Pattern mean_of_rows(Pattern p) {
 Pattern sum_of_rows(Pattern p) { return reduced_rows(Reduction::sum, std::move(p)); }
 Pattern largest_of_rows(Pattern p) { return reduced_rows(Reduction::max, std::move(p)); }
 
+bool is_closed(const Site& site, const Arrays& parts, const Array& root) {
+  std::unordered_map<const Node*, int> inside;
+  std::unordered_set<const Node*> met;
+  for (const Array& part : parts) {
+    if (!met.insert(part.node()).second) continue;  // a pattern may go through it several times
+    for (const Array& in : operands(part)) inside[in.node()]++;
+  }
+  return std::all_of(parts.begin(), parts.end(), [&](const Array& part) {
+    return part.same_as(root) || site.uses(part) == inside[part.node()];
+  });
+}
+
 std::optional<Match> find(const Pattern& p, const Site& site, const Array& a) {
   Match m(site);
-  if (!p(m, a, [&] { return is_closed(m, a); })) return std::nullopt;
+  if (!p(m, a, [&] { return is_closed(site, m.parts, a); })) return std::nullopt;
   return m;
 }
 

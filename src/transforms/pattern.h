@@ -70,4 +70,7 @@ Pattern largest_of_rows(Pattern p);
 // The match if `a` is such an expression and nothing else uses any part of it.
 std::optional<Match> find(const Pattern& p, const Site& site, const Array& a);
 
+// Whether nothing but an expression of these parts, which end in `root`, uses any other of them.
+bool is_closed(const Site& site, const Arrays& parts, const Array& root);
+
 }  // namespace heddle::pattern

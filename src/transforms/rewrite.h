@@ -62,6 +62,10 @@ Rules layout_rules();
 // parts overflow, or a mask hides infinite values, the operation gives what is meant.
 Rules fusion_rules();
 
+// Operations that heddle's own decompositions have taken apart (norms, attention), whole again. To
+// be asked before the other rules, which change what they look for.
+Rules decomposed_rules();
+
 // Computes what depends on no input, as constants. What would make the program's constants grow by
 // more than `most_growth` bytes stays a step, the largest first; so does what is random or not the
 // engine's own, and what only repeats a constant. Bits stay.

@@ -1,6 +1,7 @@
 // What depends on no input is computed once.
 #include <algorithm>
 
+#include "core/node.h"
 #include "eval/eval.h"
 #include "ops/shape.h"
 #include "transforms/look_back.h"
@@ -44,7 +45,9 @@ class Folding {
 
   void find_known() {
     known_.assign(program_.avals.size(), false);
-    for (const auto& c : program_.constants) known_[static_cast<size_t>(c.first)] = true;
+    for (const auto& c : program_.constants) {
+      known_[static_cast<size_t>(c.first)] = !c.second.node()->tracer;  // what others transform
+    }
     for (size_t i = 0; i < program_.steps.size(); i++) {
       const Program::Step& step = program_.steps[i];
       const bool folds = !kept_[i] && step.op->is_pure() && !step.op->runs_own_code() &&

@@ -14,7 +14,7 @@ namespace {
 
 using namespace pattern;
 
-enum Hole { x, top, scale, weight, eps };
+enum Hole { x, weight, eps };
 
 // --- softmax
 
@@ -47,27 +47,6 @@ Array rms_norm_of_parts(const Site& site, const Array& a) {
       over_root(any(x), operation(Code::add, mean_of_rows(squared(any(x))), number(eps)));
   const std::optional<Match> m = find(written, site, a);
   if (!m || m->number(eps) < 0 || !are_rows((*m)[x], a)) return Array();
-  return fast::rms_norm((*m)[x], {}, static_cast<float>(m->number(eps)), site.stream);
-}
-
-// The same, of x divided by a scale that keeps squares in range and goes out again: as heddle
-// writes its norms out.
-Array scaled_rms_norm_of_parts(const Site& site, const Array& a) {
-  static const Pattern written = [] {
-    const Pattern positive = either({exactly(1), operation(Code::maximum, any(top), exactly(1))});
-    const Pattern by = [positive](Match& m, const Array& a, const Rest& rest) {
-      return any(scale)(m, a, [&] { return positive(m, a, rest); });
-    };
-    const Pattern squares =
-        mean_of_rows(squared(operation(Code::multiply, any(x), operation(Code::reciprocal, by))));
-    const Pattern least = operation(Code::divide, operation(Code::divide, number(eps), by), by);
-    const Pattern root = operation(Code::rsqrt, operation(Code::add, squares, least));
-    return operation(Code::multiply, any(x), operation(Code::divide, root, by));
-  }();
-  const std::optional<Match> m = find(written, site, a);
-  if (!m || m->number(eps) < 0 || !are_rows((*m)[x], a)) return Array();
-  const Array& by = (*m)[scale];
-  if (by.ndim() > 0 && by.shape(-1) != 1) return Array();  // not one for each row
   return fast::rms_norm((*m)[x], {}, static_cast<float>(m->number(eps)), site.stream);
 }
 
@@ -155,9 +134,8 @@ Array product_with_bias(const Site& site, const Array& a) {
 }  // namespace
 
 Rules fusion_rules() {
-  return {softmax_of_parts,    rms_norm_of_parts, scaled_rms_norm_of_parts,
-          layer_norm_of_parts, norm_with_weight,  norm_with_bias,
-          norm_of_halves,      product_with_bias, attention_of_parts};
+  return {softmax_of_parts, rms_norm_of_parts, layer_norm_of_parts, norm_with_weight,
+          norm_with_bias,   norm_of_halves,    product_with_bias,   attention_of_parts};
 }
 
 }  // namespace heddle

@@ -200,6 +200,20 @@ TEST_CASE("folding does not grow the constants beyond its bound") {
   CHECK(ops_of(shrinking) == Names{"Multiply"});
 }
 
+TEST_CASE("what another transformation traces is not folded") {
+  const Array x = random::normal({3}), two(2.0f);
+  const Function f = [&](const Arrays& traced) {
+    const Program program = fold_constants(
+        rewrite(program_of([&](const Arrays& in) { return Arrays{in[0] * exp(traced[0])}; }, {two}),
+                layout_rules()));
+    CHECK(count(program, "Exp") == 1);
+    return replay(program, {two}, false);
+  };
+  CHECK(within(vmap(f)({x})[0], two * exp(x), 1e-6));
+  const Function loss = [&](const Arrays& in) { return Arrays{sum(f(in)[0])}; };
+  CHECK(within(grad(loss)({x})[0], two * exp(x), 1e-6));
+}
+
 // ---------------------------------------------------------------------------------------------
 // Random programs of moves and functions of single elements.
 

@@ -18,7 +18,8 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 Program fused(const Program& program) {
   Rules rules = layout_rules();
   for (Rule r : fusion_rules()) rules.push_back(r);
-  return fold_constants(rewrite(fold_constants(program), rules));
+  const Program whole = rewrite(fold_constants(program), decomposed_rules());
+  return fold_constants(rewrite(whole, rules));
 }
 
 const ScaledDotProductAttention* attention_in(const Program& program) {
@@ -238,6 +239,58 @@ TEST_CASE("attention of halves, whose softmax is taken in float32 or not") {
         },
         in, close);
   }
+}
+
+TEST_CASE("heddle's own decomposition of attention is found, with every attribute") {
+  const Stream here = to_stream({});
+  for (Dtype t : {float32, float16}) {
+    for (const int64_t heads : {2, 6}) {
+      const Array q = normal({2, 6, 3, 8}, t);
+      const Array k = normal({2, heads, 5, 8}, t), v = normal({2, heads, 5, 4}, t);
+      for (const bool causal : {false, true}) {
+        for (const bool sinks : {false, true}) {
+          for (const std::optional<Dtype> mask : {std::optional<Dtype>(), {bool_}, {t}}) {
+            Arrays in{q, k, v};
+            if (mask) in.push_back(astype(greater(normal({2, 6, 3, 5}), Array(-0.5f)), *mask));
+            if (sinks) in.push_back(normal({6}, t));
+            const OpRef op =
+                make_op<ScaledDotProductAttention>(0.25f, causal, mask.has_value(), sinks);
+            const Program before = program_of(
+                [&](const Arrays& x) { return Arrays{exp(op->decompose(x, here)->at(0))}; }, in);
+            const Program after = fused(before);
+            REQUIRE(text_of(after) == "ScaledDotProductAttention Exp ");
+            CHECK(after.steps[0].op->equals(*op));
+            CHECK(after.steps[0].inputs.size() == in.size());
+            CHECK(within(run(after, in)[0], run(before, in)[0], t == float16 ? 1e-2 : 1e-5));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a decomposition that was changed, or is used elsewhere, stays taken apart") {
+  const Stream here = to_stream({});
+  const Arrays in{normal({1, 2, 3, 8}), normal({1, 2, 5, 8}), normal({1, 2, 5, 8})};
+  const OpRef op = make_op<ScaledDotProductAttention>(0.25f, false, false, false);
+  // Without what infinite values add.
+  CHECK(count(fused(program_of(
+                  [&](const Arrays& x) {
+                    const Array whole = op->decompose(x, here)->at(0);
+                    const Array sum_of_parts = whole.node()->inputs[0];
+                    return Arrays{sum_of_parts.node()->inputs[0]};
+                  },
+                  in)),
+              attention) == 0);
+  // Its weights are another result.
+  CHECK(count(fused(program_of(
+                  [&](const Arrays& x) {
+                    const Array whole = op->decompose(x, here)->at(0);
+                    const Array mixed = whole.node()->inputs[0].node()->inputs[0];
+                    return Arrays{whole, mixed.node()->inputs[0]};
+                  },
+                  in)),
+              attention) == 0);
 }
 
 TEST_CASE("what only looks like attention stays") {

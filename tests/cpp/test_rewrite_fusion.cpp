@@ -26,7 +26,8 @@ Rules all_rules() {
 }
 
 Program fused(const Program& program) {
-  return fold_constants(rewrite(fold_constants(program), all_rules()));
+  const Program whole = rewrite(fold_constants(program), decomposed_rules());
+  return fold_constants(rewrite(whole, all_rules()));
 }
 
 double tolerance(Dtype t) { return t == float16 ? 4e-3 : t == bfloat16 ? 3e-2 : 2e-5; }
