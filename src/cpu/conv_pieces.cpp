@@ -119,7 +119,9 @@ class Convolution {
     constexpr int64_t least_positions = 128, few_pieces = 4, unit = 64;
     constexpr int64_t most_sums = 1 << 22, sum_positions = 512;
     const int64_t count = r_.src.dims[samples], size = spatial_size(r_.dst);
+    // A piece calls oneDNN with borders of its own: few pieces until they take a millisecond.
     int64_t wanted = wanted_pieces(work_);
+    if (wanted <= 8) wanted = std::min<int64_t>(wanted, 4);
     // Each piece of a gradient of weights has sums of its own, which are added up.
     int64_t least = least_positions;
     if (r_.direction == Direction::backward_weights) {

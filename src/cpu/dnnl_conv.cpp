@@ -111,12 +111,12 @@ int64_t block_of(const memory::desc& layout, int64_t dimension) {
 
 // Rearranges weights of many channels in parts of some output channels, each by a thread.
 void rearrange(const ConvRequest& r, Kernel::Reorder& whole, void* from, void* to) {
-  constexpr int64_t many = 1 << 17;
+  constexpr size_t many_bytes = 1 << 17;
   const memory::desc given = whole.from.get_desc(), wanted = whole.to.get_desc();
   const int64_t out = r.weights.dims[0], step = block_of(wanted, 0);
   const bool filled_up = out % step != 0 || r.weights.dims[1] % block_of(wanted, 1) != 0;
   const bool grouped = r.weights.rank > r.src.rank;
-  if (grouped || filled_up || wanted.get_size() < many * sizeof(float)) {
+  if (grouped || filled_up || wanted.get_size() < many_bytes) {
     whole.from.set_data_handle(from);
     whole.to.set_data_handle(to);
     whole.primitive.execute(stream(), whole.from, whole.to);
