@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <numeric>
 #include <stdexcept>
@@ -116,20 +117,21 @@ TEST_CASE("many threads have loops at a time") {
 }
 
 TEST_CASE("a caller does not wait for threads that have not come") {
-  const Threads limit(3);
+  constexpr int all = 72;  // more than any other test has the pool start
+  const Threads limit(all);
   std::atomic<bool> release{false};
   std::atomic<int> held{0};
   // One caller keeps the pool's threads.
   std::thread other([&] {
-    share(3, [&](int worker) {
+    share(all, [&](int worker) {
       if (worker > 0) held++;
-      while (!release) std::this_thread::yield();
+      while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     });
   });
-  while (held < 2) std::this_thread::yield();
+  while (held < all - 1) std::this_thread::yield();
   CHECK(counts_of(1000, 1) == std::vector<int>(1000, 1));
   std::atomic<int> size{0};
-  parallel_team(3, [&](const Team& team) {
+  parallel_team(all, [&](const Team& team) {
     size = team.size;
     team.wait();
   });
