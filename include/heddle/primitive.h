@@ -49,9 +49,9 @@ class Primitive {
   // Computes. The inputs are evaluated and lie as raw_data() and strides() say; data() gives
   // row-major elements. Each output has its shape and dtype, and must be given memory
   // (Array::set_data, or an input's by copy_shared_buffer) and its elements. Runs on whichever
-  // thread evaluates, one primitive at a time, under the graph's lock: it must not wait for a
-  // thread that evaluates. What it throws comes out of eval as it is, and the graph stays as it
-  // was. It may evaluate arrays, but none that depends on its results.
+  // thread evaluates, on several at once if they do, and holds no lock of the engine's: others go
+  // on, but for those that ask for its results. What it throws comes out of eval as it is, and the
+  // graph stays as it was. It may evaluate arrays, but none that depends on its results.
   virtual void eval_cpu(const std::vector<Array>& inputs, std::vector<Array>& outputs) = 0;
   // Never called: there is no GPU.
   virtual void eval_gpu(const std::vector<Array>& inputs, std::vector<Array>& outputs);

@@ -45,10 +45,10 @@ class Primitive:
         gives the shapes of the outputs for inputs of other sizes: a shapeless compiled function
         asks, and is traced for each size without it.
 
-    Evaluation holds the engine's lock while ``eval_cpu`` runs: it must not wait for a thread that
-    evaluates arrays. It may evaluate some itself, but none that depends on its outputs. What it
-    raises comes out of ``mx.eval``, or of ``mx.synchronize`` after ``mx.async_eval``.
-    ``mx.export_function`` refuses primitives.
+    ``eval_cpu`` runs on whichever thread evaluates, beside what other threads compute: it must not
+    wait for a thread that needs its outputs. It may evaluate arrays, but none that depends on its
+    outputs. What it raises comes out of ``mx.eval``, or of ``mx.synchronize`` after
+    ``mx.async_eval``. ``mx.export_function`` refuses primitives.
     """
 
     vjp: Callable[..., Sequence[mx.array | None]] | None = None

@@ -2,11 +2,11 @@
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
-#include <thread>
 
 #include "bind.h"
 #include "eval/async.h"
 #include "eval/eval.h"
+#include "eval/graph_lock.h"
 
 namespace heddle::python {
 namespace {
@@ -31,24 +31,19 @@ void check_signals() {
   }
 }
 
-// Evaluation, maybe on another thread, has the engine's lock and may want the GIL.
-void wait_without_gil(void (*wait)()) {
-  if (!holds_gil) return wait();
-  // The main thread ends the interpreter; others may sleep for ever then, and not with the lock.
-  const bool is_main = PyThread_get_thread_ident() == main_thread;
-  void (*const unlock)() = [] { graph_mutex().unlock(); };
-  ReleaseGil release(is_main ? nullptr : unlock);
-  wait();
+// Another thread, which is waited for, may want the GIL. Threads of the engine's own have none.
+void wait_without_gil(void (*wait)(void*), void* context) {
+  if (!holds_gil || !PyGILState_GetThisThreadState()) return wait(context);
+  ReleaseGil release;
+  wait(context);
 }
 
 // When Python has ended and the process is about to: threads that still evaluate stop where they
 // are, before what they work with is destroyed. The engine is then kept locked.
 void stop_evaluation() {
   python_ended = true;
-  constexpr int longest_wait_in_ms = 1000;  // a thread that ended amid an evaluation has the lock
-  for (int i = 0; i < longest_wait_in_ms && !graph_mutex().try_lock(); i++) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  holds_gil = false;
+  lock_quiet_graph(std::chrono::seconds(1));  // a thread may have ended amid an evaluation
 }
 
 // At exit the piece of work in flight is finished while Python still stands; a fork waits for it.

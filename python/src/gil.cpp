@@ -15,8 +15,7 @@ bool interpreter_ends() {
   return !Py_IsInitialized() || (ends && ends() != 0);
 }
 
-void sleep_for_ever(void (*before)()) {
-  if (before) before();
+void sleep_for_ever() {
   for (;;) pause();
 }
 

@@ -21,16 +21,16 @@ inline thread_local bool holds_gil = true;
 // True from when the interpreter starts to end (its atexit functions have run by then).
 bool interpreter_ends();
 
-// For a thread whose interpreter has ended; calls `before` first, unless it is null.
-[[noreturn]] void sleep_for_ever(void (*before)() = nullptr);
+// For a thread whose interpreter has ended.
+[[noreturn]] void sleep_for_ever();
 
 // Runs f, which calls Python code: that gives the lock away and takes it again now and then.
 template <class F>
-decltype(auto) calling(F&& f, void (*before_sleep)() = nullptr) {
+decltype(auto) calling(F&& f) {
   try {
     return f();
   } catch (abi::__forced_unwind&) {
-    sleep_for_ever(before_sleep);
+    sleep_for_ever();
   }
 }
 
@@ -45,11 +45,10 @@ inline nanobind::object call_python(nanobind::handle function, const nanobind::t
 
 class ReleaseGil {
  public:
-  // A thread that takes locks meanwhile has to give them back in `before_sleep`.
-  explicit ReleaseGil(void (*before_sleep)() = nullptr) : before_sleep_(before_sleep) {}
+  ReleaseGil() = default;
+  // The thread may sleep for ever then: it is to hold no lock that others want.
   ~ReleaseGil() {
-    if (before_sleep_ && interpreter_ends()) sleep_for_ever(before_sleep_);
-    calling([&] { PyEval_RestoreThread(state_); }, before_sleep_);
+    calling([&] { PyEval_RestoreThread(state_); });
     holds_ = before_;
   }
   ReleaseGil(const ReleaseGil&) = delete;
@@ -58,7 +57,6 @@ class ReleaseGil {
  private:
   bool& holds_ = holds_gil;  // looked up once
   bool before_ = std::exchange(holds_, false);
-  void (*before_sleep_)();
   PyThreadState* state_ = PyEval_SaveThread();
 };
 

@@ -3,7 +3,7 @@
 
 #include "bind.h"
 #include "core/node.h"
-#include "eval/eval.h"
+#include "eval/graph_lock.h"
 
 namespace heddle::python {
 
@@ -23,18 +23,25 @@ void bind_introspection(nb::module_& m) {
   m.def(
       "_graph_ops",
       [](nb::args trees) {
+        Arrays arrays;
+        visit_arrays(trees, [&](const Array& a) { arrays.push_back(a); });
+        const std::vector<OpRef> ops = walk_graph([&](Unfinished& unfinished) {
+          std::vector<OpRef> found;
+          std::unordered_set<const Node*> seen;
+          std::vector<Node*> open;
+          for (const Array& a : arrays) open.push_back(a.node());
+          while (!open.empty()) {
+            Node* n = open.back();
+            open.pop_back();
+            if (!n->available() && unfinished.has(n)) continue;
+            if (!n->op || !seen.insert(n).second) continue;
+            found.push_back(n->op);
+            for (const Array& in : n->inputs) open.push_back(in.node());
+          }
+          return found;
+        });
         nb::list names;
-        std::unordered_set<const Node*> seen;
-        std::vector<const Node*> open;
-        visit_arrays(trees, [&](const Array& a) { open.push_back(a.node()); });
-        GraphLock lock;
-        while (!open.empty()) {
-          const Node* n = open.back();
-          open.pop_back();
-          if (!n->op || !seen.insert(n).second) continue;
-          names.append(n->op->title());
-          for (const Array& in : n->inputs) open.push_back(in.node());
-        }
+        for (const OpRef& op : ops) names.append(op->title());
         return names;
       },
       "arrays"_a, "Names of the operations that the arrays still wait for.");

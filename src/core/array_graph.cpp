@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/node.h"
+#include "eval/graph_lock.h"
 #include "heddle/allocator.h"
 #include "heddle/array.h"
 
@@ -93,13 +94,15 @@ const std::vector<Array>& Array::inputs() const { return node_->inputs; }
 int Array::output_index() const { return node_->output_index; }
 
 std::vector<Array> Array::outputs() const {
-  if (!node_->siblings || !node_->op) return {*this};
-  const Avals avals = node_->op->infer(node_->inputs);
-  std::vector<Array> all;
-  for (size_t k = 0; k < avals.size(); k++) {
-    all.push_back(sibling(node_, static_cast<int>(k), avals[k]));
-  }
-  return all;
+  return walk_graph([&](Unfinished& unfinished) {
+    std::vector<Array> all;
+    if (!node_->available() && !Unfinished::is_own(node_) && unfinished.has(node_)) return all;
+    const bool several = node_->siblings && node_->op;
+    for (size_t k = 0; several && k < node_->siblings->results.size(); k++) {
+      all.push_back(sibling(node_, static_cast<int>(k)));
+    }
+    return several ? all : std::vector<Array>{*this};
+  });
 }
 
 void Array::detach() {

@@ -77,8 +77,8 @@ Node::~Node() {
   if (!siblings) return;
   {
     std::lock_guard<std::mutex> lock(siblings_mutex());
-    Node*& slot = siblings->outputs[output_index];
-    if (slot == this) slot = nullptr;  // else another has taken its place
+    Siblings::Result& mine = siblings->results[output_index];
+    if (mine.node == this) mine = {nullptr, {std::move(shape), dtype}};  // else another is there
   }
   if (siblings->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete siblings;
 }
@@ -100,11 +100,12 @@ void Node::share(const Node& source, Strides s, int64_t element_offset) {
 }
 
 void Node::finish() {
-  evaluated.store(true, std::memory_order_release);
-  if (tracer && in_tracing()) return;
-  Arrays dropped = std::move(inputs);
-  inputs.clear();
-  op.reset();
+  Arrays dropped;
+  if (!(tracer && in_tracing())) {
+    dropped.swap(inputs);
+    op.reset();
+  }
+  state.store(is_evaluated, std::memory_order_release);
 }
 
 namespace {
@@ -122,17 +123,32 @@ Array living(Node* result) {
 
 Arrays living_siblings(const Node* node) {
   Arrays results;
-  results.reserve(node->siblings->outputs.size());
+  results.reserve(node->siblings->results.size());
   std::lock_guard<std::mutex> lock(siblings_mutex());
-  for (Node* s : node->siblings->outputs) results.push_back(living(s));
+  for (const Siblings::Result& r : node->siblings->results) results.push_back(living(r.node));
   return results;
 }
 
-Array sibling(Node* node, int k, const Aval& aval) {
+namespace {
+
+// Under the lock. One whose last handle is just being dropped still says itself what it is.
+Aval aval_of(const Siblings::Result& r) {
+  return r.node ? Aval{r.node->shape, r.node->dtype} : r.dead;
+}
+
+}  // namespace
+
+Aval sibling_aval(const Node* node, int k) {
   std::lock_guard<std::mutex> lock(siblings_mutex());
-  Node*& slot = node->siblings->outputs[static_cast<size_t>(k)];
-  if (Array alive = living(slot)) return alive;
-  auto* again = new Node(aval.shape, aval.dtype);
+  return aval_of(node->siblings->results[static_cast<size_t>(k)]);
+}
+
+Array sibling(Node* node, int k) {
+  std::lock_guard<std::mutex> lock(siblings_mutex());
+  Siblings::Result& result = node->siblings->results[static_cast<size_t>(k)];
+  if (Array alive = living(result.node)) return alive;
+  Aval aval = aval_of(result);
+  auto* again = new Node(std::move(aval.shape), aval.dtype);
   again->tracer = node->tracer;
   again->stream = node->stream;
   again->op = node->op;
@@ -140,13 +156,8 @@ Array sibling(Node* node, int k, const Aval& aval) {
   again->siblings = node->siblings;
   again->output_index = static_cast<uint16_t>(k);
   node->siblings->references.fetch_add(1, std::memory_order_relaxed);
-  slot = again;
+  result.node = again;
   return Array::adopt(again);
-}
-
-void refuse_being_computed(const Node* node) {
-  throw std::invalid_argument(
-      fmt::format("[eval] {} asks for a result that it is computing.", node->op->title()));
 }
 
 void release_node(Node* node) {

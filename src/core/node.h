@@ -12,25 +12,28 @@ namespace heddle {
 
 struct Node;
 
-// The mark of a node while code of the program's own computes it (see Node::mark).
-constexpr uint32_t being_computed = UINT32_MAX - 1;
-
-// The results of one op with several. Dead results are null; guarded by a global lock, because
-// a result may die on any thread.
+// The results of one op with several. A dead one has no node, but says what it was; guarded by a
+// global lock, because a result may die on any thread.
 struct Siblings {
+  struct Result {
+    Node* node;
+    Aval dead = {};
+  };
   std::atomic<int> references{0};
-  std::vector<Node*> outputs;
+  std::vector<Result> results;
 };
 
 struct Node {
   std::atomic<int> references{1};
-  std::atomic<bool> evaluated{false};
+  std::atomic<uint8_t> state{0};  // of these:
+  static constexpr uint8_t is_evaluated = 1, is_awaited = 2;
   Dtype dtype = Dtype::float32;
   bool tracer = false;        // depends on the input of a running transformation
   bool placeholder = false;   // stands for an input of a trace; has no value
   bool pointwise = false;     // made by an op of the pointwise class
   uint16_t output_index = 0;  // among siblings
-  uint32_t mark = 0;          // evaluation's scratch: position in its order (guarded by its lock)
+  uint32_t mark = 0;          // scratch of a walk, 0 between walks (guarded by the graph lock)
+  uint32_t claim = 0;  // of the evaluation that computes it (eval/claims.h; guarded likewise)
   int stream = 0;
   Shape shape;
 
@@ -52,7 +55,7 @@ struct Node {
 
   int64_t size() const { return element_count(shape); }
   size_t nbytes() const { return static_cast<size_t>(size()) * size_of(dtype); }
-  bool available() const { return evaluated.load(std::memory_order_acquire); }
+  bool available() const { return state.load(std::memory_order_acquire) & is_evaluated; }
   View view() const { return View{data, dtype, shape, strides}; }
   bool row_contiguous() const { return is_row_contiguous(shape, strides); }
 
@@ -63,10 +66,18 @@ struct Node {
   // A view of `source`, `element_offset` elements from its first one.
   void share(const Node& source, Strides s, int64_t element_offset = 0);
 
-  // Available from now on: lets go of op and inputs, unless a trace still needs them.
+  // Available from now on; true if another thread waits for that. What is read of an available node
+  // must have been written before.
+  bool set_available() {
+    return state.fetch_or(is_evaluated, std::memory_order_acq_rel) & is_awaited;
+  }
+  // Whoever makes it available will be told that a thread waits; false if it is available already.
+  bool await() { return !(state.fetch_or(is_awaited, std::memory_order_acq_rel) & is_evaluated); }
+  // For nodes that nobody else knows: available, without op and inputs unless a trace needs them.
   void finish();
   // True if nothing but one consumer holds this node and its memory, so that the memory may be
-  // reused. Memory of others never is: they see it too.
+  // reused. Memory of others never is: they see it too. It stays true while that consumer is
+  // computed: who could take a reference has to go through it, and waits (eval/claims.h).
   bool donatable() const {
     return references.load(std::memory_order_acquire) == 1 && buffer.unique() &&
            buffer->capacity != 0;
@@ -76,13 +87,9 @@ struct Node {
 // The results of the op with several that `node` is a result of; empty where they have died.
 Arrays living_siblings(const Node* node);
 // Result k of them, made again if it has died.
-Array sibling(Node* node, int k, const Aval& aval);
-
-// Throws std::invalid_argument for a node that is being computed: nothing may ask for its value.
-[[noreturn]] void refuse_being_computed(const Node* node);
-inline void check_not_being_computed(const Node* node) {
-  if (node->mark == being_computed) refuse_being_computed(node);
-}
+Array sibling(Node* node, int k);
+// What that is or was.
+Aval sibling_aval(const Node* node, int k);
 
 // The node of an array, which must be one: cheaper than the array's own functions where several
 // things are asked. Throws std::invalid_argument as they do.

@@ -108,7 +108,7 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& 
   siblings->references = static_cast<int>(results.size());
   Arrays outputs;
   outputs.reserve(results.size());
-  siblings->outputs.reserve(results.size());
+  siblings->results.reserve(results.size());
   for (size_t i = 0; i < results.size(); i++) {
     auto* node = new Node(results[i].shape, results[i].dtype);
     node->tracer = tracer;
@@ -121,7 +121,7 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& 
     }
     node->siblings = siblings;
     node->output_index = static_cast<uint16_t>(i);
-    siblings->outputs.push_back(node);
+    siblings->results.push_back({node});
     outputs.push_back(Array::adopt(node));
   }
   return outputs;

@@ -24,6 +24,7 @@ constexpr int64_t formerly(int64_t thread) { return -2 - thread; }  // which let
 struct Registry {
   std::mutex mutex;
   std::vector<int64_t> owners;
+  std::vector<Backend*> backends;  // null: that of the device
   int thread_local_handles = 0;
 };
 
@@ -32,10 +33,11 @@ Registry& registry() {
   return *r;
 }
 
-int make_stream(int64_t owner) {
+int make_stream(int64_t owner, Backend* backend = nullptr) {
   Registry& r = registry();
   std::lock_guard<std::mutex> lock(r.mutex);
   r.owners.push_back(owner);
+  r.backends.push_back(backend);
   return static_cast<int>(r.owners.size()) - 1;
 }
 
@@ -44,6 +46,7 @@ struct Thread {
   int64_t acting_for;  // itself, unless it works for another thread
   int default_stream = -1;
   int last_checked = -1;  // a stream that this thread may use
+  Backend* last_backend = nullptr;
   std::map<int, int> of_handle;
   std::vector<int> owned;
 
@@ -52,8 +55,8 @@ struct Thread {
     number = acting_for = count++;
   }
   ~Thread() { clear(); }
-  int make() {
-    owned.push_back(make_stream(number));
+  int make(Backend* backend = nullptr) {
+    owned.push_back(make_stream(number, backend));
     return owned.back();
   }
   int current() {
@@ -87,9 +90,9 @@ void require_cpu(const char* op, const char* what, const Device& d) {
 
 }  // namespace
 
-void check_stream(int index) {
+Backend* check_stream(int index) {
   Thread& t = this_thread();
-  if (index == t.last_checked) return;
+  if (index == t.last_checked) return t.last_backend;
   Registry& r = registry();
   std::lock_guard<std::mutex> lock(r.mutex);
   int64_t owner = r.owners[static_cast<size_t>(index)];
@@ -99,6 +102,13 @@ void check_stream(int index) {
     throw WrongThread(fmt::format("There is no Stream(cpu, {}) in current thread.", index));
   }
   t.last_checked = index;
+  return t.last_backend = r.backends[static_cast<size_t>(index)];
+}
+
+Stream make_stream_on(Backend& backend, bool everybodys) {
+  this_thread().current();  // the default stream comes first in the count
+  return Stream{everybodys ? make_stream(anyone, &backend) : this_thread().make(&backend),
+                Device{}};
 }
 
 int64_t this_thread_number() { return this_thread().number; }

@@ -8,12 +8,17 @@
 
 namespace heddle {
 
+class Backend;  // eval/backend.h
+
 struct WrongThread : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Throws WrongThread unless the calling thread owns stream `index` (or anyone may use it).
-void check_stream(int index);
+// Throws WrongThread unless the calling thread owns stream `index` (or anyone may use it). Gives
+// the backend that it was made with, if any.
+Backend* check_stream(int index);
+// A new stream on a backend, which must outlive its work.
+Stream make_stream_on(Backend& backend, bool everybodys);
 
 // The calling thread, for handing work over to another one.
 int64_t this_thread_number();

@@ -1,7 +1,7 @@
 // How a kernel file hooks its kernels to ops:
 //   const RegisterKernel<Softmax> softmax_kernel([](const Work& w) { ... });
 // A kernel finds its op in `work.op`, its inputs evaluated in `work.inputs`, and gives every output
-// its memory. It may run on any thread, one at a time.
+// its memory. It may run on several threads at once.
 #pragma once
 
 #include "eval/backend.h"

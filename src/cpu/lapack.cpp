@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <stdexcept>
 #include <string>
 
@@ -170,11 +171,32 @@ int with_workspace(F&& f) {
 
 }  // namespace
 
-Threads::Threads() {
+namespace {
+
+std::shared_mutex& number_of_threads() {
+  static auto* m = new std::shared_mutex;
+  return *m;
+}
+
+}  // namespace
+
+Threads::Threads(bool all) : all_(all) {
+  if (!all) {
+    number_of_threads().lock_shared();
+    return;
+  }
   const Library& openblas = library();
+  number_of_threads().lock();
   openblas.set_threads(std::min(num_threads(), openblas.most_threads));
 }
-Threads::~Threads() { library().set_threads(1); }
+Threads::~Threads() {
+  if (!all_) {
+    number_of_threads().unlock_shared();
+    return;
+  }
+  library().set_threads(1);
+  number_of_threads().unlock();
+}
 
 template <class T>
 int svd(int64_t rows, int64_t columns, T* a, Real<T>* s, T* u, T* vt, Vectors vectors) {

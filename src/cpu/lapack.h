@@ -75,13 +75,17 @@ template <class T>
 void multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a,
               const T* b, T* c);
 
-// Lets OpenBLAS use as many threads as heddle does, and it has cores, while it lives.
+// Lets OpenBLAS use one thread a call while it lives, or `all`: as many as heddle does, and it has
+// cores. The number is one for the process: who wants all waits for the others, and they for it.
 class Threads {
  public:
-  Threads();
+  explicit Threads(bool all);
   ~Threads();
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
+
+ private:
+  const bool all_;
 };
 
 // Calls f(i) for each of `count` matrices, on which it spends about `operations` operations. Large
@@ -97,8 +101,8 @@ void for_each_matrix(int64_t count, double operations, F&& f) {
   // vectors.
   constexpr double worth_threads = 1e10;
   constexpr double worth_a_chunk = 2e5;
+  const Threads threads(operations >= worth_threads);
   if (operations >= worth_threads) {
-    const Threads threads;
     for (int64_t i = 0; i < count; i++) f(i);
     return;
   }

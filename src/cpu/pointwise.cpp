@@ -41,35 +41,29 @@ struct Compiler {
     program.code.clear();
     program.outputs.clear();
     free.clear();
-    for (size_t i = 0; i < code.inputs.size(); i++) {
-      program.inputs.push_back(code.inputs[i]->dtype);
-      code.inputs[i]->mark = static_cast<uint32_t>(i) + 1;
-    }
+    constexpr size_t first = PointwiseCode::first_node;
+    for (const Node* in : code.inputs) program.inputs.push_back(in->dtype);
     size_t n = code.nodes.size();
-    // Marks tell operands apart: inputs 1.., then nodes.
-    uint32_t base = static_cast<uint32_t>(code.inputs.size());
     last_use.assign(n, -1);
     registers.assign(n, 0);
-    for (size_t k = 0; k < n; k++) code.nodes[k]->mark = base + static_cast<uint32_t>(k) + 1;
     for (size_t k = 0; k < n; k++) {
-      for (const Array& in : code.nodes[k]->inputs) {
-        uint32_t m = in.node()->mark;
-        if (m > base) last_use[m - base - 1] = static_cast<int>(k);
+      for (size_t j = 0; j < code.nodes[k]->inputs.size(); j++) {
+        const size_t from = code.operands[k][j];
+        if (from >= first) last_use[from - first] = static_cast<int>(k);
       }
     }
-    program.registers = static_cast<int>(base);
+    program.registers = static_cast<int>(code.inputs.size());
     for (size_t k = 0; k < n; k++) {
       const Node& node = *code.nodes[k];
       tile::Register operand[3] = {0, 0, 0};
       for (size_t j = 0; j < node.inputs.size(); j++) {
-        uint32_t m = node.inputs[j].node()->mark;
-        operand[j] = m > base ? registers[m - base - 1] : static_cast<tile::Register>(m - 1);
+        const size_t from = code.operands[k][j];
+        operand[j] = from >= first ? registers[from - first] : static_cast<tile::Register>(from);
       }
       // Registers whose value is read here for the last time may take the result.
       for (size_t j = 0; j < node.inputs.size(); j++) {
-        uint32_t m = node.inputs[j].node()->mark;
-        if (m <= base) continue;
-        size_t source = m - base - 1;
+        if (code.operands[k][j] < first) continue;
+        const size_t source = code.operands[k][j] - first;
         bool stays = code.kept[source];
         if (last_use[source] == static_cast<int>(k) && !stays) {
           last_use[source] = -2;  // once, should it be read twice here
@@ -89,8 +83,6 @@ struct Compiler {
                               operand[1], operand[2]});
       if (code.kept[k]) program.outputs.push_back({registers[k], node.dtype});
     }
-    for (Node* in : code.inputs) in->mark = 0;
-    for (Node* node : code.nodes) node->mark = 0;
   }
 
   void read(const PointwiseGroup& group) {

@@ -7,7 +7,6 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -15,6 +14,7 @@
 #include "core/node.h"
 #include "core/stream.h"
 #include "eval/eval.h"
+#include "eval/graph_lock.h"
 
 namespace heddle {
 namespace {
@@ -195,11 +195,10 @@ void rethrow_async_error(const Arrays& arrays) {
 
 void stop_async() { worker().stop(); }
 
-void lock_for_fork() { graph_mutex().lock(); }
-void unlock_after_fork_in_parent() { graph_mutex().unlock(); }
+void lock_for_fork() { lock_quiet_graph(); }
+void unlock_after_fork_in_parent() { unlock_graph(); }
 void restart_after_fork_in_child() {
-  // The lock's owner is a thread of the parent: it cannot be unlocked here, only made anew.
-  new (&graph_mutex()) std::recursive_mutex;
+  make_graph_lock_anew();
   worker_slot() = new Worker;
 }
 

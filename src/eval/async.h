@@ -1,6 +1,6 @@
 // Evaluation in the background: one worker thread, started at the first async_eval, computes what
-// it is handed in order, under the graph lock like everyone else (see heddle/array.h for async_eval
-// and heddle/device.h for synchronize, which are defined here).
+// it is handed in order, as any other thread would (see heddle/array.h for async_eval and
+// heddle/device.h for synchronize, which are defined here).
 //
 // The worker acts for the thread that handed the work over: streams of that thread may be used.
 // An error is kept with the arrays that were to be computed. It is rethrown, once and as it was, by
@@ -22,7 +22,7 @@ void rethrow_async_error(const Arrays& arrays);
 // for whoever reads it; later async_evals run on the calling thread. For the end of the process.
 void stop_async();
 
-// Around fork(): lock_for_fork waits until nothing is being computed and holds the graph lock;
+// Around fork(): lock_for_fork waits until no kernel runs and holds the graph lock;
 // in the child, work that was queued is gone and a new worker starts when it is needed.
 void lock_for_fork();
 void unlock_after_fork_in_parent();

@@ -1,10 +1,13 @@
-// What evaluation asks of a device. A device is one implementation of Backend.
+// What evaluation asks of a device. A device is one implementation of Backend, in a folder of its
+// own, and streams on it: whoever makes such a stream (new_stream) and hands it to operations has
+// them run there. `src/cpu` is one, `tests/cpp/stub_backend.cpp` a small one to copy.
 #pragma once
 
 #include <span>
 #include <vector>
 
 #include "core/pointwise_code.h"
+#include "core/stream.h"
 
 namespace heddle {
 
@@ -42,6 +45,11 @@ struct Work {
   bool donatable(size_t i) const { return may_donate && inputs[i].node()->donatable(); }
 };
 
+// Called by whichever threads evaluate, several at once, without the graph lock. When run() returns
+// the results are there, in memory that other backends can read: inputs may come from any. An op
+// that the backend does not know it refuses by name (std::runtime_error); what run() throws comes
+// out of eval, and the nodes stay lazy. Nodes that it is given do not change meanwhile, and nobody
+// else reads the results; it gives these memory and changes nothing else of them.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -52,7 +60,17 @@ class Backend {
   virtual bool takes_prologue(const Op& op) const = 0;
 };
 
-// The CPU's; defined by src/cpu.
+// The CPU's; defined by src/cpu. It lives as long as the process, as others should.
 Backend& cpu_backend();
+// The backend of stream `index`, which the calling thread must be allowed to use: throws
+// WrongThread.
+inline Backend& backend_of(int index) {
+  Backend* backend = check_stream(index);
+  return backend ? *backend : cpu_backend();
+}
+// A stream on `backend`: the calling thread's, or everybody's.
+inline Stream new_stream(Backend& backend, bool everybodys = false) {
+  return make_stream_on(backend, everybodys);
+}
 
 }  // namespace heddle

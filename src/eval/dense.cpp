@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "core/node.h"
-#include "eval/eval.h"
+#include "eval/graph_lock.h"
 
 namespace heddle {
 namespace {
@@ -36,7 +36,11 @@ void* Array::dense_data(bool writable) const {
     return node.row_contiguous() && !(writable && node.buffer && !node.buffer->writable);
   };
   if (!is_fit()) {
-    GraphLock lock;  // nobody computes with the memory that is given up
+    // Nobody may compute with the memory that is given up; who did would hold the node.
+    struct Lock {
+      explicit Lock(bool quiet) { quiet ? void(lock_quiet_graph()) : lock_graph(); }
+      ~Lock() { unlock_graph(); }
+    } lock(node.references.load(std::memory_order_acquire) > 1);
     if (!is_fit()) {
       BufferRef own = allocate(node.nbytes());
       visit_width(size_of(node.dtype), [&](auto tag) {

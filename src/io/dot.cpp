@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "core/node.h"
-#include "eval/eval.h"
+#include "eval/graph_lock.h"
 #include "heddle/export.h"
 
 namespace heddle {
@@ -27,9 +27,10 @@ const void* maker(const Node* n) {
 
 class Picture {
  public:
-  Picture(const Arrays& outputs, const NodeNames& names) : names_(names), letters_(names.size()) {
+  Picture(const Arrays& outputs, const NodeNames& names, Unfinished& unfinished)
+      : names_(names), letters_(names.size()) {
     for (const Array& a : outputs) outputs_.insert(a.node());
-    for (const Array& a : outputs) order(a);
+    for (const Array& a : outputs) order(a, unfinished);
   }
 
   std::string lines(const Arrays& outputs) {
@@ -102,7 +103,7 @@ class Picture {
   }
 
   // Depth-first, without recursion.
-  void order(const Array& root) {
+  void order(const Array& root, Unfinished& unfinished) {
     struct Frame {
       Array array;
       size_t next;
@@ -111,7 +112,8 @@ class Picture {
     if (seen_.insert(root.node()).second) stack.push_back({root, 0});
     while (!stack.empty()) {
       Frame& f = stack.back();
-      const Node* n = f.array.node();
+      Node* n = f.array.node();
+      if (!n->available() && unfinished.has(n)) return;
       if (!is_source(n) && f.next < n->inputs.size()) {
         Array in = n->inputs[f.next++];
         if (seen_.insert(in.node()).second) stack.push_back({std::move(in), 0});
@@ -132,13 +134,17 @@ class Picture {
 }  // namespace
 
 std::string export_to_dot(const Arrays& outputs, const NodeNames& names) {
-  GraphLock lock;
-  return Picture(outputs, names).dot();
+  return walk_graph([&](Unfinished& unfinished) {
+    Picture picture(outputs, names, unfinished);
+    return unfinished.empty() ? picture.dot() : "";
+  });
 }
 
 std::string print_graph(const Arrays& outputs, const NodeNames& names) {
-  GraphLock lock;
-  return Picture(outputs, names).lines(outputs);
+  return walk_graph([&](Unfinished& unfinished) {
+    Picture picture(outputs, names, unfinished);
+    return unfinished.empty() ? picture.lines(outputs) : "";
+  });
 }
 
 }  // namespace heddle

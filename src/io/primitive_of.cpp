@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "core/node.h"
-#include "eval/eval.h"
+#include "eval/graph_lock.h"
 #include "heddle/primitive.h"
 #include "heddle/transforms.h"
 #include "io/recorder.h"
@@ -149,17 +149,17 @@ std::pair<std::string, std::vector<ExportValue>> spelling_of(const Op& op, const
 // still is in a graph.
 class Asked {
  public:
-  std::shared_ptr<Primitive> find(const Node& node) {
+  std::shared_ptr<Primitive> find(const OpRef& op, const Arrays& inputs, int stream) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (known_.size() >= limit_) {
       std::erase_if(known_, [](const auto& k) { return k.second.use_count() == 1; });
       limit_ = std::max<size_t>(64, 2 * known_.size());
     }
-    auto& at = known_[{node.op.get(), node.stream}];
+    auto& at = known_[{op.get(), stream}];
     if (!at) {
-      auto [name, attributes] = spelling_of(*node.op, node.inputs);
-      at = std::make_shared<Operation>(node.op, std::move(name), std::move(attributes),
-                                       Stream{node.stream, Device{}});
+      auto [name, attributes] = spelling_of(*op, inputs);
+      at = std::make_shared<Operation>(op, std::move(name), std::move(attributes),
+                                       Stream{stream, Device{}});
     }
     return at;
   }
@@ -178,14 +178,17 @@ class Asked {
 }  // namespace
 
 std::shared_ptr<Primitive> Array::primitive() const {
-  GraphLock lock;
-  if (!node_->op) {
+  auto [op, inputs] = walk_graph([&](Unfinished& unfinished) {
+    const bool others = !node_->available() && unfinished.has(node_);
+    return others ? std::pair<OpRef, Arrays>() : std::pair(node_->op, node_->inputs);
+  });
+  if (!op) {
     throw std::invalid_argument(
         "[primitive] The array has none: it is data, evaluated, or stands for an argument.");
   }
-  if (node_->op->runs_own_code()) return static_cast<const OwnPrimitive&>(*node_->op).primitive();
+  if (op->runs_own_code()) return static_cast<const OwnPrimitive&>(*op).primitive();
   static auto* asked = new Asked;
-  return asked->find(*node_);
+  return asked->find(op, inputs, node_->stream);
 }
 
 BuiltInPrimitive::BuiltInPrimitive(std::string kind, std::vector<ExportValue> attributes,

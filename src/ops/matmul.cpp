@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/node.h"
+#include "eval/graph_lock.h"
 #include "heddle/ops.h"
 #include "ops/checks.h"
 #include "ops/following.h"
@@ -113,13 +114,15 @@ bool same_as_product(const Array& a, const Array& b, const Array& c) {
 
 // True if the operand is a matrix seen transposed, as weights are.
 bool is_transposed(const Array& a) {
-  const Node& n = *a.node();
+  Node& n = *a.node();
+  const OpRef op = walk_graph(
+      [&](Unfinished& unfinished) { return n.available() || unfinished.has(&n) ? OpRef() : n.op; });
   if (n.available()) {
     size_t rank = n.strides.size();
     return n.strides[rank - 2] == 1 && n.strides[rank - 1] > 1;
   }
-  if (!n.op || &n.op->info() != &Transpose::type()) return false;
-  const std::vector<int>& axes = static_cast<const Transpose&>(*n.op).axes;
+  if (!op || &op->info() != &Transpose::type()) return false;
+  const std::vector<int>& axes = static_cast<const Transpose&>(*op).axes;
   return axes.back() == static_cast<int>(axes.size()) - 2;
 }
 

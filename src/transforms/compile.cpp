@@ -54,16 +54,22 @@ bool has_products(const Program& program) {
   });
 }
 
+// Whether an operation makes it, rather than that it is there or stands for an argument.
+bool is_made(const Array& constant) {
+  const Node& n = *constant.node();
+  return n.tracer ? static_cast<bool>(n.op) : !n.available() && !n.placeholder;
+}
+
 // Constants that were made while tracing belong to the stream of the thread that traced: they are
 // computed now, so that any thread may use them. What another thread has to compute stays as it is.
 // Gives their bytes.
 size_t settle(const Program& program) {
   Arrays made;
   for (const auto& [slot, array] : program.constants) {
-    if (array.node()->op && !array.node()->tracer) made.push_back(array);
+    if (is_made(array) && !array.node()->tracer) made.push_back(array);
   }
   try {
-    eval_aside(made);
+    eval_own(made);
   } catch (const std::runtime_error&) {
     return 0;  // it is raised again where the value is needed
   }
@@ -119,7 +125,7 @@ std::shared_ptr<const Compiled::Entry> Compiled::trace(const Trace& fun, const A
         entry->program.follows_shapes() &&
         (entry->following ||
          std::none_of(entry->program.constants.begin(), entry->program.constants.end(),
-                      [](const auto& c) { return c.second.ndim() > 0 && c.second.node()->op; }));
+                      [](const auto& c) { return c.second.ndim() > 0 && is_made(c.second); }));
     entry->any_size = shapeless && !entry->reads_size && entry->sizeless;
   }
   if (shapeless && has_products(entry->program) && !follows_another(inputs)) {

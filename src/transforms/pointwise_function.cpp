@@ -65,11 +65,22 @@ PointwiseFunction::Captured PointwiseFunction::capture(const Arrays& inputs,
 
 PointwiseFunction::PointwiseFunction(Program program, Arrays slots, int varying)
     : program_(std::move(program)), slots_(std::move(slots)), varying_(varying) {
+  std::vector<uint8_t> operands(slots_.size());  // what stands for each slot
   auto node = [&](int slot) { return slots_[static_cast<size_t>(slot)].node(); };
-  for (int i = 0; i < program_.input_count; i++) code_.inputs.push_back(node(i));
-  for (const auto& [slot, array] : program_.constants) code_.inputs.push_back(array.node());
+  auto read = [&](int slot, Node* input) {
+    operands[static_cast<size_t>(slot)] = static_cast<uint8_t>(code_.inputs.size());
+    code_.inputs.push_back(input);
+  };
+  for (int i = 0; i < program_.input_count; i++) read(i, node(i));
+  for (const auto& [slot, array] : program_.constants) read(slot, array.node());
   for (const Program::Step& step : program_.steps) {
+    operands[static_cast<size_t>(step.first_output)] =
+        static_cast<uint8_t>(PointwiseCode::first_node + code_.nodes.size());
     code_.nodes.push_back(node(step.first_output));
+    code_.operands.push_back({});
+    for (size_t j = 0; j < step.inputs.size(); j++) {
+      code_.operands.back()[j] = operands[static_cast<size_t>(step.inputs[j])];
+    }
     const auto output =
         std::find(program_.outputs.begin(), program_.outputs.end(), step.first_output);
     code_.kept.push_back(output != program_.outputs.end());

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "core/node.h"
-#include "eval/eval.h"
+#include "eval/graph_lock.h"
 #include "ops/pointwise.h"
 
 namespace heddle {
@@ -14,8 +14,9 @@ namespace {
 // Slots are found in depth-first order; a node's mark holds its slot + 1 during the walk.
 class Capture {
  public:
-  Capture(const Arrays& inputs, const Arrays& outputs, Capturing what)
-      : default_stream_(to_stream({}).index), what_(what) {
+  // Under the graph lock. Of no use if it met something `unfinished`.
+  Capture(const Arrays& inputs, const Arrays& outputs, Capturing what, Unfinished& unfinished)
+      : default_stream_(to_stream({}).index), what_(what), unfinished_(unfinished) {
     program_.input_count = static_cast<int>(inputs.size());
     for (const Array& in : inputs) {
       add(in);
@@ -27,7 +28,9 @@ class Capture {
       unmark();
       throw;
     }
-    for (const Array& out : outputs) program_.outputs.push_back(slot(out));
+    for (const Array& out : outputs) {
+      if (unfinished.empty()) program_.outputs.push_back(slot(out));
+    }
     unmark();
   }
 
@@ -39,9 +42,16 @@ class Capture {
     for (const Array& v : values_) v.node()->mark = 0;
   }
 
-  static bool known(const Array& a) {
-    check_not_being_computed(a.node());
-    return a.node()->mark != 0;
+  // Whether what is behind the node makes no difference, so that others may compute it meanwhile:
+  // the inputs are tracers, on which it does not depend.
+  bool is_apart(const Node* n) const { return what_ == Capturing::dependents && !n->tracer; }
+
+  // Whether there is nothing to walk: it has a slot, or cannot have one yet.
+  bool known(const Array& a) {
+    Node* n = a.node();
+    if (n->mark) return true;
+    if (n->available()) return false;
+    return (!is_apart(n) || Unfinished::is_own(n)) && unfinished_.has(n);
   }
   static int slot(const Array& a) { return static_cast<int>(a.node()->mark) - 1; }
 
@@ -66,22 +76,24 @@ class Capture {
         stack.pop_back();
         continue;
       }
-      if (f.next < n->inputs.size()) {
+      if (!is_apart(n) && f.next < n->inputs.size()) {
         const Array& in = n->inputs[f.next++];
         if (!known(in)) stack.push_back({in, 0});
         continue;
       }
       Array done = std::move(f.array);
       stack.pop_back();
-      finish(done);
+      if (unfinished_.empty()) finish(done);
     }
   }
 
   void finish(const Array& a) {
     Node* n = a.node();
     bool depends = false;
-    for (const Array& in : n->inputs) depends |= depends_[static_cast<size_t>(slot(in))];
-    if (what_ == Capturing::everything) depends = !n->available() && n->op;
+    if (!is_apart(n)) {
+      for (const Array& in : n->inputs) depends |= depends_[static_cast<size_t>(slot(in))];
+      if (what_ == Capturing::everything) depends = !n->available() && n->op;
+    }
     if (!depends) {
       // Nothing of this part of the graph need be known.
       program_.constants.emplace_back(add(a), a);
@@ -94,9 +106,8 @@ class Capture {
     for (const Array& in : n->inputs) step.inputs.push_back(slot(in));
     step.first_output = static_cast<int>(values_.size());
     if (n->siblings) {
-      step.output_count = static_cast<int>(n->siblings->outputs.size());
-      Avals avals = n->op->infer(n->inputs);
-      for (int k = 0; k < step.output_count; k++) add(sibling(n, k, avals[static_cast<size_t>(k)]));
+      step.output_count = static_cast<int>(n->siblings->results.size());
+      for (int k = 0; k < step.output_count; k++) add(sibling(n, k));
     } else {
       step.output_count = 1;
       add(a);
@@ -107,20 +118,22 @@ class Capture {
 
   int default_stream_;
   Capturing what_;
+  Unfinished& unfinished_;
   std::vector<bool> depends_;
 };
 
 }  // namespace
 
 Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values, Capturing what) {
-  GraphLock lock;
-  Capture c(inputs, outputs, what);
+  auto [p, slots] = walk_graph([&](Unfinished& unfinished) {
+    Capture c(inputs, outputs, what, unfinished);
+    return std::pair(std::move(c.program_), std::move(c.values_));
+  });
   if (values) {
-    *values = std::move(c.values_);
-    return std::move(c.program_);
+    *values = std::move(slots);
+    return std::move(p);
   }
   // Constants that nothing depends on were only met on the way to other constants.
-  Program& p = c.program_;
   std::vector<bool> used(p.avals.size(), false);
   for (const auto& step : p.steps) {
     for (int i : step.inputs) used[static_cast<size_t>(i)] = true;
@@ -132,27 +145,32 @@ Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values, Cap
 
 namespace {
 
-// Whether what is lazy of a constant means the same at other sizes: it is made of scalars and data
-// by ops that hold no size.
-bool constant_follows(const Array& constant) {
-  std::set<const Node*> seen;
-  std::vector<const Node*> ahead{constant.node()};
-  while (!ahead.empty()) {
-    const Node* n = ahead.back();
-    ahead.pop_back();
-    if (n->available() || !seen.insert(n).second) continue;
-    if (n->op && !n->shape.empty() && !n->op->follows_shapes()) return false;
-    for (const Array& in : n->inputs) ahead.push_back(in.node());
-  }
-  return true;
+// The ops that make what is lazy of the constants and no scalar.
+std::vector<OpRef> makers_of(const std::vector<std::pair<int, Array>>& constants) {
+  return walk_graph([&](Unfinished& unfinished) {
+    std::vector<OpRef> ops;
+    std::set<const Node*> seen;
+    std::vector<Node*> ahead;
+    for (const auto& [slot, array] : constants) ahead.push_back(array.node());
+    while (!ahead.empty()) {
+      Node* n = ahead.back();
+      ahead.pop_back();
+      if (n->available() || !seen.insert(n).second || unfinished.has(n)) continue;
+      if (n->op && !n->shape.empty()) ops.push_back(n->op);
+      for (const Array& in : n->inputs) ahead.push_back(in.node());
+    }
+    return ops;
+  });
 }
 
 }  // namespace
 
 bool Program::follows_shapes() const {
-  GraphLock lock;
-  return std::all_of(constants.begin(), constants.end(),
-                     [](const auto& c) { return constant_follows(c.second); }) &&
+  // What is lazy of a constant means the same at other sizes if it is made of scalars and data by
+  // ops that hold no size.
+  const std::vector<OpRef> makers = makers_of(constants);
+  return std::all_of(makers.begin(), makers.end(),
+                     [](const OpRef& op) { return op->follows_shapes(); }) &&
          std::all_of(steps.begin(), steps.end(),
                      [](const Step& step) { return step.op->follows_shapes(); });
 }

@@ -131,7 +131,7 @@ class Folding {
       if (folds(i)) part.steps.push_back(program_.steps[i]);
     }
     Arrays values = replay(part, {}, false);
-    eval_aside(values);
+    eval_own(values);
     return values;
   }
 

@@ -300,6 +300,36 @@ def test_from_several_threads_beside_evaluation_in_the_background():
     assert not failures
 
 
+def test_everything_goes_on_beside_one_that_takes_its_time():
+    reached, go_on = threading.Event(), threading.Event()
+
+    def code(inputs, outputs):
+        reached.set()
+        assert go_on.wait(60)
+        outputs[0] = inputs[0] + 1
+
+    slow = runs(code)
+    mx.async_eval(slow * 2)
+    assert reached.wait(60)
+    x = mx.ones(3)
+    assert (x + 1).tolist() == [2, 2, 2]
+    assert mx.grad(lambda x: (x * x).sum())(x).tolist() == [2, 2, 2]
+    assert mx.compile(lambda x: mx.exp(x) - mx.exp(x))(x).tolist() == [0, 0, 0]
+    assert mx.vmap(lambda x: x * 2)(x).tolist() == [2, 2, 2]
+    later = mx.exp(slow) + x  # built on it and traced with it: that does not need its value
+    gradient = mx.grad(lambda x: (x * slow).sum())(x)
+    del later
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(slow.tolist())) for _ in range(3)]
+    for t in threads:
+        t.start()
+    go_on.set()
+    for t in threads:
+        t.join(60)
+    assert found == [[1, 2, 3]] * 3
+    assert gradient.tolist() == [1, 2, 3]
+
+
 def test_objects_are_let_go():
     p = Axpby(1.0, 2.0)
     gone = weakref.ref(p)
@@ -346,6 +376,24 @@ try:
     mx.eval(Q().make_array([3], mx.float32, [mx.ones(3)]))
 except KeyboardInterrupt:
     print("interrupted")""",
+    "a signal while the background runs it": """
+import os, signal, threading
+reached, go_on = threading.Event(), threading.Event()
+class Q(P):
+    def eval_cpu(self, inputs, outputs):
+        reached.set()
+        go_on.wait()
+        super().eval_cpu(inputs, outputs)
+z = Q().make_array([3], mx.float32, [mx.ones(3)])
+try:
+    mx.async_eval(z)
+    reached.wait()
+    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    mx.eval(z)
+except KeyboardInterrupt:
+    print("interrupted")
+go_on.set()
+assert z.tolist() == [2, 2, 2]""",
 }
 
 
