@@ -42,7 +42,7 @@ class Array {
   template <class T>
     requires(std::is_arithmetic_v<T> || std::is_same_v<T, complex64_t> ||
              std::is_same_v<T, float16_t> || std::is_same_v<T, bfloat16_t>)
-  Array(T value, Dtype dtype) : Array(from_memory(&value, dtype_of<Storage<T>>, Shape{}, dtype)) {}
+  Array(T value, Dtype dtype) : Array(scalar(static_cast<Storage<T>>(value), dtype)) {}
   // One dimension from a list of values, in the same way; of float32 if there are none.
   Array(std::initializer_list<float> values)
       : Array(values.begin(), Shape{static_cast<int64_t>(values.size())}, Dtype::float32) {}
@@ -63,7 +63,7 @@ class Array {
     check_shape("array", shape, sizeof(T));
     size_t count = static_cast<size_t>(element_count(shape));
     auto values = std::make_unique<Storage<T>[]>(count);  // not a vector: that packs bools
-    for (size_t i = 0; i < count; i++) values[i] = *first++;
+    for (size_t i = 0; i < count; i++) values[i] = static_cast<Storage<T>>(*first++);
     *this = from_memory(values.get(), dtype_of<Storage<T>>, shape, dtype);
   }
 
@@ -193,12 +193,14 @@ class Array {
 
  private:
   template <class T>
-  using Storage =
-      std::conditional_t<std::is_same_v<T, long long>, int64_t,
-                         std::conditional_t<std::is_same_v<T, unsigned long long>, uint64_t, T>>;
+  using Storage = typename detail::StoredAs<T>::type;
   template <class T>
   static constexpr Dtype scalar_dtype() {
-    return std::is_same_v<T, double> ? Dtype::float32 : dtype_of<Storage<T>>;
+    return std::is_same_v<Storage<T>, double> ? Dtype::float32 : dtype_of<Storage<T>>;
+  }
+  template <class T>
+  static Array scalar(T value, Dtype dtype) {
+    return from_memory(&value, dtype_of<T>, Shape{}, dtype);
   }
   void* dense_data(bool writable) const;
   void item_into(void* value, Dtype dtype) const;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "heddle/half.h"
 
@@ -89,9 +90,38 @@ bool issubdtype(Dtype a, DtypeCategory b);
 bool issubdtype(DtypeCategory a, DtypeCategory b);
 DtypeCategory category_of(Dtype t);
 
+namespace detail {
+
+template <class T>
+struct NoElementType;  // an error to ask for: there are no arrays of T
+
+// The type of elements that has the values of T: an integer of its size and sign for char, wchar_t,
+// long long and the like, double for long double.
+template <class T>
+struct StoredAs {
+  using type = T;
+};
+template <class T>
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
+struct StoredAs<T> {
+  template <class Signed, class Unsigned>
+  using pick = std::conditional_t<std::is_signed_v<T>, Signed, Unsigned>;
+  using type = std::conditional_t<
+      sizeof(T) == 1, pick<int8_t, uint8_t>,
+      std::conditional_t<
+          sizeof(T) == 2, pick<int16_t, uint16_t>,
+          std::conditional_t<sizeof(T) == 4, pick<int32_t, uint32_t>, pick<int64_t, uint64_t>>>>;
+};
+template <>
+struct StoredAs<long double> {
+  using type = double;
+};
+
+}  // namespace detail
+
 // The dtype of a C++ element type: dtype_of<float> == float32.
 template <class T>
-inline constexpr Dtype dtype_of = Dtype::float32;
+inline constexpr Dtype dtype_of = detail::NoElementType<T>::dtype;
 template <>
 inline constexpr Dtype dtype_of<bool> = Dtype::bool_;
 template <>

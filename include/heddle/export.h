@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "heddle/array.h"
+#include "heddle/attribute.h"
 
 namespace heddle {
 
@@ -106,9 +107,8 @@ ImportedFunction import_function(const std::string& path);
 // From memory, which is copied; `label` stands for the file in messages.
 ImportedFunction import_function(const void* data, size_t bytes, const std::string& label);
 
-// One attribute of a primitive, as files hold it: a shape or a list of numbers, or a single value.
-using ExportValue =
-    std::variant<bool, int64_t, double, Dtype, std::string, Shape, std::vector<int64_t>>;
+// One attribute of a primitive, as files hold it.
+using ExportValue = AttributeValue;
 
 // What a callback sees of a traced function, in this order: one record each of the types "inputs",
 // "keyword_inputs", "outputs" and "constants", then a "primitive" for every operation, in an

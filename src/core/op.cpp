@@ -1,6 +1,8 @@
 #include "core/op.h"
 
+#include <algorithm>
 #include <mutex>
+#include <unordered_map>
 
 #include "core/node.h"
 
@@ -11,6 +13,7 @@ namespace {
 struct Registry {
   std::mutex mutex;
   std::vector<const OpInfo*> ops;
+  std::unordered_map<std::string_view, const OpInfo*> by_name;
 };
 
 Registry& registry() {
@@ -51,16 +54,27 @@ bool any_tracer(const Arrays& inputs) {
 
 }  // namespace
 
-const OpInfo& register_op(std::string name) {
+const OpInfo& register_op(std::string name, std::vector<FieldInfo> fields,
+                          std::function<OpRef(const Attributes&)> make) {
   Registry& r = registry();
   std::lock_guard<std::mutex> lock(r.mutex);
-  for (const OpInfo* other : r.ops) {
-    if (other->name == name) {
-      throw std::logic_error(fmt::format("[register_op] There is an op {} already.", name));
-    }
+  if (r.by_name.count(name) > 0) {
+    throw std::logic_error(fmt::format("[register_op] There is an op {} already.", name));
   }
-  r.ops.push_back(new OpInfo{static_cast<int>(r.ops.size()), std::move(name)});
-  return *r.ops.back();
+  const bool pins_sizes =
+      std::any_of(fields.begin(), fields.end(), [](const FieldInfo& f) { return f.pins_sizes; });
+  auto* info = new OpInfo{static_cast<int>(r.ops.size()), std::move(name), std::move(fields),
+                          pins_sizes, std::move(make)};
+  r.ops.push_back(info);
+  r.by_name[info->name] = info;
+  return *info;
+}
+
+const OpInfo* find_op(std::string_view name) {
+  Registry& r = registry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  auto at = r.by_name.find(name);
+  return at == r.by_name.end() ? nullptr : at->second;
 }
 
 std::vector<const OpInfo*> registered_ops() {
@@ -69,18 +83,14 @@ std::vector<const OpInfo*> registered_ops() {
   return r.ops;
 }
 
-// Words begin at capitals, of which a row is one word: "FFT" -> "fft".
-std::string Op::function_name() const {
-  auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  const std::string& op = info().name;
-  std::string out;
-  for (size_t i = 0; i < op.size(); i++) {
-    const bool begins = i > 0 && is_upper(op[i]) &&
-                        (!is_upper(op[i - 1]) || (i + 1 < op.size() && !is_upper(op[i + 1])));
-    if (begins) out.push_back('_');
-    out.push_back(is_upper(op[i]) ? static_cast<char>(op[i] - 'A' + 'a') : op[i]);
+std::string Op::function_name() const { return function_name_of(name()); }
+
+std::string Op::describe() const {
+  std::string text;
+  for (const auto& [field, value] : attributes()) {
+    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", field, to_string(value));
   }
-  return out;
+  return text;
 }
 
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream) {

@@ -2,25 +2,32 @@
 // It knows the shapes and dtypes of its results, its derivative and its batching. It knows no
 // device: backends find their kernel by `OpInfo::id`.
 //
-// Concrete ops derive from OpClass<Derived> and state
-//   static constexpr const char* name                          the name in files and tables
-//   template <class V> void attributes(V& v) const             v("axis", axis); ... each field once
-//   void check(const Arrays& inputs) const                     refuses what does not fit
-//   Avals infer(const Arrays& inputs) const                    shapes and dtypes of the results
-// and whichever rules they have. An op without a rule is decomposed (see transforms/rules.h).
+// An op is a plain struct, which states
+//   static constexpr const char* name          the name in files and tables
+//   void fields(auto& v)                       v("axis", axis)("kind", kind); each field once, if
+//   any bool operator==(const X&) const = default void check(const Arrays& in) const refuses what
+//   does not fit Avals infer(const Arrays& in) const        shapes and dtypes of the results
+// and those rules that do not follow from its fields (core/fields.h) and kind:
+//   vjp(const Pull&), jvp(const Push&), vmap(const Batch&), decompose(in, stream),
+//   is_linear(), follows_shapes(), is_pure()
+// An op without a rule is decomposed (transforms/rules.h). OpOf<X>, below, makes an Op of it:
+//   Array y = apply(X{axis}, {x}, stream);
+// A struct without operator== is more than its fields: equal to itself alone, and nothing that can
+// be made from values.
 #pragma once
 
 #include <fmt/format.h>
 
 #include <atomic>
-#include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "core/code.h"
+#include "core/fields.h"
 #include "heddle/array.h"
 
 namespace heddle {
@@ -32,14 +39,52 @@ struct Aval {
 };
 using Avals = std::vector<Aval>;
 
+class OpRef;
+
 // What a backend and the registry know of a kind of operation.
 struct OpInfo {
   int id;
   std::string name;
+  std::vector<FieldInfo> fields;
+  bool pins_sizes = false;  // a field may
+  // The op with these values for its fields; `apply` checks it against inputs. Throws
+  // std::invalid_argument "[name] ..." for values that are missing, unknown or of another kind. Not
+  // set if the op is more than its fields.
+  std::function<OpRef(const Attributes&)> make;
 };
 // From any thread. Throws std::logic_error for a name that an op has already.
-const OpInfo& register_op(std::string name);
+const OpInfo& register_op(std::string name, std::vector<FieldInfo> fields = {},
+                          std::function<OpRef(const Attributes&)> make = {});
+// Null for an unknown name.
+const OpInfo* find_op(std::string_view name);
 std::vector<const OpInfo*> registered_ops();
+
+// What rules get. `wanted` are the numbers of inputs to derive by; rules answer in that order, with
+// empty arrays for zero. Work belongs to `stream`, where arrays without a stream land as well.
+struct Pull {
+  const Arrays& in;
+  const Arrays& out;
+  const Arrays& g;  // cotangents of the outputs
+  const std::vector<int>& wanted;
+  const Stream& stream;
+};
+struct Push {
+  const Arrays& in;
+  const Arrays& out;
+  const Arrays& t;  // tangents of the inputs `wanted`; the others are constant
+  const std::vector<int>& wanted;
+  const Stream& stream;
+};
+struct Batch {
+  const Arrays& in;
+  const std::vector<int>& axes;  // where the inputs are batched; -1: not
+  const Stream& stream;
+};
+// Outputs, and where they are batched.
+struct Batched {
+  Arrays outputs;
+  std::vector<int> axes;
+};
 
 class Op {
  public:
@@ -64,34 +109,24 @@ class Op {
   // them out shows that there is no result.
   virtual Avals infer(const Arrays& inputs) const = 0;
 
-  // Cotangents for inputs argnums[k], in that order.
-  virtual std::optional<Arrays> vjp(const Arrays& /*inputs*/, const Arrays& /*cotangents*/,
-                                    const std::vector<int>& /*argnums*/,
-                                    const Arrays& /*outputs*/) const {
-    return std::nullopt;
-  }
-  // Tangents of the outputs from tangents of inputs argnums[k] (the others are constant).
-  virtual std::optional<Arrays> jvp(const Arrays& /*inputs*/, const Arrays& /*tangents*/,
-                                    const std::vector<int>& /*argnums*/,
-                                    const Arrays& /*outputs*/) const {
-    return std::nullopt;
-  }
-  // Inputs with batch axes (-1: none) to outputs with theirs.
-  struct Batched {
-    Arrays outputs;
-    std::vector<int> axes;
-  };
-  virtual std::optional<Batched> vmap(const Arrays& /*inputs*/, const std::vector<int>& /*axes*/,
-                                      const Stream& /*stream*/) const {
-    return std::nullopt;
-  }
+  // Cotangents of the inputs wanted, tangents of the outputs, batched outputs; nullopt: there is no
+  // rule for these inputs.
+  virtual std::optional<Arrays> vjp(const Pull&) const { return std::nullopt; }
+  virtual std::optional<Arrays> jvp(const Push&) const { return std::nullopt; }
+  virtual std::optional<Batched> vmap(const Batch&) const { return std::nullopt; }
+  // The op for inputs that have a batch of `n` in front of what they had, whose results have it in
+  // front as well; null if nothing is known of it. What the types of the fields say.
+  virtual OpRef with_batch(int64_t /*n*/) const;
   // The same results composed of other ops.
-  virtual std::optional<Arrays> decompose(const Arrays& /*inputs*/, const Stream& /*s*/) const {
+  virtual std::optional<Arrays> decompose(const Arrays& /*in*/, const Stream&) const {
     return std::nullopt;
   }
+  // Cheap: whether decompose() composes anything, for any inputs.
+  virtual bool decomposes() const { return false; }
 
-  // Set for ops of the pointwise class (ops/pointwise.h), which evaluation groups.
+  // Set for pointwise ops (ops/pointwise.h), which evaluation groups, and what they compute.
   virtual bool is_pointwise() const { return false; }
+  virtual Code pointwise_code() const { return Code::copy; }
   // Linear in every floating input taken together, and with no effect of other inputs on which
   // elements move: then jvp is the op itself on the tangents.
   virtual bool is_linear() const { return false; }
@@ -106,7 +141,9 @@ class Op {
 
   virtual bool equals(const Op& other) const = 0;
   virtual size_t hash() const = 0;
-  virtual std::string describe() const = 0;  // "axis=1, keepdims=true"
+  // Of its fields, as OpInfo::make takes them.
+  virtual Attributes attributes() const { return {}; }
+  std::string describe() const;  // "axis=1, kind=sum"
 
  private:
   friend class OpRef;
@@ -141,131 +178,146 @@ class OpRef {
   const Op* op_ = nullptr;
 };
 
-template <class T, class... Args>
-OpRef make_op(Args&&... args) {
-  return OpRef(new T{std::forward<Args>(args)...});
-}
+inline OpRef Op::with_batch(int64_t) const { return OpRef(); }
 
-namespace detail {
-
+// An op of the class of ops that the struct T states.
 template <class T>
-size_t hash_value(const T& v) {
-  if constexpr (requires {
-                  v.begin();
-                  v.end();
-                }) {
-    size_t h = 0x9e37;
-    for (const auto& e : v) h = h * 1099511628211u + hash_value(e);
-    return h;
-  } else if constexpr (std::is_enum_v<T>) {
-    return static_cast<size_t>(v);
-  } else {
-    return std::hash<T>{}(v);
-  }
-}
-
-template <class T>
-std::string text_of(const T& v) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    return v;
-  } else if constexpr (std::is_same_v<T, Dtype>) {
-    return std::string(name_of(v));
-  } else if constexpr (requires {
-                         v.begin();
-                         v.end();
-                       }) {
-    std::string s;
-    for (const auto& e : v) s.append(s.empty() ? "" : ",").append(text_of(e));
-    return fmt::format("[{}]", s);
-  } else if constexpr (std::is_enum_v<T>) {
-    return std::to_string(static_cast<int>(v));
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return v ? "true" : "false";
-  } else {
-    return fmt::format("{}", v);
-  }
-}
-
-struct HashVisitor {
-  size_t value = 0;
-  template <class T>
-  void operator()(const char*, const T& v) {
-    value = value * 31 + hash_value(v);
-  }
-};
-
-struct TextVisitor {
-  std::string text;
-  template <class T>
-  void operator()(const char* name, const T& v) {
-    text += (text.empty() ? "" : ", ") + std::string(name) + "=" + text_of(v);
-  }
-};
-
-// Numbers are equal by their bits: 0.0 is not -0.0, and NaN is itself.
-template <class T>
-bool same_value(const T& a, const T& b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    return std::memcmp(&a, &b, sizeof(T)) == 0;
-  } else {
-    return a == b;
-  }
-}
-
-// Walks the attributes of two ops of one class in step.
-template <class D>
-struct EqualVisitor {
-  const D& other;
-  int index = 0;
-  bool equal = true;
-  template <class T>
-  void operator()(const char*, const T& mine) {
-    int i = 0, wanted = index++;
-    auto compare = [&](const char*, const auto& theirs) {
-      if (i++ == wanted) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(theirs)>, T>) {
-          equal &= same_value(mine, theirs);
-        }
-      }
-    };
-    other.attributes(compare);
-  }
-};
-
-}  // namespace detail
-
-template <class Derived>
-class OpClass : public Op {
+class OpOf final : public Op {
  public:
+  const T value;
+  explicit OpOf(T v) : value(std::move(v)) {}
+
   // Registered on first use, which kernels' static objects may be, or when the program starts.
   static const OpInfo& type() {
-    static const OpInfo& info = register_op(Derived::name);
+    static const OpInfo& info = []() -> const OpInfo& {
+      std::vector<FieldInfo> fields;
+      if constexpr (is_value) {
+        T none{};
+        detail::for_each_field(none, [&](const char* field, auto& f) {
+          fields.push_back(detail::info_of<std::decay_t<decltype(f)>>(field));
+        });
+        return register_op(T::name, std::move(fields), made);
+      }
+      return register_op(T::name);
+    }();
     return info;
   }
-  const OpInfo& info() const final { return registered_; }
-  template <class V>
-  void attributes(V&) const {}  // none, unless the class has some
+  const OpInfo& info() const override { return registered_; }
 
-  bool equals(const Op& other) const final {
-    if (&other.info() != &registered_) return false;
-    detail::EqualVisitor<Derived> v{static_cast<const Derived&>(other)};
-    static_cast<const Derived*>(this)->attributes(v);
-    return v.equal;
+  void check(const Arrays& in) const override {
+    if (!in.empty() && in[0].node() != nullptr) {
+      const int ndim = in[0].ndim();
+      each([&](const char* field, auto& f) { detail::check_field(T::name, field, f, ndim); });
+    }
+    value.check(in);
   }
-  size_t hash() const final {
-    detail::HashVisitor v;
-    static_cast<const Derived*>(this)->attributes(v);
-    return v.value;
+  Avals infer(const Arrays& in) const override {
+    if constexpr (requires { value.infer(in); }) return value.infer(in);
+    return {{in[0].shape(), in[0].dtype()}};
   }
-  std::string describe() const final {
-    detail::TextVisitor v;
-    static_cast<const Derived*>(this)->attributes(v);
-    return v.text;
+
+  std::optional<Arrays> vjp(const Pull& p) const override {
+    if constexpr (requires { value.vjp(p); }) return value.vjp(p);
+    if constexpr (requires { T::is_constant; }) return Arrays(p.wanted.size());
+    return std::nullopt;
+  }
+  std::optional<Arrays> jvp(const Push& p) const override {
+    if constexpr (requires { value.jvp(p); }) return value.jvp(p);
+    if constexpr (requires { T::is_constant; }) return Arrays(p.out.size());
+    return std::nullopt;
+  }
+  std::optional<Batched> vmap(const Batch& b) const override {
+    if constexpr (requires { value.vmap(b); }) return value.vmap(b);
+    return std::nullopt;
+  }
+  // An op that decomposes is not batched so, unless it states `batches`.
+  OpRef with_batch(int64_t n) const override {
+    if constexpr (!has_decomposition || requires { T::batches; }) {
+      T moved = value;
+      detail::for_each_field(moved, [&](const char*, auto& f) { detail::batch_field(f, n); });
+      return OpRef(new OpOf(std::move(moved)));
+    }
+    return OpRef();
+  }
+  std::optional<Arrays> decompose(const Arrays& in, const Stream& s) const override {
+    if constexpr (has_decomposition) return value.decompose(in, s);
+    return std::nullopt;
+  }
+  bool decomposes() const override { return has_decomposition; }
+
+  bool is_pointwise() const override {
+    return requires { T::computes; };
+  }
+  Code pointwise_code() const override {
+    if constexpr (requires { T::computes; }) return T::computes;
+    return Code::copy;
+  }
+  bool is_linear() const override {
+    if constexpr (requires { value.is_linear(); }) return value.is_linear();
+    return false;
+  }
+  bool follows_shapes() const override {
+    if constexpr (requires { value.follows_shapes(); }) return value.follows_shapes();
+    return !registered_.pins_sizes;
+  }
+  bool is_pure() const override { return is_value; }
+
+  bool equals(const Op& other) const override {
+    if constexpr (is_value) {
+      return &other.info() == &registered_ && value == static_cast<const OpOf&>(other).value;
+    }
+    return this == &other;
+  }
+  size_t hash() const override {
+    size_t h = static_cast<size_t>(registered_.id);
+    each([&](const char*, auto& f) { h = detail::mixed(h, detail::hash_value(f)); });
+    return h;
+  }
+  Attributes attributes() const override {
+    Attributes all;
+    each([&](const char* field, auto& f) { all.emplace_back(field, detail::value_of(f)); });
+    return all;
   }
 
  private:
+  static constexpr bool is_value = std::equality_comparable<T>;
+  static constexpr bool has_decomposition =
+      requires(const T& t, const Arrays& in, const Stream& s) {
+    t.decompose(in, s);
+  };
+
+  // Visiting is one function for reading and writing; this only reads.
+  template <class F>
+  void each(F f) const {
+    detail::for_each_field(const_cast<T&>(value), std::move(f));
+  }
+  static OpRef made(const Attributes& values) {
+    T op{};
+    detail::for_each_field(
+        op, [&](const char* field, auto& f) { detail::assign(T::name, field, values, f); });
+    return OpRef(new OpOf(std::move(op)));
+  }
+
   inline static const OpInfo& registered_ = type();
 };
+
+template <class T>
+  requires requires { T::name; }
+OpRef make_op(T op) { return OpRef(new OpOf<T>(std::move(op))); }
+template <class T, class... Args>
+OpRef make_op(Args&&... args) {
+  return OpRef(new OpOf<T>(T{std::forward<Args>(args)...}));
+}
+
+// The struct of an op that is known to be of that class; null if it is of another.
+template <class T>
+const T& op_as(const Op& op) {
+  return static_cast<const OpOf<T>&>(op).value;
+}
+template <class T>
+const T* op_if(const Op& op) {
+  return &op.info() == &OpOf<T>::type() ? &op_as<T>(op) : nullptr;
+}
 
 // Makes the lazy result(s) of an op: checks the inputs, infers shapes and dtypes, links the inputs.
 // For MLX's rule that work belongs to a stream, `stream` is resolved from the public function's
@@ -275,5 +327,15 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Stream& stream);
 // With known results, where the caller has checked the inputs and inferred them.
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream);
 Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& stream);
+template <class T>
+  requires requires { T::name; }
+Array apply(T op, Arrays inputs, const Stream& stream) {
+  return apply(make_op(std::move(op)), std::move(inputs), stream);
+}
+template <class T>
+  requires requires { T::name; }
+Arrays apply_multi(T op, Arrays inputs, const Stream& stream) {
+  return apply_multi(make_op(std::move(op)), std::move(inputs), stream);
+}
 
 }  // namespace heddle

@@ -9,17 +9,23 @@
 // (OCP microscaling formats 1.0; E2M1: sign, two bits of exponent, one of mantissa.)
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace heddle {
 
 enum class QuantizationMode : uint8_t { affine, mxfp4, mxfp8, nvfp4 };
 
+constexpr auto enum_names(QuantizationMode) {
+  return std::array{"affine", "mxfp4", "mxfp8", "nvfp4"};
+}
+
 struct Quantization {
   int group_size = 64;
   int bits = 4;
   QuantizationMode mode = QuantizationMode::affine;
 
+  void fields(auto& v) { v("group_size", group_size)("bits", bits)("mode", mode); }
   bool operator==(const Quantization&) const = default;
   bool affine() const { return mode == QuantizationMode::affine; }
   int64_t words(int64_t elements) const { return elements * bits / 32; }

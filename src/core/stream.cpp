@@ -10,6 +10,7 @@
 #include <mutex>
 #include <ostream>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "core/per_thread.h"
@@ -225,6 +226,10 @@ StreamContext::~StreamContext() {
   default_device_slot() = previous_device_;
   this_thread().default_stream = previous_.index;
 }
+
+DefaultStreamScope::DefaultStreamScope(const Stream& s)
+    : previous_(std::exchange(this_thread().default_stream, s.index)) {}
+DefaultStreamScope::~DefaultStreamScope() { this_thread().default_stream = previous_; }
 
 std::string to_string(const Device& d) {
   return fmt::format("Device({}, {})", type_name(d.type), d.index);

@@ -20,6 +20,18 @@ Backend* check_stream(int index);
 // A new stream on a backend, which must outlive its work.
 Stream make_stream_on(Backend& backend, bool everybodys);
 
+// Work without a stream of its own belongs to `s` while it lives, on the calling thread.
+class DefaultStreamScope {
+ public:
+  explicit DefaultStreamScope(const Stream& s);
+  ~DefaultStreamScope();
+  DefaultStreamScope(const DefaultStreamScope&) = delete;
+  DefaultStreamScope& operator=(const DefaultStreamScope&) = delete;
+
+ private:
+  int previous_;
+};
+
 // The calling thread, for handing work over to another one.
 int64_t this_thread_number();
 

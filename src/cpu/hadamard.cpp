@@ -125,7 +125,7 @@ const RegisterKernel<Hadamard> hadamard_kernel([](const Work& w) {
   const int64_t n = out.shape.back();
   const Signs* base = base_matrix(n);
   const int64_t part = base ? n / base->size : n;
-  const double scale = op.orthonormal ? 1 / std::sqrt(static_cast<double>(n)) : op.scale;
+  const double scale = op.orthonormal ? 1 / std::sqrt(static_cast<double>(n)) : op.scale.value;
   const View to = out.view();
   const tile::Source source = source_of(w);
   visit_float_lane(out.dtype, [&]<class T>(TypeTag<T>) {

@@ -17,13 +17,13 @@ struct RegisterKernel {
   // takes_prologue: the kernel reads input 0 through source_of(work), so that a pointwise
   // expression before it need not be stored.
   explicit RegisterKernel(Kernel kernel, bool takes_prologue = false) {
-    register_kernel(OpType::type(), kernel, takes_prologue);
+    register_kernel(OpOf<OpType>::type(), kernel, takes_prologue);
   }
 };
 
 template <class OpType>
 const OpType& op_of(const Work& work) {
-  return static_cast<const OpType&>(work.op);
+  return op_as<OpType>(work.op);
 }
 
 // The input's view, row-major: copied if it is not.

@@ -8,6 +8,7 @@
 
 #include "core/node.h"
 #include "heddle/io.h"
+#include "io/following_sizes.h"
 #include "io/heddle_file.h"
 #include "io/mlxfn.h"
 #include "io/reader.h"
@@ -52,19 +53,38 @@ bool fits(const TracedFunction& f, const Arguments& a, bool shapeless) {
 }
 
 TracedFunction trace(const ExportedFunction& fun, const Arrays& args, const NamedArguments& named,
-                     Dialect dialect, bool shapeless) {
+                     Dialect dialect, bool shapeless,
+                     const std::function<std::string()>& structure = nullptr) {
   TracingScope tracing;
   std::optional<FollowingScope> following;
   if (shapeless) following.emplace();
   Arguments given(args, named);
-  Arrays inputs;
-  for (const Array& a : given.arrays) inputs.push_back(placeholder(a.shape(), a.dtype()));
-  size_t next = args.size();
-  NamedArguments stand_ins;
-  for (const auto& [name, array] : named) stand_ins[name] = inputs[next++];
-  Arrays outputs =
-      fun(Arrays(inputs.begin(), inputs.begin() + static_cast<long>(args.size())), stand_ins);
-  TracedFunction f = io::Recorder(dialect, shapeless).record(inputs, given.keywords, outputs);
+  auto trace_at = [&](const std::vector<Shape>& shapes) {
+    io::Traced t;
+    for (size_t i = 0; i < shapes.size(); i++) {
+      t.inputs.push_back(placeholder(shapes[i], given.arrays[i].dtype()));
+    }
+    size_t next = args.size();
+    NamedArguments stand_ins;
+    for (const auto& [name, array] : named) stand_ins[name] = t.inputs[next++];
+    t.outputs =
+        fun(Arrays(t.inputs.begin(), t.inputs.begin() + static_cast<long>(args.size())), stand_ins);
+    return t;
+  };
+  std::vector<Shape> shapes;
+  for (const Array& a : given.arrays) shapes.push_back(a.shape());
+  io::Traced traced = trace_at(shapes);
+  const std::string shown = structure ? structure() : "";  // of this trace
+  std::vector<std::pair<int, int>> fixed;
+  if (following && following->size_was_read()) {
+    io::FollowedSizes followed = io::follow_sizes(traced, trace_at);
+    traced.outputs = std::move(followed.outputs);
+    fixed = std::move(followed.fixed);
+  }
+  TracedFunction f =
+      io::Recorder(dialect, shapeless).record(traced.inputs, given.keywords, traced.outputs);
+  f.fixed = std::move(fixed);
+  f.structure = shown;
   // Another thread may write the file.
   for (const auto& [slot, constant] : f.constants) constant.eval();
   for (const auto& [slot, constant] : f.constants) {
@@ -154,9 +174,8 @@ void FunctionExporter::add(const ExportedFunction& fun, const Arrays& args,
           "allowed.");
     }
   }
-  TracedFunction f = trace(fun, args, named, state_->dialect(), state_->file.shapeless);
-  if (structure) f.structure = structure();
-  state_->file.functions.push_back(std::move(f));
+  state_->file.functions.push_back(
+      trace(fun, args, named, state_->dialect(), state_->file.shapeless, structure));
 }
 
 void FunctionExporter::close() {
@@ -238,12 +257,14 @@ void tell(const TracedFunction& f, const ExportCallback& callback) {
   for (const io::Record& r : f.records) {
     ExportRecord primitive;
     primitive.type = "primitive";
-    primitive.name = r.primitive->name;
+    primitive.name = r.name();
     for (int i : r.inputs) primitive.inputs.push_back(naming.named(i));
     for (int k = 0; k < r.output_count; k++)
       primitive.outputs.push_back(naming.named(r.first_output + k));
-    for (size_t i = 0; i < r.primitive->fields.size(); i++) {
-      if (!r.primitive->fields[i].only_heddle) primitive.arguments.push_back(r.state.values[i]);
+    const Attributes attributes = r.attributes();
+    for (size_t i = 0; i < attributes.size(); i++) {
+      if (r.primitive && r.primitive->fields[i].only_heddle) continue;
+      primitive.arguments.push_back(attributes[i].second);
     }
     callback(primitive);
   }
@@ -277,7 +298,7 @@ Program verified(const TracedFunction& f, const std::string& label) {
   }
   Arrays outputs = io::build(f, inputs, true, [&](const io::Record& r, const std::string& problem) {
     throw UnsafeFileError(fmt::format("[import_function] {}: offset {}, primitive {}: {}", label,
-                                      r.offset, r.primitive->name, problem));
+                                      r.offset, r.name(), problem));
   });
   Program program = capture(inputs, outputs, nullptr, Capturing::everything);
   simplify(program);
@@ -348,6 +369,24 @@ FunctionFile io::describe_function(const std::string& path, const ExportCallback
   return read->file;
 }
 
+namespace {
+
+// Sizes that a number of the file was computed from.
+void check_fixed(const TracedFunction& f, const Arrays& inputs) {
+  for (auto [input, axis] : f.fixed) {
+    const int64_t was = f.slots[static_cast<size_t>(input)].shape[static_cast<size_t>(axis)];
+    const int64_t is = inputs[static_cast<size_t>(input)].shape(axis);
+    if (is == was) continue;
+    throw std::invalid_argument(fmt::format(
+        "[ImportedFunction] Axis {} of input {} has size {} where the export had {}: the function "
+        "computes a number from it that does not follow it. Export the function at this size too, "
+        "with an exporter that is not shapeless, or compute the number with arrays.",
+        axis, input, is, was));
+  }
+}
+
+}  // namespace
+
 ImportedFunction::Result ImportedFunction::call(const Arrays& args,
                                                 const NamedArguments& named) const {
   Arguments given(args, named);
@@ -356,6 +395,7 @@ ImportedFunction::Result ImportedFunction::call(const Arrays& args,
     const TracedFunction& f = file.functions[k];
     if (!fits(f, given, file.shapeless)) continue;
     if (!file.shapeless) return {replay(state_->programs[k], given.arrays, false), f.structure};
+    check_fixed(f, given.arrays);
     return {io::build(f, given.arrays, false, [](const io::Record&, const std::string&) {}),
             f.structure};
   }

@@ -14,8 +14,11 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* format_name = "heddle";
-constexpr int format_version = 1;
+// Version 2 holds operations with their fields. Version 1 held the rows of primitives.h.
+constexpr int format_version = 2;
 constexpr size_t max_results = 255;
+constexpr int64_t lowest = std::numeric_limits<int64_t>::min();
+constexpr int64_t highest = std::numeric_limits<int64_t>::max();
 constexpr int max_depth = 200;
 
 // ---------------------------------------------------------------------------------------------
@@ -84,20 +87,21 @@ Json json_of(const TracedFunction& f, Names& names) {
   };
   for (const Record& r : f.records) {
     Json attributes = Json::object(), results = Json::array();
-    for (size_t i = 0; i < r.primitive->fields.size(); i++) {
-      attributes[r.primitive->fields[i].name] = json_of(r.state.values[i]);
-    }
+    for (const auto& [name, value] : r.attributes()) attributes[name] = json_of(value);
     for (int k = 0; k < r.output_count; k++) {
       auto slot = static_cast<size_t>(r.first_output + k);
       number[slot] = next++;
       results.push_back(json_of(f.slots[slot]));
     }
-    nodes.push_back({{"op", r.primitive->name},
+    nodes.push_back({{"op", r.name()},
                      {"inputs", numbers(r.inputs)},
                      {"attributes", std::move(attributes)},
                      {"results", std::move(results)}});
   }
+  Json fixed = Json::array();
+  for (auto [input, axis] : f.fixed) fixed.push_back({input, axis});
   return {{"keywords", f.keywords},
+          {"fixed", std::move(fixed)},
           {"inputs", std::move(inputs)},
           {"constants", std::move(constants)},
           {"nodes", std::move(nodes)},
@@ -112,6 +116,8 @@ class Program {
  public:
   Program(const Container& container, const std::string& label)
       : tensors_(container.tensors), label_(label) {}
+
+  void set_version(int version) { version_ = version; }
 
   FunctionFile read(const std::string& text) {
     // The parser takes a null for the end, whatever follows it.
@@ -135,7 +141,7 @@ class Program {
       refuse("program", fmt::format("not valid JSON ({})", e.id));
     }
     FunctionFile file;
-    file.version = std::to_string(format_version);
+    file.version = std::to_string(version_);
     file.shapeless = flag(program, "shapeless");
     file.metadata = string(program, "metadata");
     const Json& functions = array(program, "functions");
@@ -221,6 +227,7 @@ class Program {
     for (const Json& in : array(source, "inputs")) f.add_slot(aval(in));
     f.input_count = static_cast<int>(f.slots.size());
     if (f.keywords.size() > f.slots.size()) refuse("keywords", "there are more than inputs");
+    if (version_ > 1) read_fixed(f, array(source, "fixed"));
     for (const Json& c : array(source, "constants")) {
       auto at = tensors_.find(text_of(c, "constants"));
       if (at == tensors_.end()) refuse("constants", "the file has no tensor of this name");
@@ -241,26 +248,31 @@ class Program {
     return f;
   }
 
+  void read_fixed(TracedFunction& f, const Json& pairs) const {
+    for (const Json& pair : pairs) {
+      if (!pair.is_array() || pair.size() != 2)
+        refuse("fixed", "pairs of input and axis are wanted");
+      const auto input = integer(pair[0], "fixed", 0, f.input_count - 1);
+      const auto ndim = static_cast<int64_t>(f.slots[static_cast<size_t>(input)].shape.size());
+      f.fixed.emplace_back(input, integer(pair[1], "fixed", 0, ndim - 1));
+    }
+  }
+
   Record node(TracedFunction& f, const Json& source, size_t position) {
     Record r;
     r.offset = position;
-    std::string op = string(source, "op");
-    r.primitive = find_primitive(op);
-    if (!r.primitive) {
+    for (const Json& in : array(source, "inputs")) r.inputs.push_back(slot(f, in, "inputs"));
+    const std::string op = string(source, "op");
+    const Json& attributes = member(source, "attributes");
+    if (version_ == 1 && find_primitive(op)) {
+      read_primitive(*find_primitive(op), attributes, r);
+    } else if (const OpInfo* info = find_op(op); info && info->make) {
+      r.op = made(*info, attributes);
+    } else {
       throw std::invalid_argument(
           fmt::format("[import_function] {}: {}: Unable to deserialize primitive {}", label_,
                       place_, printable(op, 64)));
     }
-    const Primitive& p = *r.primitive;
-    for (const Json& in : array(source, "inputs")) r.inputs.push_back(slot(f, in, "inputs"));
-    int n = static_cast<int>(r.inputs.size());
-    if (n < p.min_inputs || (p.max_inputs >= 0 && n > p.max_inputs)) {
-      refuse("inputs", fmt::format("{} cannot have {} of them", p.name, n));
-    }
-    const Json& attributes = member(source, "attributes");
-    for (const Field& field : p.fields)
-      r.state.values.push_back(value(field, member(attributes, field.name)));
-    if (attributes.size() != p.fields.size()) refuse("attributes", "some are not known");
     const Json& results = array(source, "results");
     if (results.empty() || results.size() > max_results)
       refuse("results", "their number is not possible");
@@ -270,9 +282,59 @@ class Program {
     return r;
   }
 
+  void read_primitive(const Primitive& p, const Json& attributes, Record& r) const {
+    r.primitive = &p;
+    const int n = static_cast<int>(r.inputs.size());
+    if (n < p.min_inputs || (p.max_inputs >= 0 && n > p.max_inputs)) {
+      refuse("inputs", fmt::format("{} cannot have {} of them", p.name, n));
+    }
+    for (const Field& field : p.fields)
+      r.state.values.push_back(value(field, member(attributes, field.name)));
+    if (attributes.size() != p.fields.size()) refuse("attributes", "some are not known");
+  }
+
+  OpRef made(const OpInfo& info, const Json& attributes) const {
+    Attributes values;
+    for (const FieldInfo& field : info.fields)
+      values.emplace_back(field.name, value(field, member(attributes, field.name)));
+    if (attributes.size() != info.fields.size()) refuse("attributes", "some are not known");
+    try {
+      return info.make(values);
+    } catch (const std::invalid_argument& e) {
+      refuse("attributes", e.what());
+    }
+  }
+
+  AttributeValue value(const FieldInfo& field, const Json& v) const {
+    switch (field.kind) {
+      case FieldKind::boolean:
+        return value({field.name, Kind::boolean}, v);
+      case FieldKind::integer:
+        return value({field.name, Kind::integer}, v);
+      case FieldKind::wide:
+        return integer(v, field.name, lowest, highest);
+      case FieldKind::real32:
+      case FieldKind::real64:
+        return value({field.name, Kind::real64}, v);
+      case FieldKind::dtype:
+        return dtype(v, field.name);
+      case FieldKind::text:
+        return text_of(v, field.name);
+      case FieldKind::choice:
+        // Version 1 counted.
+        if (version_ == 1)
+          return field.choices[static_cast<size_t>(
+              integer(v, field.name, 0, static_cast<int64_t>(field.choices.size()) - 1))];
+        return text_of(v, field.name);
+      case FieldKind::sizes:
+        return value({field.name, Kind::strides}, v);
+      case FieldKind::axes:
+        return value({field.name, Kind::axes}, v);
+    }
+    refuse(field.name, "it is of no known kind");
+  }
+
   ExportValue value(const Field& field, const Json& v) const {
-    constexpr int64_t lowest = std::numeric_limits<int64_t>::min();
-    constexpr int64_t highest = std::numeric_limits<int64_t>::max();
     constexpr int64_t lowest32 = std::numeric_limits<int32_t>::min();
     constexpr int64_t highest32 = std::numeric_limits<int32_t>::max();
     auto list = [&](auto out, int64_t low, int64_t high) {
@@ -316,6 +378,7 @@ class Program {
   const std::unordered_map<std::string, Array>& tensors_;
   const std::string& label_;
   std::string place_;
+  int version_ = format_version;
 };
 
 }  // namespace
@@ -348,10 +411,11 @@ FunctionFile read_heddle(const Container& container, const std::string& label) {
     return at->second;
   };
   if (text("format") != format_name) program.refuse("format", "it is not that of programs");
-  if (text("version") != std::to_string(format_version)) {
-    program.refuse("version",
-                   fmt::format("{} is the only one that this heddle reads", format_version));
+  const std::string& version = text("version");
+  if (version != "1" && version != std::to_string(format_version)) {
+    program.refuse("version", fmt::format("this heddle reads 1 to {}", format_version));
   }
+  program.set_version(version == "1" ? 1 : format_version);
   return program.read(text("program"));
 }
 

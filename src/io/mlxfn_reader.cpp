@@ -266,7 +266,7 @@ class FileReader {
     uint64_t name_at = in_.offset();
     std::string name = in_.string("primitive name", max_name);
     r.primitive = find_primitive(name);
-    if (!r.primitive || !r.primitive->in_mlx) {
+    if (!r.primitive) {
       throw std::invalid_argument(fmt::format(
           "[import_function] Unable to deserialize primitive {} (offset {} of a file of version "
           "{}.{}.{})",

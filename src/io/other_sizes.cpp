@@ -23,8 +23,17 @@ struct Case {
   const Arrays& in;
   const Avals& recorded;  // its results
   const std::set<int64_t>& changed;
+  const Attributes attributes = record.attributes();
 
-  const State& state() const { return record.state; }
+  template <class T>
+  T field(const char* name) const {
+    for (const auto& [field, value] : attributes) {
+      if (field == name) return std::get<T>(value);
+    }
+    throw std::logic_error(std::string("[import_function] there is no field ") + name);
+  }
+  const Shape shape(const char* name) const { return field<Shape>(name); }
+  int axis(const char* name) const { return static_cast<int>(field<int64_t>(name)); }
   const Shape& traced_shape(size_t k = 0) const { return traced[k]->shape; }
   bool moved(size_t k, size_t axis) const { return traced_shape(k)[axis] != in[k].shape()[axis]; }
   bool any_moved(size_t k) const { return !(traced_shape(k) == in[k].shape()); }
@@ -43,7 +52,7 @@ bool unless_anything_moved(const Case& c) {
   for (size_t k = 0; k < c.in.size(); k++) {
     if (c.any_moved(k)) return false;
   }
-  for (const ExportValue& v : c.state().values) {
+  for (const auto& [name, v] : c.attributes) {
     if (const auto* sizes = std::get_if<Shape>(&v); sizes && c.any_suspicious(*sizes)) return false;
   }
   return true;
@@ -60,7 +69,7 @@ bool broadcast(const Case& c) {
     return slots.size() > 3 ? x == like : broadcast_shapes({x, like}) == like;
   }
   if (c.any_moved(0)) return false;
-  const Shape &from = c.traced_shape(), &to = c.state().shape(0);
+  const Shape &from = c.traced_shape(), to = c.shape("shape");
   const size_t skip = to.size() - std::min(from.size(), to.size());
   for (size_t i = 0; i < to.size(); i++) {
     const bool stretched = i < skip || from[i - skip] != to[i];
@@ -69,11 +78,13 @@ bool broadcast(const Case& c) {
   return true;
 }
 
+bool broadcast_like(const Case& c) { return c.field<int64_t>("kept") > 0 || broadcast(c); }
+
 // The sizes before and after the one that is inferred stand for axes that are as they were, or are
 // no size of the trace.
 bool reshape(const Case& c) {
   if (!c.any_moved(0)) return true;
-  const Shape &from = c.traced_shape(), &to = c.state().shape(0);
+  const Shape &from = c.traced_shape(), to = c.shape("shape");
   auto open = std::find(to.begin(), to.end(), -1);
   if (open == to.end()) return false;
   auto stands = [&](int64_t size, bool front) {
@@ -106,9 +117,9 @@ bool reshape(const Case& c) {
 }
 
 bool unflatten(const Case& c) {
-  const Shape& to = c.state().shape(1);
+  const Shape to = c.shape("shape");
   const auto axis =
-      static_cast<size_t>(normalize_axis("unflatten", c.state().integer(0), c.in[0].ndim()));
+      static_cast<size_t>(normalize_axis("unflatten", c.axis("axis"), c.in[0].ndim()));
   if (!c.moved(0, axis)) return true;
   const bool open = std::find(to.begin(), to.end(), -1) != to.end();
   return open && !c.any_suspicious(to) &&
@@ -117,19 +128,18 @@ bool unflatten(const Case& c) {
 
 // Parts that are counted from the end are there at any size that has them.
 bool split(const Case& c) {
-  const auto axis =
-      static_cast<size_t>(normalize_axis("split", c.state().integer(1), c.in[0].ndim()));
-  if (c.state().integer(2) != 0 || !c.moved(0, axis)) return true;
-  const Shape& indices = c.state().shape(0);
+  const auto axis = static_cast<size_t>(normalize_axis("split", c.axis("axis"), c.in[0].ndim()));
+  if (c.field<int64_t>("sections") != 0 || !c.moved(0, axis)) return true;
+  const Shape indices = c.shape("indices");
   const int64_t least = -std::min(c.traced_shape()[axis], c.in[0].shape()[axis]);
   return std::all_of(indices.begin(), indices.end(),
                      [&](int64_t i) { return i < 0 && i >= least; });
 }
 
 // Bounds that are missing, counted from the end or the first element's.
-bool slice_bounds(const Case& c, size_t first) {
+bool slice(const Case& c) {
   constexpr int64_t far = std::numeric_limits<int32_t>::max();
-  const Shape &start = c.state().shape(first), &stop = c.state().shape(first + 1);
+  const Shape start = c.shape("start"), stop = c.shape("stop");
   for (size_t axis = 0; axis < std::min(start.size(), c.traced_shape().size()); axis++) {
     const int64_t a = start[axis], b = axis < stop.size() ? stop[axis] : 0;
     if (a == 0 && b == 1) continue;
@@ -141,15 +151,14 @@ bool slice_bounds(const Case& c, size_t first) {
   }
   return true;
 }
-bool slice(const Case& c) { return slice_bounds(c, 0); }
-bool slice_update(const Case& c) { return slice_bounds(c, 1); }
 
 bool gather(const Case& c) {
-  const std::vector<int> axes = c.state().axes(0);
-  const Shape& sizes = c.state().shape(1);
+  const auto axes = c.field<std::vector<int64_t>>("axes");
+  const Shape sizes = c.shape("slice_sizes");
   for (size_t axis = 0; axis < std::min(sizes.size(), c.traced_shape().size()); axis++) {
     if (sizes[axis] == -1 || !c.moved(0, axis)) continue;
-    const bool indexed = std::find(axes.begin(), axes.end(), static_cast<int>(axis)) != axes.end();
+    const bool indexed =
+        std::find(axes.begin(), axes.end(), static_cast<int64_t>(axis)) != axes.end();
     if (!indexed || sizes[axis] != 1) return false;
   }
   return true;
@@ -160,27 +169,37 @@ bool arange(const Case& c) {
     return std::abs(v) >= 2 && std::abs(v) < 0x1p53 && v == std::floor(v) &&
            c.suspicious(static_cast<int64_t>(std::abs(v)));
   };
-  return !c.any_suspicious(c.recorded[0].shape) && !whole(c.state().real(0)) &&
-         !whole(c.state().real(1));
+  const bool stated = std::any_of(c.attributes.begin(), c.attributes.end(), [&](const auto& field) {
+    const double* v = std::get_if<double>(&field.second);
+    return v && whole(*v);
+  });
+  return !stated && !c.any_suspicious(c.recorded[0].shape);
 }
 
 bool random_bits(const Case& c) {
-  const Shape& shape = c.state().shape(0);
+  const Shape shape = c.shape("shape");
   return !c.any_moved(0) && !c.any_suspicious(shape) && !c.suspicious(element_count(shape));
 }
 
 // Of transposed convolutions, and of gradients, the padding comes from the size of the kernel.
 bool convolution(const Case& c) {
-  if (!c.state().flag(6)) return true;
+  if (!c.field<bool>("flip")) return true;
   for (size_t axis = 1; axis + 1 < c.traced_shape(1).size(); axis++) {
     if (c.moved(1, axis)) return false;
   }
   return true;
 }
 
+bool partition(const Case& c) {
+  const int64_t kth = c.field<int64_t>("kth");
+  const auto axis =
+      static_cast<size_t>(normalize_axis("partition", c.axis("axis"), c.in[0].ndim()));
+  return !c.moved(0, axis) || kth < 0 || !c.suspicious(kth);
+}
+
 // Factors come with transforms that depend on their length.
 bool fft(const Case& c) {
-  for (int64_t axis : std::get<std::vector<int64_t>>(c.state().values[0])) {
+  for (int64_t axis : c.field<std::vector<int64_t>>("axes")) {
     if (c.moved(0, static_cast<size_t>(
                        normalize_axis("fft", static_cast<int>(axis), c.in[0].ndim())))) {
       return false;
@@ -191,23 +210,26 @@ bool fft(const Case& c) {
 
 bool hadamard(const Case& c) {
   const size_t rank = c.traced_shape().size();
-  return c.state().flag(2) || rank == 0 || !c.moved(0, rank - 1);
+  return c.field<bool>("orthonormal") || rank == 0 || !c.moved(0, rank - 1);
 }
 
 // Those that are not here hold if no field of theirs is a shape.
 const std::unordered_map<std::string, Rule>& rules() {
   static const std::unordered_map<std::string, Rule> table{
       {"Broadcast", broadcast},
+      {"BroadcastLike", broadcast_like},
       {"Reshape", reshape},
       {"Unflatten", unflatten},
       {"Split", split},
       {"Slice", slice},
-      {"SliceUpdate", slice_update},
+      {"SliceUpdate", slice},
       {"Gather", gather},
       {"Arange", arange},
       {"RandomBits", random_bits},
       {"Convolution", convolution},
       {"FFT", fft},
+      {"Partition", partition},
+      {"ArgPartition", partition},
       {"Hadamard", hadamard},
       {"Pad", always},
       {"BorderPad", always},
@@ -215,10 +237,12 @@ const std::unordered_map<std::string, Rule>& rules() {
   return table;
 }
 
-Rule rule_of(const Primitive& p) {
-  auto known = rules().find(p.name);
+Rule rule_of(const Record& r) {
+  auto known = rules().find(r.name());
   if (known != rules().end()) return known->second;
-  const bool has_sizes = std::any_of(p.fields.begin(), p.fields.end(), [](const Field& f) {
+  if (r.op) return r.op->follows_shapes() ? always : unless_anything_moved;
+  const auto& fields = r.primitive->fields;
+  const bool has_sizes = std::any_of(fields.begin(), fields.end(), [](const Field& f) {
     return f.kind == Kind::shape || f.kind == Kind::strides;
   });
   return has_sizes ? unless_anything_moved : always;
@@ -250,7 +274,7 @@ void OtherSizes::check(const Record& r, const Arrays& in, const Avals& recorded)
     if (a.shape.size() != in[k].shape().size()) return;  // refused by the operation
     traced.push_back(&a);
   }
-  if (rule_of(*r.primitive)({r, traced, in, recorded, traced_})) return;
+  if (rule_of(r)({r, traced, in, recorded, traced_})) return;
   throw std::invalid_argument(
       explain(r,
               "it may hold a size or position of the traced inputs, and cannot infer its output "
@@ -270,7 +294,7 @@ std::string OtherSizes::explain(const Record& r, const std::string& problem) con
       "shapes {}, the call has {}. Export the function at these sizes too, with an exporter that "
       "is not shapeless, or write it without sizes of its inputs (-1 in reshape and unflatten, "
       "slices counted from the end, ones_like and zeros_like).",
-      r.primitive->name, problem, was, is);
+      r.name(), problem, was, is);
 }
 
 }  // namespace heddle::io

@@ -98,6 +98,22 @@ class Named final : public BuiltInPrimitive {
   const io::Primitive& row_;
 };
 
+// One that MLX has not, by heddle's name for it.
+std::shared_ptr<BuiltInPrimitive> own_operation(const std::string& kind,
+                                                std::vector<ExportValue> attributes,
+                                                Stream stream) {
+  const OpInfo* info = find_op(kind);
+  if (!info || !info->make) {
+    throw std::invalid_argument(
+        fmt::format("[primitive] There is no operation of the name \"{}\".", kind));
+  }
+  Attributes fields;
+  for (size_t i = 0; i < std::min(attributes.size(), info->fields.size()); i++) {
+    fields.emplace_back(info->fields[i].name, attributes[i]);
+  }
+  return std::make_shared<Operation>(info->make(fields), kind, std::move(attributes), stream);
+}
+
 bool has_kind(const ExportValue& value, io::Kind kind) {
   switch (kind) {
     case io::Kind::boolean:
@@ -134,10 +150,13 @@ std::pair<std::string, std::vector<ExportValue>> spelling_of(const Op& op, const
       Arrays out = apply_multi(OpRef(&op), in, to_stream({}));
       io::TracedFunction f = io::Recorder(dialect, false).record(in, {}, out);
       auto prepares = [](const io::Record& r) {
-        return r.primitive->name == "Broadcast" || r.primitive->name == "AsType";
+        return r.name() == "Broadcast" || r.name() == "AsType";
       };
       if (f.records.size() > 1) std::erase_if(f.records, prepares);
-      if (f.records.size() == 1) return {f.records[0].primitive->name, f.records[0].state.values};
+      if (f.records.size() != 1) continue;
+      std::vector<ExportValue> values;
+      for (auto& [field, value] : f.records[0].attributes()) values.push_back(std::move(value));
+      return {f.records[0].name(), std::move(values)};
     } catch (const std::exception&) {
       // Files do not hold it.
     }
@@ -202,10 +221,7 @@ std::shared_ptr<BuiltInPrimitive> BuiltInPrimitive::make(const std::string& kind
                                                          std::vector<ExportValue> attributes,
                                                          Stream stream) {
   const io::Primitive* row = io::find_primitive(kind);
-  if (!row) {
-    throw std::invalid_argument(
-        fmt::format("[primitive] There is no operation of the name \"{}\".", kind));
-  }
+  if (!row) return own_operation(kind, std::move(attributes), stream);
   // What older files leave out may be left out here.
   for (size_t i = attributes.size(); i < row->fields.size(); i++) {
     attributes.push_back(row->fields[i].missing);

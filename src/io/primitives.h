@@ -1,7 +1,7 @@
-// What program files are made of: one row for each primitive, with its name, its state (the
-// attributes in the order of the file), how it becomes an operation when it is read, and which
-// operations are written as it. Primitives of MLX keep MLX's names and layouts, since .mlxfn files
-// hold them; the others occur in .heddle files only.
+// MLX's format of functions: one row for each primitive, with its name, its state (the attributes
+// in the order of the file) and how it becomes an operation when it is read; and one for each
+// operation that is written otherwise than by its own decomposition. (.heddle files hold operations
+// as they are. Their version 1 held these primitives, and operations that MLX has not.)
 //
 // Rows stand in primitives_*.cpp, a function each per family, which tables.cpp joins. Reading goes
 // through the public functions, which check whatever a file may say; what they do not check, a row
@@ -46,7 +46,7 @@ struct Field {
   Kind kind;
   int choices = 0;              // of a choice: how many there are
   Version since{};              // the first version of .mlxfn that holds it
-  bool only_heddle = false;     // .mlxfn files never hold it
+  bool only_heddle = false;     // .mlxfn files never hold it, .heddle files of version 1 did
   ExportValue missing = false;  // its value in files without it
 };
 
@@ -83,7 +83,6 @@ struct Primitive {
   int min_inputs;
   int max_inputs;  // -1: any number
   std::function<Arrays(const Reading&)> read;
-  bool in_mlx = true;       // .mlxfn files may hold it
   Version written_since{};  // a file that holds it states at least this version
 };
 
@@ -97,7 +96,16 @@ struct Writing {
   Recorder& to;
 };
 
-// How one operation of heddle is written. `primitive` null: only by `write` or `lower`.
+template <class T>
+const T& op_of(const Writing& w) {
+  return op_as<T>(w.op);
+}
+// The values of a primitive's state, and a list among them.
+using Values = std::vector<ExportValue>;
+std::vector<int64_t> list(const auto& numbers) { return {numbers.begin(), numbers.end()}; }
+
+// How one operation of heddle is written as MLX's primitives: one of the same operands, several
+// (`write`), or those of other operations (`lower`, else the op's own decomposition).
 struct Spelling {
   std::string op;
   const char* primitive = nullptr;
@@ -108,7 +116,6 @@ struct Spelling {
   std::function<std::vector<int>(const Writing&)> write = {};
   // The same result by other operations, for .mlxfn files; none: the op's own decomposition.
   std::function<Arrays(const Op&, const Arrays&, const Stream&)> lower = {};
-  bool native = true;       // .mlxfn files hold it; else it is lowered there
   bool pins_sizes = false;  // its composition holds for the traced sizes only
   bool broadcasts = false;  // operands are brought to one shape first, in .mlxfn files
 };

@@ -10,23 +10,10 @@
 namespace heddle::io {
 namespace {
 
-using Values = std::vector<ExportValue>;
-
-template <class T>
-const T& op_of(const Writing& w) {
-  return static_cast<const T&>(w.op);
-}
-
 // MLX records a scalar, 1 or 0, in the place of a weight or bias that is not there.
 std::optional<Array> row_of(const Reading& r, size_t i) {
   if (i >= r.in.size() || r.in[i].ndim() == 0) return {};
   return r.in[i];
-}
-
-Spelling composed_for_mlx(const char* op) {
-  Spelling s{op, op};
-  s.native = false;
-  return s;
 }
 
 Arrays read_attention(const Reading& r) {
@@ -56,25 +43,10 @@ Rows fast_rows() {
                  return Arrays{fast::rms_norm(r.in[0], row_of(r, 1),
                                               static_cast<float>(r.state.real(0)), r.stream)};
                }});
-  Spelling rms = composed_for_mlx("RMSNorm");
-  rms.state = [](const Writing& w) { return Values{double{op_of<RMSNorm>(w).eps}}; };
-  s.push_back(rms);
-
   p.push_back({"LayerNorm", {{"eps", Kind::real32}}, 1, 3, [](const Reading& r) {
                  return Arrays{fast::layer_norm(r.in[0], row_of(r, 1), row_of(r, 2),
                                                 static_cast<float>(r.state.real(0)), r.stream)};
                }});
-  Spelling layer = composed_for_mlx("LayerNorm");
-  layer.write = [](const Writing& w) {
-    const auto& op = op_of<LayerNorm>(w);
-    std::vector<int> in{w.in[0]};
-    const Dtype t = w.out[0].dtype;
-    in.push_back(op.has_weight ? w.in[1] : w.to.constant(Array(1, t)));
-    in.push_back(op.has_bias ? w.in.back() : w.to.constant(Array(0, t)));
-    return w.to.emit("LayerNorm", {double{op.eps}}, in, w.out);
-  };
-  s.push_back(layer);
-
   // Of the inputs (x, weight[, bias], cotangent), the cotangents of the first ones.
   p.push_back({"RMSNormVJP", {{"eps", Kind::real32}}, 3, 3, [](const Reading& r) {
                  Function f = [&](const Arrays& x) {
@@ -112,11 +84,7 @@ Rows fast_rows() {
                  return Arrays{fast::rope(r.in[0], r.state.integer(0), r.state.flag(1), base, scale,
                                           r.in[1], freqs, r.stream)};
                }});
-  Spelling turn = composed_for_mlx("RoPE");
-  turn.state = [](const Writing& w) {
-    const auto& op = op_of<RoPE>(w);
-    return Values{int64_t{op.dims}, op.traditional, double{op.base}, double{op.scale}, !op.inverse};
-  };
+  Spelling turn{"RoPE"};
   turn.pins_sizes = true;
   s.push_back(turn);
 
@@ -130,12 +98,6 @@ Rows fast_rows() {
                3,
                5,
                read_attention});
-  Spelling attention = composed_for_mlx("ScaledDotProductAttention");
-  attention.state = [](const Writing& w) {
-    const auto& op = op_of<ScaledDotProductAttention>(w);
-    return Values{double{op.scale}, op.causal, op.has_sinks, false, false};
-  };
-  s.push_back(attention);
   return rows;
 }
 

@@ -35,8 +35,8 @@ Rows fft_rows() {
   // MLX reads the last field from files of any version.
   rows.primitives.back().written_since = odd.since;
   rows.spellings.push_back({"FFT", "FFT", [](const Writing& w) {
-                              const auto& op = static_cast<const FFT&>(w.op);
-                              std::vector<ExportValue> state;
+                              const auto& op = op_of<FFT>(w);
+                              Values state;
                               state.emplace_back(
                                   std::vector<int64_t>(op.axes.begin(), op.axes.end()));
                               state.emplace_back(op.inverse);

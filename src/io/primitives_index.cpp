@@ -8,15 +8,6 @@
 namespace heddle::io {
 namespace {
 
-using Values = std::vector<ExportValue>;
-
-std::vector<int64_t> list(const std::vector<int>& v) { return {v.begin(), v.end()}; }
-
-template <class T>
-const T& op_of(const Writing& w) {
-  return static_cast<const T&>(w.op);
-}
-
 // MLX's numbers for the ways to combine.
 constexpr Combine combines[] = {Combine::max, Combine::min, Combine::sum, Combine::prod,
                                 Combine::assign};
@@ -35,7 +26,6 @@ constexpr int64_t far = std::numeric_limits<int32_t>::max();  // a bound that no
 // In .mlxfn files the bounds of an update are those of the traced size, since MLX's kernel counts
 // none from the end; in shapeless ones the last is as it was given.
 Bounds update_bounds(const Writing& w, const SliceUpdate& op) {
-  if (!w.to.for_mlx()) return {op.start, op.stop, op.step};
   const Shape& from = w.to.aval(w.in[0]).shape;
   Bounds out;
   for (size_t i = 0; i < op.start.size(); i++) {
@@ -56,7 +46,6 @@ Bounds update_bounds(const Writing& w, const SliceUpdate& op) {
 // Those of a slice, too; but in shapeless files, whose slices only heddle takes, what counts from
 // the end does so at any size.
 Bounds slice_bounds(const Writing& w, const Slice& op) {
-  if (!w.to.for_mlx()) return {op.start, op.stop, op.step};
   const Shape& from = w.to.aval(w.in[0]).shape;
   Bounds out;
   for (size_t i = 0; i < op.start.size(); i++) {
@@ -87,7 +76,6 @@ Bounds read_bounds(const Reading& r, size_t first) {
 // Index arrays of one shape and dtype, as MLX's kernels want them.
 std::vector<int> prepared_indices(const Writing& w, size_t count) {
   std::vector<int> in = w.in;
-  if (!w.to.for_mlx()) return in;
   std::vector<Shape> shapes;
   bool mixed = false;
   for (size_t k = 1; k <= count; k++) {
@@ -188,7 +176,7 @@ Rows index_rows() {
   gather_spelling.write = [](const Writing& w) {
     const auto& op = op_of<Gather>(w);
     Shape sizes = op.slice_sizes;
-    for (size_t i = 0; w.to.for_mlx() && i < sizes.size(); i++) {
+    for (size_t i = 0; i < sizes.size(); i++) {
       if (sizes[i] == -1) sizes[i] = w.to.aval(w.in[0]).shape[i];
     }
     return w.to.emit("Gather", {list(op.axes), sizes}, prepared_indices(w, op.axes.size()), w.out);
@@ -238,9 +226,6 @@ Rows index_rows() {
                  if (r.in[1].ndim() == r.in[0].ndim()) return Arrays{masked_scatter_by_batch(r)};
                  return Arrays{masked_scatter(r.in[0], r.in[1], r.in[2], r.stream)};
                }});
-  Spelling masked{"MaskedScatter", "MaskedScatter"};
-  masked.native = false;
-  s.push_back(masked);
   return rows;
 }
 

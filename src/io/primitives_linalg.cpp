@@ -6,43 +6,6 @@
 namespace heddle::io {
 namespace {
 
-using Values = std::vector<ExportValue>;
-
-template <class T>
-const T& op_of(const Writing& w) {
-  return static_cast<const T&>(w.op);
-}
-
-Primitive only_heddle(Primitive p) {
-  p.in_mlx = false;
-  return p;
-}
-Spelling only_heddle(const char* op) {
-  Spelling s{op, op};
-  s.native = false;
-  return s;
-}
-
-const Array& square_matrices(const Array& a) {
-  if (a.ndim() < 2 || a.shape(-1) != a.shape(-2) || !is_floating(a.dtype()) || is_half(a.dtype())) {
-    throw std::invalid_argument(
-        fmt::format("square matrices of float32 or float64 are wanted, not {} of shape {}",
-                    name_of(a.dtype()), to_string(a.shape())));
-  }
-  return a;
-}
-
-// The public function takes real matrices; derivatives of eigenvalues solve complex systems.
-void require_complex_system(const Array& a, const Array& b) {
-  const bool fits = a.ndim() >= 2 && b.ndim() == a.ndim() && a.shape(-1) == a.shape(-2) &&
-                    a.shape(-1) == b.shape(-2) && a.dtype() == b.dtype() &&
-                    std::equal(a.shape().begin(), a.shape().end() - 2, b.shape().begin());
-  if (!fits) {
-    throw std::invalid_argument(fmt::format("matrices of shapes {} and {} do not fit",
-                                            to_string(a.shape()), to_string(b.shape())));
-  }
-}
-
 // MLX inverts, where heddle solves.
 Array product_with_inverse(const Array& a, bool triangular, bool upper, const Array& b,
                            const Stream& s) {
@@ -53,7 +16,6 @@ Array product_with_inverse(const Array& a, bool triangular, bool upper, const Ar
 // A triangular inverse, which heddle composes of a solution, as MLX's one primitive.
 std::vector<int> write_triangular(const Writing& w) {
   const bool upper = op_of<SolveTriangular>(w).upper;
-  if (!w.to.for_mlx()) return w.to.emit("SolveTriangular", {upper}, w.in, w.out);
   int inverse = w.to.emit_one("Inverse", {true, upper}, {w.in[0]}, w.to.aval(w.in[0]));
   return w.to.emit("Matmul", {}, {inverse, w.in[1]}, w.out);
 }
@@ -133,14 +95,7 @@ Rows linalg_rows() {
                  return Values{std::string(op.upper ? "U" : "L"), op.vectors};
                }});
 
-  p.push_back(only_heddle({"Solve", {}, 2, 2, [](const Reading& r) {
-                             if (!is_complex(r.in[0].dtype())) {
-                               return Arrays{linalg::solve(r.in[0], r.in[1], r.stream)};
-                             }
-                             require_complex_system(r.in[0], r.in[1]);
-                             return Arrays{apply(make_op<Solve>(), r.in, r.stream)};
-                           }}));
-  Spelling solve = only_heddle("Solve");
+  Spelling solve{"Solve"};
   solve.lower = [](const Op&, const Arrays& in, const Stream& st) {
     if (is_complex(in[0].dtype())) {
       throw std::invalid_argument(
@@ -151,43 +106,17 @@ Rows linalg_rows() {
   };
   s.push_back(solve);
 
-  p.push_back(only_heddle(
-      {"SolveTriangular", {{"upper", Kind::boolean}}, 2, 2, [](const Reading& r) {
-         return Arrays{linalg::solve_triangular(r.in[0], r.in[1], r.state.flag(0), r.stream)};
-       }}));
   Spelling triangular{"SolveTriangular"};
   triangular.write = write_triangular;
   s.push_back(triangular);
 
-  p.push_back(only_heddle({"PseudoInverse", {}, 1, 1, [](const Reading& r) {
-                             return Arrays{linalg::pinv(r.in[0], r.stream)};
-                           }}));
-  Spelling pseudo = only_heddle("PseudoInverse");
+  Spelling pseudo{"PseudoInverse"};
   pseudo.lower = [](const Op&, const Arrays& in, const Stream& st) {
     return Arrays{pseudo_inverse(in[0], st)};
   };
   pseudo.pins_sizes = true;
   s.push_back(pseudo);
 
-  // MLX cannot store its LU factorization, and has no determinants.
-  p.push_back(only_heddle({"LU", {}, 1, 1, [](const Reading& r) {
-                             linalg::lu_factor(r.in[0], r.stream);  // checks
-                             return apply_multi(make_op<LU>(), r.in, r.stream);
-                           }}));
-  s.push_back(only_heddle("LU"));
-  p.push_back(only_heddle(
-      {"Det", {}, 1, 1, [](const Reading& r) { return Arrays{linalg::det(r.in[0], r.stream)}; }}));
-  s.push_back(only_heddle("Det"));
-  p.push_back(only_heddle({"SLogDet", {}, 1, 1, [](const Reading& r) {
-                             auto [sign, logarithm] = linalg::slogdet(r.in[0], r.stream);
-                             return Arrays{sign, logarithm};
-                           }}));
-  s.push_back(only_heddle("SLogDet"));
-  p.push_back(only_heddle({"Cofactors", {}, 1, 1, [](const Reading& r) {
-                             return Arrays{
-                                 apply(make_op<Cofactors>(), {square_matrices(r.in[0])}, r.stream)};
-                           }}));
-  s.push_back(only_heddle("Cofactors"));
   return rows;
 }
 

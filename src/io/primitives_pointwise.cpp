@@ -17,10 +17,6 @@ Primitive unary(const char* name, Unary f) {
 Primitive binary(const char* name, Binary f) {
   return {name, {}, 2, 2, [f](const Reading& r) { return Arrays{f(r.in[0], r.in[1], r.stream)}; }};
 }
-Primitive only_heddle(Primitive p) {
-  p.in_mlx = false;
-  return p;
-}
 
 // An operation with its primitive of the same name.
 Spelling same(const char* name) {
@@ -31,14 +27,13 @@ Spelling same(const char* name) {
 // An operation as one case of a primitive.
 Spelling as(const char* op, const char* primitive, ExportValue value) {
   Spelling s{op, primitive};
-  s.state = [value](const Writing&) { return std::vector<ExportValue>(1, value); };
+  s.state = [value](const Writing&) { return Values(1, value); };
   s.broadcasts = true;
   return s;
 }
 // An operation that MLX composes.
 Spelling lowered(const char* op, std::function<Array(const Array&, const Stream&)> composition) {
-  Spelling s{op, op};
-  s.native = false;
+  Spelling s{op};
   s.lower = [composition](const Op&, const Arrays& in, const Stream& stream) {
     return Arrays{composition(in[0], stream)};
   };
@@ -106,14 +101,14 @@ Rows pointwise_rows() {
   Spelling absolute{"Abs"};
   absolute.write = [](const Writing& w) -> std::vector<int> {
     const Aval x = w.to.aval(w.in[0]);
-    if (!w.to.for_mlx() || !is_complex(x.dtype)) return w.to.emit("Abs", {}, w.in, w.out);
+    if (!is_complex(x.dtype)) return w.to.emit("Abs", {}, w.in, w.out);
     return {w.to.cast(w.to.emit_one("Abs", {}, w.in, x), w.out[0].dtype)};
   };
   s.push_back(absolute);
   p.push_back(unary("Expm1", expm1));
   Spelling minus_one{"Expm1"};
   minus_one.write = [](const Writing& w) -> std::vector<int> {
-    if (!w.to.for_mlx() || !is_complex(w.out[0].dtype)) return w.to.emit("Expm1", {}, w.in, w.out);
+    if (!is_complex(w.out[0].dtype)) return w.to.emit("Expm1", {}, w.in, w.out);
     return w.to.compose(w.in, [](const Arrays& in) {
       return Arrays{subtract(exp(in[0]), Array(1, in[0].dtype()))};
     });
@@ -189,20 +184,15 @@ Rows pointwise_rows() {
   p.push_back({"AsType", {{"dtype", Kind::dtype}}, 1, 1, [](const Reading& r) {
                  return Arrays{astype(r.in[0], r.state.dtype(0), r.stream)};
                }});
-  s.push_back({"AsType", "AsType",
-               [](const Writing& w) { return std::vector<ExportValue>{w.out[0].dtype}; }});
+  s.push_back({"AsType", "AsType", [](const Writing& w) { return Values{w.out[0].dtype}; }});
 
   // What MLX composes.
-  p.push_back(only_heddle(unary("Reciprocal", reciprocal)));
   s.push_back(lowered("Reciprocal", [](const Array& x, const Stream& st) {
     return divide(Array(1, x.dtype()), x, st);
   }));
-  p.push_back(only_heddle(unary("IsNaN", isnan)));
   s.push_back(
       lowered("IsNaN", [](const Array& x, const Stream& st) { return not_equal(x, x, st); }));
-  p.push_back(only_heddle(unary("IsInf", isinf)));
   s.push_back(lowered("IsInf", is_inf_composed));
-  p.push_back(only_heddle(unary("BitwiseInvert", bitwise_invert)));
   s.push_back(lowered("BitwiseInvert", [](const Array& x, const Stream& st) {
     return bitwise_xor(x, all_bits(x.dtype()), st);
   }));

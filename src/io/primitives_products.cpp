@@ -10,15 +10,7 @@
 namespace heddle::io {
 namespace {
 
-using Values = std::vector<ExportValue>;
-
-template <class T>
-const T& op_of(const Writing& w) {
-  return static_cast<const T&>(w.op);
-}
-
 std::vector<int> ints(const Shape& s) { return {s.begin(), s.end()}; }
-std::vector<int64_t> list(const Shape& s) { return {s.begin(), s.end()}; }
 
 // The last two axes apart, batches must agree; the public functions would broadcast them.
 void require_product(const Array& a, const Array& b) {

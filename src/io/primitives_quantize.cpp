@@ -12,13 +12,6 @@
 namespace heddle::io {
 namespace {
 
-using Values = std::vector<ExportValue>;
-
-template <class T>
-const T& op_of(const Writing& w) {
-  return static_cast<const T&>(w.op);
-}
-
 const std::vector<Field> format_fields{
     {"group_size", Kind::integer}, {"bits", Kind::integer}, {"mode", Kind::choice, 4}};
 
@@ -98,7 +91,7 @@ Array unpacked(const Array& packed, int bits, const Stream& s) {
 }
 
 Arrays dequantized(const Op& op_, const Arrays& in, const Stream& s) {
-  const auto& op = static_cast<const Dequantize&>(op_);
+  const auto& op = op_as<Dequantize>(op_);
   const Quantization& f = op.format;
   Array q = unpacked(in[0], f.bits, s);
   Array groups = unflatten(q, -1, {-1, f.group_size}, s), scales, out;
@@ -114,11 +107,6 @@ Arrays dequantized(const Op& op_, const Arrays& in, const Stream& s) {
     out = multiply(take(table_of_elements(f.mode), groups, 0, s), scales, s);
   }
   return {astype(flatten(out, -2, -1, s), op.dtype, s)};
-}
-
-Primitive only_heddle(Primitive p) {
-  p.in_mlx = false;
-  return p;
 }
 
 }  // namespace
@@ -144,7 +132,7 @@ Rows quantize_rows() {
   Spelling quantize_spelling{"Quantize"};
   quantize_spelling.write = [](const Writing& w) {
     const auto& op = op_of<Quantize>(w);
-    if (w.to.for_mlx() && (op.has_global_scale || !op.format.affine())) {
+    if (op.has_global_scale || !op.format.affine()) {
       return w.to.compose(w.in, [&](const Arrays& in) {
         auto parts = op.decompose(in, to_stream({}));
         if (!parts) {
@@ -159,12 +147,7 @@ Rows quantize_rows() {
     return w.to.emit("Quantize", state_of(op.format, {false, op.has_global_scale}), w.in, w.out);
   };
   s.push_back(quantize_spelling);
-  Spelling dequantize_spelling{"Dequantize", "Quantize"};
-  dequantize_spelling.native = false;
-  dequantize_spelling.state = [](const Writing& w) {
-    const auto& op = op_of<Dequantize>(w);
-    return state_of(op.format, {true, op.has_global_scale});
-  };
+  Spelling dequantize_spelling{"Dequantize"};
   dequantize_spelling.lower = dequantized;
   s.push_back(dequantize_spelling);
   Spelling rounding{"QuantizedRounding"};
@@ -243,13 +226,6 @@ Rows quantize_rows() {
   };
   s.push_back(masked);
 
-  p.push_back(only_heddle({"SegmentedMM", {}, 3, 3, [](const Reading& r) {
-                             return Arrays{segmented_mm(r.in[0], r.in[1], r.in[2], r.stream)};
-                           }}));
-  Spelling segmented{"SegmentedMM", "SegmentedMM"};
-  segmented.native = false;
-  s.push_back(segmented);
-
   // The scale of an orthonormal matrix is known more exactly than a float32 says it.
   Field turned{"transposed", Kind::boolean}, orthonormal{"orthonormal", Kind::boolean};
   turned.only_heddle = orthonormal.only_heddle = true;
@@ -267,17 +243,15 @@ Rows quantize_rows() {
   hadamard.write = [](const Writing& w) {
     const auto& op = op_of<Hadamard>(w);
     Values state(1, double{op.scale});
-    if (w.to.for_mlx()) {
-      const auto n = static_cast<uint64_t>(w.out[0].shape.back());
-      // H_2 (x) H_2 (x) ... is its own transpose, others are not.
-      if (op.transposed && (n & (n - 1)) != 0) {
-        throw std::invalid_argument(
-            "[export_function] Unable to serialize primitive Hadamard of a transposed matrix: MLX "
-            "has "
-            "no such operation to store. Files with the suffix .heddle hold it.");
-      }
-      if (op.orthonormal) state[0] = op.scale / std::sqrt(static_cast<double>(n));
+    const auto n = static_cast<uint64_t>(w.out[0].shape.back());
+    // H_2 (x) H_2 (x) ... is its own transpose, others are not.
+    if (op.transposed && (n & (n - 1)) != 0) {
+      throw std::invalid_argument(
+          "[export_function] Unable to serialize primitive Hadamard of a transposed matrix: MLX "
+          "has "
+          "no such operation to store. Files with the suffix .heddle hold it.");
     }
+    if (op.orthonormal) state[0] = op.scale / std::sqrt(static_cast<double>(n));
     state.emplace_back(op.transposed);
     state.emplace_back(op.orthonormal);
     return w.to.emit("Hadamard", std::move(state), w.in, w.out);

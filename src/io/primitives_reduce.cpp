@@ -10,15 +10,6 @@
 namespace heddle::io {
 namespace {
 
-using Values = std::vector<ExportValue>;
-
-std::vector<int64_t> list(const std::vector<int>& v) { return {v.begin(), v.end()}; }
-
-template <class T>
-const T& op_of(const Writing& w) {
-  return static_cast<const T&>(w.op);
-}
-
 // MLX's numbers.
 constexpr Reduction reductions[] = {Reduction::all,  Reduction::any, Reduction::sum,
                                     Reduction::prod, Reduction::min, Reduction::max};
@@ -37,8 +28,9 @@ int shapeless_mean(const Writing& w) {
   const Aval x = w.to.aval(w.in[0]);
   const Dtype wide = is_half(x.dtype) ? float32 : x.dtype;
   const Aval reduced{w.out[0].shape, wide}, scalar{Shape{}, wide};
-  int total = w.to.emit_one("Reduce", {number_of(reductions, Reduction::sum), list(op.axes)},
-                            {w.to.cast(w.in[0], wide)}, reduced);
+  Values of_sum(1, number_of(reductions, Reduction::sum));
+  of_sum.emplace_back(list(op.axes));
+  int total = w.to.emit_one("Reduce", std::move(of_sum), {w.to.cast(w.in[0], wide)}, reduced);
   int count = w.to.emit_one("NumberOfElements", {list(op.axes), false, wide}, {w.in[0]}, scalar);
   if (op.ddof != 0) {
     int less = w.to.constant(Array(op.ddof, wide)), zero = w.to.constant(Array(0, wide));
@@ -56,7 +48,7 @@ std::vector<int> write_reduction(const Writing& w) {
   const Shape from = w.to.aval(w.in[0]).shape;
   std::vector<int64_t> axes;
   for (int axis : op.axes) {
-    bool needed = !w.to.for_mlx() || w.to.shapeless() || from[static_cast<size_t>(axis)] != 1;
+    bool needed = w.to.shapeless() || from[static_cast<size_t>(axis)] != 1;
     if (needed) axes.push_back(axis);
   }
   if (axes.empty()) return {w.to.cast(w.in[0], w.out[0].dtype)};
@@ -105,21 +97,10 @@ Rows reduce_rows() {
   reduce.write = write_reduction;
   s.push_back(reduce);
 
-  Primitive mean_row{
-      "Mean", {{"axes", Kind::axes}, {"ddof", Kind::integer}}, 1, 1, [](const Reading& r) {
-        std::vector<int> axes = reduction_axes("mean", r.state.axes(0), r.in[0].ndim());
-        if (axes.empty() || !is_inexact(r.in[0].dtype())) {
-          throw std::invalid_argument("inexact numbers and some axes are wanted");
-        }
-        return Arrays{apply(make_op<Mean>(axes, r.state.integer(1)), r.in, r.stream)};
-      }};
-  mean_row.in_mlx = false;
-  p.push_back(mean_row);
-  Spelling mean_spelling{"Mean", "Mean"};
+  Spelling mean_spelling{"Mean"};
   mean_spelling.write = [](const Writing& w) -> std::vector<int> {
-    const auto& op = op_of<Mean>(w);
-    if (!w.to.for_mlx()) return w.to.emit("Mean", {list(op.axes), int64_t{op.ddof}}, w.in, w.out);
     if (w.to.shapeless()) return {shapeless_mean(w)};
+    const auto& op = op_of<Mean>(w);
     return w.to.compose(w.in, [&](const Arrays& in) { return *op.decompose(in, to_stream({})); });
   };
   s.push_back(mean_spelling);
@@ -203,7 +184,7 @@ Spelling partition_spelling(const char* primitive, const char* sorting) {
   Spelling s{primitive};
   s.write = [primitive, sorting](const Writing& w) {
     const auto& op = op_of<P>(w);
-    if (w.to.for_mlx() && op.kth < 0) return w.to.emit(sorting, {int64_t{op.axis}}, w.in, w.out);
+    if (op.kth < 0) return w.to.emit(sorting, {int64_t{op.axis}}, w.in, w.out);
     return w.to.emit(primitive, {int64_t{op.kth}, int64_t{op.axis}}, w.in, w.out);
   };
   return s;
@@ -256,7 +237,7 @@ void sort_rows(Rows& rows) {
   Spelling search{"SearchSorted", "SearchSorted"};
   search.write = [](const Writing& w) {
     const auto& op = op_of<SearchSorted>(w);
-    if (op.batch > 0 && w.to.for_mlx()) {  // MLX searches one sequence
+    if (op.batch > 0) {  // MLX searches one sequence
       return w.to.compose(w.in, [&](const Arrays& in) {
         return Arrays{positions_by_comparison(op, in, to_stream({}))};
       });

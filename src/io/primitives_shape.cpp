@@ -10,18 +10,10 @@
 namespace heddle::io {
 namespace {
 
-using Values = std::vector<ExportValue>;
-
-std::vector<int64_t> list(const std::vector<int>& v) { return {v.begin(), v.end()}; }
 std::vector<int64_t> all_axes_of(size_t n) {
   std::vector<int64_t> out(n);
   for (size_t i = 0; i < n; i++) out[i] = static_cast<int64_t>(i);
   return out;
-}
-
-template <class T>
-const T& op_of(const Writing& w) {
-  return static_cast<const T&>(w.op);
 }
 
 // The shape of input 0 broadcast to the others', but for `kept` axes (counted from the end).
@@ -102,13 +94,12 @@ Rows shape_rows() {
     const auto& op = op_of<Unflatten>(w);
     const auto from = static_cast<size_t>(op.axis);
     Shape shape = op.shape, whole = w.out[0].shape;
-    if (w.to.for_mlx()) {  // whose primitive infers no size, as its reshape does
-      if (w.to.shapeless() && from == 0 && shape[0] == -1) {
-        whole[0] = -1;
-        return w.to.emit("Reshape", {whole}, w.in, w.out);
-      }
-      shape = Shape(whole.begin() + from, whole.begin() + from + shape.size());
+    // MLX's primitive infers no size, as its reshape does.
+    if (w.to.shapeless() && from == 0 && shape[0] == -1) {
+      whole[0] = -1;
+      return w.to.emit("Reshape", {whole}, w.in, w.out);
     }
+    shape = Shape(whole.begin() + from, whole.begin() + from + shape.size());
     return w.to.emit("Unflatten", {int64_t{op.axis}, shape}, w.in, w.out);
   };
   s.push_back(unflatten_spelling);
@@ -169,11 +160,6 @@ Rows shape_rows() {
       covered = first + length;
       if (k > 0) indices.push_back(first);
     }
-    if (!w.to.for_mlx()) {
-      return w.to.emit("Split",
-                       {op.sections ? indices : op.indices, int64_t{op.axis}, int64_t{op.sections}},
-                       w.in, w.out);
-    }
     if (w.to.shapeless() &&
         op.sections == 0) {  // only heddle takes it, and what counts from the end
       return w.to.emit("Split", {op.indices, int64_t{op.axis}, int64_t{0}}, w.in, w.out);
@@ -198,11 +184,13 @@ Rows shape_rows() {
                1,
                1,
                [](const Reading& r) {
-                 double n = 1;
-                 for (int axis : r.state.axes(0))
-                   n *= static_cast<double>(
-                       r.in[0].shape(normalize_axis("NumberOfElements", axis, r.in[0].ndim())));
-                 return Arrays{Array(r.state.flag(1) ? 1.0 / n : n, r.state.dtype(2))};
+                 return Arrays{number_of_elements(r.in[0], r.state.axes(0), r.state.flag(1),
+                                                  r.state.dtype(2), r.stream)};
+               }});
+
+  s.push_back({"NumberOfElements", "NumberOfElements", [](const Writing& w) {
+                 const auto& op = op_of<NumberOfElements>(w);
+                 return Values{list(op.axes), op.inverted, op.dtype};
                }});
 
   p.push_back({"Arange",
@@ -260,7 +248,7 @@ void layout_rows(Rows& rows) {
   strided.write = [](const Writing& w) {
     const auto& op = op_of<AsStrided>(w);
     std::vector<int> in = w.in;
-    if (w.to.for_mlx()) in[0] = rows_in_order(w, in[0]);
+    in[0] = rows_in_order(w, in[0]);
     return w.to.emit("AsStrided", {op.shape, Shape(op.strides), op.offset}, in, w.out);
   };
   s.push_back(strided);
@@ -309,62 +297,16 @@ void layout_rows(Rows& rows) {
                  return Values{all_axes_of(op.before.size()), op.before, op.after};
                }});
 
-  Primitive border{
-      "BorderPad",
-      {{"before", Kind::shape}, {"after", Kind::shape}, {"mode", Kind::choice, 3}},
-      1,
-      1,
-      [](const Reading& r) {
-        constexpr const char* modes[] = {"edge", "reflect", "symmetric"};
-        const Shape &before = r.state.shape(0), &after = r.state.shape(1);
-        if (before.size() != after.size()) {
-          throw std::invalid_argument("one width for each side of each axis is wanted");
-        }
-        PadWidths widths;
-        for (size_t i = 0; i < before.size(); i++) widths.emplace_back(before[i], after[i]);
-        return Arrays{pad(r.in[0], widths, Array(0), modes[r.state.integer(2)], r.stream)};
-      }};
-  border.in_mlx = false;
-  p.push_back(border);
-  Spelling border_spelling{"BorderPad", "BorderPad", [](const Writing& w) {
-                             const auto& op = op_of<BorderPad>(w);
-                             return Values{op.before, op.after, static_cast<int64_t>(op.mode)};
-                           }};
-  border_spelling.native = false;
+  Spelling border_spelling{"BorderPad"};
   border_spelling.pins_sizes = true;
   s.push_back(border_spelling);
 
-  Primitive diagonal_row{
-      "Diagonal",
-      {{"offset", Kind::integer}, {"axis1", Kind::integer}, {"axis2", Kind::integer}},
-      1,
-      1,
-      [](const Reading& r) {
-        return Arrays{diagonal(r.in[0], r.state.integer(0), r.state.integer(1), r.state.integer(2),
-                               r.stream)};
-      }};
-  diagonal_row.in_mlx = false;
-  p.push_back(diagonal_row);
-  Spelling diagonal_spelling{
-      "Diagonal", "Diagonal", [](const Writing& w) {
-        const auto& op = op_of<Diagonal>(w);
-        return Values{int64_t{op.offset}, int64_t{op.axis1}, int64_t{op.axis2}};
-      }};
-  diagonal_spelling.native = false;
+  Spelling diagonal_spelling{"Diagonal"};
   diagonal_spelling.pins_sizes = true;
   s.push_back(diagonal_spelling);
 
-  Primitive contiguous_row{
-      "Contiguous", {{"allow_col_major", Kind::boolean}}, 1, 1, [](const Reading& r) {
-        return Arrays{contiguous(r.in[0], r.state.flag(0), r.stream)};
-      }};
-  contiguous_row.in_mlx = false;
-  p.push_back(contiguous_row);
-  Spelling contiguous_spelling{"Contiguous", "Contiguous"};
-  contiguous_spelling.write = [](const Writing& w) {
-    if (w.to.for_mlx()) return w.in;  // files say nothing of memory
-    return w.to.emit("Contiguous", {op_of<Contiguous>(w).allow_col_major}, w.in, w.out);
-  };
+  Spelling contiguous_spelling{"Contiguous"};
+  contiguous_spelling.write = [](const Writing& w) { return w.in; };  // files say nothing of memory
   s.push_back(contiguous_spelling);
 }
 

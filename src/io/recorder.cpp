@@ -4,6 +4,9 @@
 
 #include "core/node.h"
 #include "heddle/ops.h"
+#include "ops/following.h"
+#include "ops/pointwise.h"
+#include "ops/shape.h"
 
 namespace heddle::io {
 namespace {
@@ -76,14 +79,15 @@ std::vector<int> Recorder::record_step(const Op& op, const std::vector<int>& in,
   if (op.runs_own_code()) {
     refuse(op.title(), ": a primitive of the program's own cannot leave the process.");
   }
-  const Spelling* s = find_spelling(op.name());
   if (op.name() == "CustomTransforms") {
     refuse(op.name(), ": a function with rules of its own cannot leave the process.");
   }
-  if (s && (s->native || !for_mlx())) {
+  if (!for_mlx() && op.info().make) return emit(OpRef(&op), in, out);
+  const Spelling* s = for_mlx() ? find_spelling(op.name()) : nullptr;
+  if (s && (s->write || s->primitive)) {
     Writing w{op, in, out, *this};
     if (s->write) return s->write(w);
-    if (s->broadcasts && for_mlx() && in.size() > 1) {
+    if (s->broadcasts && in.size() > 1) {
       for (size_t i = 0; i < in.size(); i++) {
         std::vector<int> others = in;
         others.erase(others.begin() + static_cast<long>(i));
@@ -100,9 +104,10 @@ std::vector<int> Recorder::record_step(const Op& op, const std::vector<int>& in,
     if (s && s->lower) return s->lower(op, arrays, stream);
     auto composed = op.decompose(arrays, stream);
     if (!composed) {
-      refuse(
-          op.name(),
-          s ? ": MLX has no such operation to store. Files with the suffix .heddle hold it." : "");
+      refuse(op.name(),
+             op.info().make
+                 ? ": MLX has no such operation to store. Files with the suffix .heddle hold it."
+                 : "");
     }
     return *composed;
   });
@@ -121,11 +126,18 @@ std::vector<int> Recorder::compose(const std::vector<int>& in,
 
 std::vector<int> Recorder::emit(const char* name, std::vector<ExportValue> state,
                                 std::vector<int> in, const Avals& out) {
-  Record r{find_primitive(name),
-           {std::move(state)},
-           std::move(in),
-           static_cast<int>(f_.slots.size()),
-           static_cast<int>(out.size())};
+  return add(
+      {.primitive = find_primitive(name), .state = {std::move(state)}, .inputs = std::move(in)},
+      out);
+}
+
+std::vector<int> Recorder::emit(OpRef op, std::vector<int> in, const Avals& out) {
+  return add({.op = std::move(op), .inputs = std::move(in)}, out);
+}
+
+std::vector<int> Recorder::add(Record r, const Avals& out) {
+  r.first_output = static_cast<int>(f_.slots.size());
+  r.output_count = static_cast<int>(out.size());
   std::vector<int> slots;
   for (const Aval& a : out) slots.push_back(f_.add_slot(a));
   f_.records.push_back(std::move(r));
@@ -141,12 +153,18 @@ int Recorder::broadcast(int slot, const Shape& shape, const std::vector<int>& ot
     }
   }
   if (from.shape == shape && in.size() == 1) return slot;
+  if (!for_mlx()) {
+    OpRef op = in.size() == 1 ? make_op<Broadcast>(shape) : make_op<BroadcastLike>(0);
+    return emit(std::move(op), std::move(in), {{shape, from.dtype}})[0];
+  }
   return emit_one("Broadcast", {shape}, in, {shape, from.dtype});
 }
 
 int Recorder::cast(int slot, Dtype dtype) {
   const Aval from = aval(slot);
-  return from.dtype == dtype ? slot : emit_one("AsType", {dtype}, {slot}, {from.shape, dtype});
+  if (from.dtype == dtype) return slot;
+  if (!for_mlx()) return emit(make_op<AsType>(dtype), {slot}, {{from.shape, dtype}})[0];
+  return emit_one("AsType", {dtype}, {slot}, {from.shape, dtype});
 }
 
 int Recorder::constant(const Array& array) {

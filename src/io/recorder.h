@@ -27,6 +27,7 @@ class Recorder {
   const Aval& aval(int slot) const { return f_.slots[static_cast<size_t>(slot)]; }
   std::vector<int> emit(const char* primitive, std::vector<ExportValue> state, std::vector<int> in,
                         const Avals& out);
+  std::vector<int> emit(OpRef op, std::vector<int> in, const Avals& out);
   int emit_one(const char* primitive, std::vector<ExportValue> state, std::vector<int> in,
                Aval out) {
     return emit(primitive, std::move(state), std::move(in), {std::move(out)})[0];
@@ -41,6 +42,7 @@ class Recorder {
                            const std::function<Arrays(const Arrays&)>& f);
 
  private:
+  std::vector<int> add(Record record, const Avals& out);
   std::vector<int> record_program(const Program& program, const std::vector<int>& in);
   std::vector<int> record_step(const Op& op, const std::vector<int>& in, const Avals& out);
 

@@ -11,6 +11,23 @@ bool agrees(const Array& a, const Aval& recorded) {
 
 }  // namespace
 
+Attributes Record::attributes() const {
+  if (op) return op->attributes();
+  Attributes all;
+  for (size_t i = 0; i < primitive->fields.size(); i++) {
+    all.emplace_back(primitive->fields[i].name, state.values[i]);
+  }
+  return all;
+}
+
+Arrays Record::results(const Arrays& in, const Avals& recorded, const Stream& stream) const {
+  if (primitive) return primitive->read(Reading{state, in, recorded, stream});
+  op->check(in);
+  Avals results = op->infer(in);
+  if (results.size() == 1) return {apply(op, in, std::move(results[0]), stream)};
+  return apply_multi(op, in, results, stream);
+}
+
 Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const Refuse& refuse) {
   Arrays slots(f.slots.size());
   for (size_t i = 0; i < inputs.size(); i++) slots[i] = inputs[i];
@@ -26,7 +43,7 @@ Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const R
     sizes.check(r, in, recorded);
     Arrays out;
     try {
-      out = r.primitive->read(Reading{r.state, in, recorded, stream});
+      out = r.results(in, recorded, stream);
     } catch (const std::logic_error& e) {  // what the public functions throw for bad arguments
       refuse(r, e.what());
       if (sizes.differ()) throw std::invalid_argument(sizes.explain(r, e.what()));
@@ -39,7 +56,7 @@ Arrays build(const TracedFunction& f, const Arrays& inputs, bool verify, const R
       std::string problem =
           fmt::format("it has {} results, {} are recorded", out.size(), r.output_count);
       refuse(r, problem);
-      throw std::invalid_argument("[import_function] " + r.primitive->name + ": " + problem);
+      throw std::invalid_argument("[import_function] " + r.name() + ": " + problem);
     }
     for (size_t k = 0; k < out.size(); k++) {
       if (verify && !agrees(out[k], recorded[k])) {

@@ -6,13 +6,20 @@
 
 namespace heddle::io {
 
+// One step: a primitive of MLX's layout with its state, or an operation as it is.
 struct Record {
-  const Primitive* primitive;
-  State state;
-  std::vector<int> inputs;  // slots
-  int first_output;         // results take consecutive slots
-  int output_count;
+  const Primitive* primitive = nullptr;
+  State state = {};
+  OpRef op = {};
+  std::vector<int> inputs = {};  // slots
+  int first_output = 0;          // results take consecutive slots
+  int output_count = 0;
   size_t offset = 0;  // in the file that it was read from
+
+  const std::string& name() const { return primitive ? primitive->name : op->name(); }
+  Attributes attributes() const;
+  // Its results for these inputs; `recorded` as in Reading. Throws what does not fit.
+  Arrays results(const Arrays& in, const Avals& recorded, const Stream& stream) const;
 };
 
 struct TracedFunction {
@@ -23,6 +30,8 @@ struct TracedFunction {
   std::vector<Record> records;
   std::vector<int> outputs;
   std::string structure;  // of the results, for .heddle files
+  // (input, axis) of sizes that have to stay as traced in shapeless .heddle files.
+  std::vector<std::pair<int, int>> fixed = {};
 
   int add_slot(Aval a) {
     slots.push_back(std::move(a));

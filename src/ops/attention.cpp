@@ -145,7 +145,8 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
     return unflatten(x, 1, {kv, repeats}, s);
   };
   auto transposed = [&](const Array& x) { return swapaxes(expand_dims(x, {2}, s), -1, -2, s); };
-  Array scores = matmul(multiply(grouped(q), Array(scale, t), s), transposed(finite_part(k, s)), s);
+  Array scores =
+      matmul(multiply(grouped(q), Array(scale.value, t), s), transposed(finite_part(k, s)), s);
   // A key with infinite or NaN parts has the score NaN, unless it is hidden.
   Array sound = all(isfinite(k, s), {-1}, true, s);
   scores = where(transposed(sound), scores, Array(NAN, t), s);
@@ -185,26 +186,22 @@ std::optional<Arrays> ScaledDotProductAttention::decompose(const Arrays& in,
   return Arrays{flatten(add(out, strange, s), 1, 2, s)};
 }
 
-std::optional<Op::Batched> ScaledDotProductAttention::vmap(const Arrays& in,
-                                                           const std::vector<int>& axes,
-                                                           const Stream& s) const {
-  if (has_sinks && axes.back() >= 0) return std::nullopt;  // one set of sinks a call
-  int64_t n = 0;
-  for (size_t i = 0; i < in.size(); i++) {
-    if (axes[i] >= 0) n = in[i].shape(axes[i]);
-  }
+std::optional<Batched> ScaledDotProductAttention::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  if (has_sinks && b.axes.back() >= 0) return std::nullopt;  // one set of sinks a call
+  const int64_t n = batch_size(b.in, b.axes);
   Arrays merged;
-  for (size_t i = 0; i < in.size(); i++) {
-    if (has_sinks && i + 1 == in.size()) {
-      merged.push_back(in[i]);
+  for (size_t i = 0; i < b.in.size(); i++) {
+    if (has_sinks && i + 1 == b.in.size()) {
+      merged.push_back(b.in[i]);
       continue;
     }
-    Array x = axes[i] >= 0 ? batch_to_front(in[i], axes[i]) : expand_dims(in[i], {0}, s);
+    Array x = b.axes[i] >= 0 ? batch_to_front(b.in[i], b.axes[i]) : expand_dims(b.in[i], {0}, s);
     Shape shape = x.shape();
     shape[0] = n;
     merged.push_back(flatten(broadcast_to(x, shape, s), 0, 1, s));
   }
-  Array out = apply(OpRef(this), merged, s);
+  Array out = apply(*this, merged, s);
   return Batched{{unflatten(out, 0, {n, out.shape(0) / n}, s)}, {0}};
 }
 
@@ -224,11 +221,11 @@ std::optional<Arrays> RoPE::decompose(const Arrays& in, const Stream& s) const {
   // Angles are float64 as in the kernel: those of late positions lose the digits of a float32.
   Array speed;
   if (has_freqs) {
-    speed = divide(Array(scale, float64), astype(in[2], float64, s), s);
+    speed = divide(Array(scale.value, float64), astype(in[2], float64, s), s);
   } else {
     Array exponent = arange(0, dims, 2, float64, s);
     speed = multiply(exp(multiply(exponent, Array(-std::log(double{base}) / dims, float64), s), s),
-                     Array(scale, float64), s);
+                     Array(scale.value, float64), s);
   }
   if (inverse) speed = negative(speed, s);
   Array offsets = reshape(astype(in[1], float64, s), {-1, 1, 1, 1}, s);
@@ -258,37 +255,35 @@ std::optional<Arrays> RoPE::decompose(const Arrays& in, const Stream& s) const {
 
 // A rotation is linear, and its transpose turns back. Gradients with respect to the frequencies are
 // those of the decomposition.
-std::optional<Arrays> RoPE::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
-                                const Arrays&) const {
-  if (argnums != std::vector<int>{0}) return std::nullopt;
-  Arrays turned = in;
-  turned[0] = g[0];
+std::optional<Arrays> RoPE::vjp(const Pull& p) const {
+  if (p.wanted != std::vector<int>{0}) return std::nullopt;
+  Arrays turned = p.in;
+  turned[0] = p.g[0];
   return Arrays{apply(make_op<RoPE>(dims, traditional, base, scale, has_freqs, !inverse),
-                      std::move(turned), to_stream({}))};
+                      std::move(turned), p.stream)};
 }
 
-std::optional<Arrays> RoPE::jvp(const Arrays& in, const Arrays& t, const std::vector<int>& argnums,
-                                const Arrays&) const {
-  if (argnums != std::vector<int>{0}) return std::nullopt;
-  Arrays turned = in;
-  turned[0] = t[0];
-  return Arrays{apply(OpRef(this), std::move(turned), to_stream({}))};
+std::optional<Arrays> RoPE::jvp(const Push& p) const {
+  if (p.wanted != std::vector<int>{0}) return std::nullopt;
+  Arrays turned = p.in;
+  turned[0] = p.t[0];
+  return Arrays{apply(*this, std::move(turned), p.stream)};
 }
 
-std::optional<Op::Batched> RoPE::vmap(const Arrays& in, const std::vector<int>& axes,
-                                      const Stream& s) const {
-  if (has_freqs && axes[2] >= 0) return std::nullopt;  // one set of frequencies a call
-  int64_t n = axes[0] >= 0 ? in[0].shape(axes[0]) : in[1].shape(axes[1]);
-  Array x = axes[0] >= 0 ? batch_to_front(in[0], axes[0]) : expand_dims(in[0], {0}, s);
-  Array offset = axes[1] >= 0 ? batch_to_front(in[1], axes[1]) : expand_dims(in[1], {0}, s);
+std::optional<Batched> RoPE::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  if (has_freqs && b.axes[2] >= 0) return std::nullopt;  // one set of frequencies a call
+  int64_t n = b.axes[0] >= 0 ? b.in[0].shape(b.axes[0]) : b.in[1].shape(b.axes[1]);
+  Array x = b.axes[0] >= 0 ? batch_to_front(b.in[0], b.axes[0]) : expand_dims(b.in[0], {0}, s);
+  Array offset = b.axes[1] >= 0 ? batch_to_front(b.in[1], b.axes[1]) : expand_dims(b.in[1], {0}, s);
   Shape whole = x.shape();
   whole[0] = n;
-  int64_t b = whole[1];
-  Arrays merged = in;
+  int64_t rows = whole[1];
+  Arrays merged = b.in;
   merged[0] = flatten(broadcast_to(x, whole, s), 0, 1, s);
-  merged[1] = flatten(broadcast_to(offset, {n, b}, s), 0, 1, s);
-  Array out = apply(OpRef(this), merged, s);
-  return Batched{{unflatten(out, 0, {n, b}, s)}, {0}};
+  merged[1] = flatten(broadcast_to(offset, {n, rows}, s), 0, 1, s);
+  Array out = apply(*this, merged, s);
+  return Batched{{unflatten(out, 0, {n, rows}, s)}, {0}};
 }
 
 namespace fast {

@@ -107,44 +107,42 @@ Avals GatherMM::infer(const Arrays& in) const {
   return {{shape, in[0].dtype()}};
 }
 
-std::optional<Arrays> GatherMM::vjp(const Arrays& in, const Arrays& g,
-                                    const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
-  const Array &left = in[2], &right = in[3];
+std::optional<Arrays> GatherMM::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
+  const Array &left = p.in[2], &right = p.in[3];
   Arrays result;
-  for (int i : argnums) {
+  for (int i : p.wanted) {
     if (i == 0) {
       Array count =
           reshape(arange(0, static_cast<double>(right.size()), 1, uint32, s), right.shape(), s);
-      Array back = apply(OpRef(this),
-                         {one_batch_axis(g[0], s), swapaxes(in[1], -1, -2, s), count, right}, s);
-      result.push_back(sum_by_index(back, left, in[0].shape(0), s));
+      Array back =
+          apply(*this, {one_batch_axis(p.g[0], s), swapaxes(p.in[1], -1, -2, s), count, right}, s);
+      result.push_back(sum_by_index(back, left, p.in[0].shape(0), s));
     } else if (i > 1) {
       result.emplace_back();  // indices
     } else {
-      Array taken = swapaxes(take(in[0], left, 0, s), -1, -2, s);
-      result.push_back(sum_by_index(matmul(taken, g[0], s), right, in[1].shape(0), s));
+      Array taken = swapaxes(take(p.in[0], left, 0, s), -1, -2, s);
+      result.push_back(sum_by_index(matmul(taken, p.g[0], s), right, p.in[1].shape(0), s));
     }
   }
   return result;
 }
 
-std::optional<Arrays> GatherMM::jvp(const Arrays& in, const Arrays& t,
-                                    const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> GatherMM::jvp(const Push& p) const {
   Array sum;
-  for (size_t k = 0; k < argnums.size(); k++) {
-    if (argnums[k] > 1) continue;  // indices
-    Arrays inputs = in;
-    inputs[static_cast<size_t>(argnums[k])] = t[k];
-    Array term = apply(OpRef(this), inputs, to_stream({}));
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    if (p.wanted[k] > 1) continue;  // indices
+    Arrays inputs = p.in;
+    inputs[static_cast<size_t>(p.wanted[k])] = p.t[k];
+    Array term = apply(*this, inputs, p.stream);
     sum = sum ? add(sum, term) : term;
   }
   return Arrays{sum};
 }
 
-std::optional<Op::Batched> GatherMM::vmap(const Arrays& in, const std::vector<int>& axes,
-                                          const Stream& s) const {
-  FoldedBatch folded(in, axes);
+std::optional<Batched> GatherMM::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  FoldedBatch folded(b.in, b.axes);
   return Batched{{apply(make_op<GatherMM>(false),
                         {folded.operands({0}, s)[0], folded.operands({1}, s)[0],
                          folded.indices(2, {0}, s), folded.indices(3, {1}, s)},
@@ -194,11 +192,6 @@ Avals BlockMaskedMM::infer(const Arrays& in) const {
   Shape shape = in[0].shape();
   shape.back() = in[1].shape(-1);
   return {{shape, in[0].dtype()}};
-}
-
-std::optional<Op::Batched> BlockMaskedMM::vmap(const Arrays& in, const std::vector<int>& axes,
-                                               const Stream& s) const {
-  return Batched{{apply(OpRef(this), all_batched(in, axes, s), s)}, {0}};
 }
 
 std::optional<Arrays> BlockMaskedMM::decompose(const Arrays& in, const Stream& s) const {

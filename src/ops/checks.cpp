@@ -10,21 +10,16 @@ void refuse(const char* op, const std::string& text) {
   throw std::invalid_argument(fmt::format("[{}] {}", op, text));
 }
 
-void detail::refuse_count(const Op& op, size_t given, size_t least, size_t most) {
+void detail::refuse_count(OpName op, size_t given, size_t least, size_t most) {
   const std::string wanted = least == most        ? std::to_string(least)
                              : most == any_number ? fmt::format("{} or more", least)
                                                   : fmt::format("{} to {}", least, most);
-  refuse(op.function_name().c_str(),
+  refuse(function_name_of(op.name).c_str(),
          fmt::format("{} inputs were given where {} are wanted.", given, wanted));
 }
 
-void detail::refuse_axis(const Op& op, int axis, int ndim) {
-  throw AxisError(fmt::format("[{}] Axis {} is out of bounds for array with {} dimensions.",
-                              op.function_name(), axis, ndim));
-}
-
-void detail::refuse_dtype(const Op& op, size_t input, Dtype given, Dtype wanted) {
-  refuse(op.function_name().c_str(),
+void detail::refuse_dtype(OpName op, size_t input, Dtype given, Dtype wanted) {
+  refuse(function_name_of(op.name).c_str(),
          fmt::format("Input {} is {} where {} is wanted.", input, name_of(given), name_of(wanted)));
 }
 

@@ -8,39 +8,48 @@ namespace heddle {
 
 [[noreturn]] void refuse(const char* op, const std::string& text);  // "[op] text"
 
+// How messages call an op: by its function's name.
+struct OpName {
+  std::string_view name;
+  OpName(const Op& op) : name(op.name()) {}
+  template <class T>
+    requires requires { T::name; }
+  OpName(const T&) : name(T::name) {}
+};
+
 namespace detail {
-[[noreturn]] void refuse_count(const Op& op, size_t given, size_t least, size_t most);
-[[noreturn]] void refuse_axis(const Op& op, int axis, int ndim);
-[[noreturn]] void refuse_dtype(const Op& op, size_t input, Dtype given, Dtype wanted);
+[[noreturn]] void refuse_count(OpName op, size_t given, size_t least, size_t most);
+[[noreturn]] void refuse_dtype(OpName op, size_t input, Dtype given, Dtype wanted);
 }  // namespace detail
 
 constexpr size_t any_number = static_cast<size_t>(-1);
 
-inline void require_inputs(const Op& op, const Arrays& in, size_t least, size_t most) {
+inline void require_inputs(OpName op, const Arrays& in, size_t least, size_t most) {
   if (in.size() < least || in.size() > most) [[unlikely]] {
     detail::refuse_count(op, in.size(), least, most);
   }
 }
-inline void require_inputs(const Op& op, const Arrays& in, size_t count) {
+inline void require_inputs(OpName op, const Arrays& in, size_t count) {
   require_inputs(op, in, count, count);
 }
 
-// An attribute counts an axis of an array of `ndim` dimensions, from the front.
-inline void require_axis(const Op& op, int axis, int ndim) {
+// An attribute that counts an axis of an array of `ndim` dimensions, from the front, where that is
+// not input 0 (see core/fields.h).
+inline void require_axis(OpName op, int axis, int ndim) {
   if (axis < 0 || axis >= ndim) [[unlikely]]
-    detail::refuse_axis(op, axis, ndim);
+    detail::refuse_axis(op.name, axis, ndim);
 }
-inline void require_axes(const Op& op, const std::vector<int>& axes, int ndim) {
+inline void require_axes(OpName op, const std::vector<int>& axes, int ndim) {
   for (int axis : axes) require_axis(op, axis, ndim);
 }
 
-inline void require_dtype(const Op& op, const Arrays& in, size_t i, Dtype wanted) {
+inline void require_dtype(OpName op, const Arrays& in, size_t i, Dtype wanted) {
   const Dtype given = node_of(in[i]).dtype;
   if (given != wanted) [[unlikely]]
     detail::refuse_dtype(op, i, given, wanted);
 }
 // All inputs have the dtype of the first.
-inline void require_one_dtype(const Op& op, const Arrays& in) {
+inline void require_one_dtype(OpName op, const Arrays& in) {
   for (size_t i = 1; i < in.size(); i++) require_dtype(op, in, i, in[0].dtype());
 }
 

@@ -44,13 +44,6 @@ Array stacked_weights(const Array& w, int axis, int64_t batch, const Stream& s) 
   return flatten(y, 0, 1, s);
 }
 
-int64_t batch_size(const Arrays& in, const std::vector<int>& axes) {
-  for (size_t i = 0; i < in.size(); i++) {
-    if (axes[i] >= 0) return in[i].shape(axes[i]);
-  }
-  return 0;
-}
-
 // With one weight for all, examples join the batch dimension instead.
 struct Merged {
   Array x;
@@ -198,80 +191,80 @@ void ConvolutionBackwardWeight::check(const Arrays& in) const {
   check_gradient(params, in[0].shape(), shape, in[1]);
 }
 
-std::optional<Arrays> Convolution::vjp(const Arrays& in, const Arrays& g,
-                                       const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> Convolution::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays out;
-  for (int i : argnums) {
-    out.push_back(i == 0 ? apply(make_op<BackwardInput>(params, in[0].shape()), {g[0], in[1]}, s)
-                         : apply(make_op<BackwardWeight>(params, in[1].shape()), {in[0], g[0]}, s));
+  for (int i : p.wanted) {
+    out.push_back(
+        i == 0 ? apply(make_op<BackwardInput>(params, p.in[0].shape()), {p.g[0], p.in[1]}, s)
+               : apply(make_op<BackwardWeight>(params, p.in[1].shape()), {p.in[0], p.g[0]}, s));
     // What strides left over of the input is that of the trace: then the sizes must agree.
-    if (i == 0) out.back() = exactly_like(out.back(), in[0], s);
+    if (i == 0) out.back() = exactly_like(out.back(), p.in[0], s);
   }
   return out;
 }
-std::optional<Arrays> ConvolutionBackwardInput::vjp(const Arrays& in, const Arrays& g,
-                                                    const std::vector<int>& argnums,
-                                                    const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> ConvolutionBackwardInput::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays out;
-  for (int i : argnums) {
-    out.push_back(i == 0 ? apply(make_op<Forward>(params), {g[0], in[1]}, s)
-                         : apply(make_op<BackwardWeight>(params, in[1].shape()), {g[0], in[0]}, s));
+  for (int i : p.wanted) {
+    out.push_back(
+        i == 0 ? apply(make_op<Forward>(params), {p.g[0], p.in[1]}, s)
+               : apply(make_op<BackwardWeight>(params, p.in[1].shape()), {p.g[0], p.in[0]}, s));
   }
   return out;
 }
-std::optional<Arrays> ConvolutionBackwardWeight::vjp(const Arrays& in, const Arrays& g,
-                                                     const std::vector<int>& argnums,
-                                                     const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> ConvolutionBackwardWeight::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays out;
-  for (int i : argnums) {
-    out.push_back(i == 0 ? apply(make_op<BackwardInput>(params, in[0].shape()), {in[1], g[0]}, s)
-                         : apply(make_op<Forward>(params), {in[0], g[0]}, s));
+  for (int i : p.wanted) {
+    out.push_back(i == 0
+                      ? apply(make_op<BackwardInput>(params, p.in[0].shape()), {p.in[1], p.g[0]}, s)
+                      : apply(make_op<Forward>(params), {p.in[0], p.g[0]}, s));
   }
   return out;
 }
 
-std::optional<Op::Batched> Convolution::vmap(const Arrays& in, const std::vector<int>& axes,
-                                             const Stream& s) const {
-  if (axes[1] < 0) {
-    Merged m = merge_batch(in[0], axes[0], s);
-    return Batched{{split_batch(apply(OpRef(this), {m.x, in[1]}, s), m.batch, s)}, {0}};
+std::optional<Batched> Convolution::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  if (b.axes[1] < 0) {
+    Merged m = merge_batch(b.in[0], b.axes[0], s);
+    return Batched{{split_batch(apply(*this, {m.x, b.in[1]}, s), m.batch, s)}, {0}};
   }
-  int64_t b = batch_size(in, axes);
-  Array out =
-      apply(make_op<Forward>(grouped(params, b)),
-            {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
-  return Batched{{batch_from_channels(out, b, s)}, {0}};
+  int64_t n = batch_size(b.in, b.axes);
+  Array out = apply(
+      make_op<Forward>(grouped(params, n)),
+      {channels_from_batch(b.in[0], b.axes[0], n, s), stacked_weights(b.in[1], b.axes[1], n, s)},
+      s);
+  return Batched{{batch_from_channels(out, n, s)}, {0}};
 }
-std::optional<Op::Batched> ConvolutionBackwardInput::vmap(const Arrays& in,
-                                                          const std::vector<int>& axes,
-                                                          const Stream& s) const {
+std::optional<Batched> ConvolutionBackwardInput::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
   Shape to = shape;
-  if (axes[1] < 0) {
-    Merged m = merge_batch(in[0], axes[0], s);
+  if (b.axes[1] < 0) {
+    Merged m = merge_batch(b.in[0], b.axes[0], s);
     to[0] *= m.batch;
     return Batched{
-        {split_batch(apply(make_op<BackwardInput>(params, to), {m.x, in[1]}, s), m.batch, s)}, {0}};
+        {split_batch(apply(make_op<BackwardInput>(params, to), {m.x, b.in[1]}, s), m.batch, s)},
+        {0}};
   }
-  int64_t b = batch_size(in, axes);
-  to.back() *= b;
-  Array out =
-      apply(make_op<BackwardInput>(grouped(params, b), to),
-            {channels_from_batch(in[0], axes[0], b, s), stacked_weights(in[1], axes[1], b, s)}, s);
-  return Batched{{batch_from_channels(out, b, s)}, {0}};
-}
-std::optional<Op::Batched> ConvolutionBackwardWeight::vmap(const Arrays& in,
-                                                           const std::vector<int>& axes,
-                                                           const Stream& s) const {
-  int64_t b = batch_size(in, axes);
-  Shape to = shape;
-  to[0] *= b;
+  int64_t n = batch_size(b.in, b.axes);
+  to.back() *= n;
   Array out = apply(
-      make_op<BackwardWeight>(grouped(params, b), to),
-      {channels_from_batch(in[0], axes[0], b, s), channels_from_batch(in[1], axes[1], b, s)}, s);
-  return Batched{{split_batch(out, b, s)}, {0}};
+      make_op<BackwardInput>(grouped(params, n), to),
+      {channels_from_batch(b.in[0], b.axes[0], n, s), stacked_weights(b.in[1], b.axes[1], n, s)},
+      s);
+  return Batched{{batch_from_channels(out, n, s)}, {0}};
+}
+std::optional<Batched> ConvolutionBackwardWeight::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  int64_t n = batch_size(b.in, b.axes);
+  Shape to = shape;
+  to[0] *= n;
+  Array out = apply(make_op<BackwardWeight>(grouped(params, n), to),
+                    {channels_from_batch(b.in[0], b.axes[0], n, s),
+                     channels_from_batch(b.in[1], b.axes[1], n, s)},
+                    s);
+  return Batched{{split_batch(out, n, s)}, {0}};
 }
 
 Array conv_general(const Array& input, const Array& weight, std::vector<int> stride,

@@ -7,79 +7,63 @@
 
 namespace heddle {
 
+// A number for each dimension that the window slides along.
+struct PerWindow : Shape {
+  using Shape::Shape;
+  PerWindow(Shape numbers) : Shape(std::move(numbers)) {}
+};
+
 struct ConvAttributes {
-  Shape strides, low, high, kernel_dilation, input_dilation;
+  PerWindow strides, low, high, kernel_dilation, input_dilation;
   int groups = 1;
   bool flip = false;
 
-  template <class V>
-  void visit(V& v) const {
-    v("strides", strides);
-    v("padding_low", low);
-    v("padding_high", high);
-    v("kernel_dilation", kernel_dilation);
-    v("input_dilation", input_dilation);
-    v("groups", groups);
-    v("flip", flip);
+  void fields(auto& v) {
+    v("strides", strides)("padding_low", low)("padding_high", high);
+    v("kernel_dilation", kernel_dilation)("input_dilation", input_dilation);
+    v("groups", groups)("flip", flip);
   }
+  bool operator==(const ConvAttributes&) const = default;
 };
 
 // inputs (input, weight)
-class Convolution final : public OpClass<Convolution> {
- public:
+struct Convolution {
   static constexpr const char* name = "Convolution";
   ConvAttributes params;
-  explicit Convolution(ConvAttributes p) : params(std::move(p)) {}
-  template <class V>
-  void attributes(V& v) const {
-    params.visit(v);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  void fields(auto& v) { v("params", params); }
+  bool operator==(const Convolution&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
   // A transposed one is padded by its kernel's size.
-  bool follows_shapes() const override { return !params.flip; }
+  bool follows_shapes() const { return !params.flip; }
 };
 
 // inputs (gradient of the result, weight); the gradient of the input, of shape `shape`
-class ConvolutionBackwardInput final : public OpClass<ConvolutionBackwardInput> {
- public:
+struct ConvolutionBackwardInput {
   static constexpr const char* name = "ConvolutionBackwardInput";
   ConvAttributes params;
-  Shape shape;
-  ConvolutionBackwardInput(ConvAttributes p, Shape s) : params(std::move(p)), shape(std::move(s)) {}
-  template <class V>
-  void attributes(V& v) const {
-    params.visit(v);
-    v("shape", shape);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{shape, in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  Sizes shape;
+  void fields(auto& v) { v("params", params)("shape", shape); }
+  bool operator==(const ConvolutionBackwardInput&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const { return {{shape, in[0].dtype()}}; }
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
 };
 
 // inputs (input, gradient of the result); the gradient of the weight, of shape `shape`
-class ConvolutionBackwardWeight final : public OpClass<ConvolutionBackwardWeight> {
- public:
+struct ConvolutionBackwardWeight {
   static constexpr const char* name = "ConvolutionBackwardWeight";
   ConvAttributes params;
-  Shape shape;
-  ConvolutionBackwardWeight(ConvAttributes p, Shape s)
-      : params(std::move(p)), shape(std::move(s)) {}
-  template <class V>
-  void attributes(V& v) const {
-    params.visit(v);
-    v("shape", shape);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{shape, in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  Sizes shape;
+  void fields(auto& v) { v("params", params)("shape", shape); }
+  bool operator==(const ConvolutionBackwardWeight&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const { return {{shape, in[0].dtype()}}; }
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
 };
 
 }  // namespace heddle

@@ -7,6 +7,7 @@
 #include "core/convert.h"
 #include "heddle/ops.h"
 #include "heddle/type_info.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 
 namespace heddle {
@@ -293,5 +294,33 @@ Array bartlett(int m, StreamOrDevice s) {
 Array hanning(int m, StreamOrDevice s) { return cosine_window(m, {0.5, -0.5}, s); }
 Array hamming(int m, StreamOrDevice s) { return cosine_window(m, {0.54, -0.46}, s); }
 Array blackman(int m, StreamOrDevice s) { return cosine_window(m, {0.42, -0.5, 0.08}, s); }
+
+// ---------------------------------------------------------------------------------------------
+// number_of_elements
+
+double NumberOfElements::value(const Shape& shape) const {
+  double n = 1;
+  for (int axis : axes) n *= static_cast<double>(shape[static_cast<size_t>(axis)]);
+  return inverted ? 1 / n : n;
+}
+
+void NumberOfElements::check(const Arrays& in) const { require_inputs(*this, in, 1); }
+
+std::optional<Batched> NumberOfElements::vmap(const Batch& b) const {
+  NumberOfElements of_example = *this;
+  for (int& axis : of_example.axes) axis += axis >= b.axes[0] ? 1 : 0;
+  return Batched{{apply(std::move(of_example), b.in, b.stream)}, {-1}};
+}
+
+Array number_of_elements(const Array& a, const std::vector<int>& axes, bool inverted, Dtype dtype,
+                         StreamOrDevice s) {
+  std::vector<int> from_front;
+  for (int axis : axes) {
+    from_front.push_back(normalize_axis("number_of_elements", axis, a.ndim()));
+  }
+  const NumberOfElements op{from_front, inverted, dtype};
+  if (!may_change_size(a)) return Array(op.value(a.shape()), dtype);
+  return apply(op, {a}, to_stream(s));
+}
 
 }  // namespace heddle

@@ -7,23 +7,32 @@
 namespace heddle {
 
 // start + i * step for i < size. Integers are exact as far as a double is.
-class Arange final : public OpClass<Arange> {
- public:
+struct Arange {
   static constexpr const char* name = "Arange";
-  double start;
-  double step;
+  Real64 start;
+  Real64 step;
   int64_t size;
   Dtype dtype;
-  Arange(double a, double b, int64_t n, Dtype t) : start(a), step(b), size(n), dtype(t) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("start", start);
-    v("step", step);
-    v("size", size);
-    v("dtype", dtype);
-  }
-  void check(const Arrays&) const override {}  // has no inputs
-  Avals infer(const Arrays&) const override { return {{Shape{size}, dtype}}; }
+  void fields(auto& v) { v("start", start)("step", step)("size", size)("dtype", dtype); }
+  bool operator==(const Arange&) const = default;
+  void check(const Arrays&) const {}  // has no inputs
+  Avals infer(const Arrays&) const { return {{Shape{size}, dtype}}; }
+  bool follows_shapes() const { return false; }
+};
+
+// The product of the sizes of some axes, or its inverse.
+struct NumberOfElements {
+  static constexpr const char* name = "NumberOfElements";
+  Axes axes;
+  bool inverted;
+  Dtype dtype;
+  void fields(auto& v) { v("axes", axes)("inverted", inverted)("dtype", dtype); }
+  bool operator==(const NumberOfElements&) const = default;
+  double value(const Shape& shape) const;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays&) const { return {{Shape{}, dtype}}; }
+  std::optional<Batched> vmap(const Batch& b) const;
+  static constexpr bool is_constant = true;
 };
 
 // Bounds of any integer dtype. 128 bits hold their differences.

@@ -76,28 +76,21 @@ Avals FFT::infer(const Arrays& in) const {
 // Adjoints. Of e^(-i t) it is e^(i t): the other direction, without its factor. A half spectrum
 // stands for both halves, so its elements count once on the way there and as often as they stand on
 // the way back.
-std::optional<Arrays> FFT::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                               const Arrays& out) const {
-  const Stream s = to_stream({});
-  const Array& whole = real && inverse ? out[0] : in[0];
+std::optional<Arrays> FFT::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
+  const Array& whole = real && inverse ? p.out[0] : p.in[0];
   const auto n = static_cast<float>(size_along(whole, axes));
   const Array factor(inverse ? 1 / n : n);
-  if (!real) return Arrays{multiply(transformed(g[0], axes, !inverse, false, false, s), factor, s)};
+  if (!real)
+    return Arrays{multiply(transformed(p.g[0], axes, !inverse, false, false, s), factor, s)};
   const int last = axes.back();
   const bool is_odd = whole.shape(last) % 2 == 1;
   if (inverse) {
-    Array half = transformed(g[0], axes, false, true, false, s);
+    Array half = transformed(p.g[0], axes, false, true, false, s);
     return Arrays{multiply(multiply(half, multiplicity(half, last, is_odd, s), s), factor, s)};
   }
-  Array once = divide(g[0], multiplicity(g[0], last, is_odd, s), s);
+  Array once = divide(p.g[0], multiplicity(p.g[0], last, is_odd, s), s);
   return Arrays{multiply(transformed(once, axes, true, true, is_odd, s), factor, s)};
-}
-
-std::optional<Op::Batched> FFT::vmap(const Arrays& in, const std::vector<int>& batch,
-                                     const Stream& s) const {
-  std::vector<int> moved = axes;
-  for (int& axis : moved) axis += axis >= batch[0] ? 1 : 0;
-  return Batched{{transformed(in[0], moved, inverse, real, odd, s)}, {batch[0]}};
 }
 
 namespace fft {
@@ -172,12 +165,6 @@ Shape own_sizes(const Array& a, const std::vector<int>& axes, bool half) {
   }
   if (half && !n.empty()) n.back() = 2 * (n.back() - 1);
   return n;
-}
-
-std::vector<int> all_axes(const Array& a) {
-  std::vector<int> axes(static_cast<size_t>(a.ndim()));
-  for (size_t i = 0; i < axes.size(); i++) axes[i] = static_cast<int>(i);
-  return axes;
 }
 
 Array shifted(const Array& a, const std::vector<int>& axes, bool back, const char* op,

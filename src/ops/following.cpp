@@ -67,30 +67,27 @@ Avals BroadcastLike::infer(const Arrays& in) const {
   return {{std::move(shape), in[0].dtype()}};
 }
 
-std::optional<Arrays> BroadcastLike::vjp(const Arrays& in, const Arrays& g,
-                                         const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> BroadcastLike::vjp(const Pull& p) const {
   Arrays out;
-  for (int k : argnums) {
-    const Array& x = in[static_cast<size_t>(k)];
-    out.push_back(k == 0 ? sum_to_like(g[0], x, to_stream({})) : zeros_like(x));
+  for (int k : p.wanted) {
+    const Array& x = p.in[static_cast<size_t>(k)];
+    out.push_back(k == 0 ? sum_to_like(p.g[0], x, p.stream) : zeros_like(x));
   }
   return out;
 }
 
-std::optional<Arrays> BroadcastLike::jvp(const Arrays& in, const Arrays& t,
-                                         const std::vector<int>& argnums, const Arrays& out) const {
-  for (size_t k = 0; k < argnums.size(); k++) {
-    if (argnums[k] != 0) continue;
-    Arrays moved = in;
-    moved[0] = t[k];
-    return Arrays{apply(OpRef(this), std::move(moved), to_stream({}))};
+std::optional<Arrays> BroadcastLike::jvp(const Push& p) const {
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    if (p.wanted[k] != 0) continue;
+    Arrays moved = p.in;
+    moved[0] = p.t[k];
+    return Arrays{apply(*this, std::move(moved), p.stream)};
   }
-  return Arrays{zeros_like(out[0])};
+  return Arrays{zeros_like(p.out[0])};
 }
 
-std::optional<Op::Batched> BroadcastLike::vmap(const Arrays& in, const std::vector<int>& axes,
-                                               const Stream& s) const {
-  return Batched{{apply(OpRef(this), align_batches(in, axes), s)}, {0}};
+std::optional<Batched> BroadcastLike::vmap(const Batch& b) const {
+  return Batched{{apply(*this, align_batches(b.in, b.axes), b.stream)}, {0}};
 }
 
 Array broadcast_like(const Array& x, const Array& like, const Stream& s) {

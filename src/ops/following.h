@@ -47,23 +47,16 @@ Array exactly_like(const Array& x, const Array& like, const Stream& s);
 // Inputs: an array, and those whose common shape it takes; of the last `kept` axes it keeps its
 // own. One that is named twice has the shape of the result: nothing may stretch it at another size.
 // Named three times, it is not to stretch the first either, which has its shape.
-class BroadcastLike final : public OpClass<BroadcastLike> {
- public:
+struct BroadcastLike {
   static constexpr const char* name = "BroadcastLike";
   int kept;
-  explicit BroadcastLike(int k) : kept(k) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("kept", kept);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("kept", kept); }
+  bool operator==(const BroadcastLike&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
 };
 
 // Matrices `x` repeated for each of the stack that `like` is, of its rank; see BroadcastLike.

@@ -38,7 +38,7 @@ GatherIndices gather_indices(const char* op, const Array& a, const Array& b,
   return {broadcast_to(l, shape, s), broadcast_to(r, shape, s)};
 }
 
-void check_gather_indices(const Op& op, const char* name, const Arrays& in) {
+void check_gather_indices(OpName op, const char* name, const Arrays& in) {
   require_dtype(op, in, in.size() - 2, uint32);
   require_dtype(op, in, in.size() - 1, uint32);
   require_shape(name, "The right indices", in.back(), in[in.size() - 2].shape());

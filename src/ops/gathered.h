@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/op.h"
+#include "ops/checks.h"
 
 namespace heddle {
 
@@ -19,7 +20,7 @@ GatherIndices gather_indices(const char* op, const Array& a, const Array& b,
                              const Stream& s);
 
 // Of an op whose last two inputs are indices: uint32, of one shape.
-void check_gather_indices(const Op& op, const char* name, const Arrays& in);
+void check_gather_indices(OpName op, const char* name, const Arrays& in);
 
 // All batch dimensions as one, which is added where there is none.
 Array one_batch_axis(const Array& x, const Stream& s);

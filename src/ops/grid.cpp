@@ -77,12 +77,6 @@ std::optional<Arrays> Diagonal::decompose(const Arrays& in, const Stream& s) con
   Array rows = gather(in[0], {from(l.row), from(l.column)}, {axis1, axis2}, sizes, s);
   return Arrays{moveaxis(squeeze(rows, {axis1 + 1, axis2 + 1}, s), 0, -1, s)};
 }
-std::optional<Op::Batched> Diagonal::vmap(const Arrays& in, const std::vector<int>& axes,
-                                          const Stream& s) const {
-  return Batched{
-      {apply(make_op<Diagonal>(offset, axis1 + 1, axis2 + 1), {batch_to_front(in[0], axes[0])}, s)},
-      {0}};
-}
 
 Array diagonal(const Array& a, int offset, int axis1, int axis2, StreamOrDevice s) {
   return diagonal_of("diagonal", a, offset, axis1, axis2, to_stream(s));

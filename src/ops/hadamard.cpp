@@ -34,14 +34,8 @@ void Hadamard::check(const Arrays& in) const {
 
 Avals Hadamard::infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
 
-std::optional<Arrays> Hadamard::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                    const Arrays&) const {
-  return Arrays{apply(make_op<Hadamard>(scale, orthonormal, !transposed), {g[0]}, to_stream({}))};
-}
-
-std::optional<Op::Batched> Hadamard::vmap(const Arrays& in, const std::vector<int>& axes,
-                                          const Stream& s) const {
-  return Batched{{apply(OpRef(this), {batch_to_front(in[0], axes[0])}, s)}, {0}};
+std::optional<Arrays> Hadamard::vjp(const Pull& p) const {
+  return Arrays{apply(make_op<Hadamard>(scale, orthonormal, !transposed), {p.g[0]}, p.stream)};
 }
 
 Array hadamard_transform(const Array& a, std::optional<float> scale, StreamOrDevice s) {

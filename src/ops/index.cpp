@@ -20,7 +20,7 @@ void check_index(const char* name, const Array& index) {
 }
 
 // Inputs 1 ..= axes.size() index the axes of input 0.
-void check_indices(const Op& op, const char* name, const Arrays& in, size_t count,
+void check_indices(OpName op, const char* name, const Arrays& in, size_t count,
                    const std::vector<int>& axes) {
   if (count != axes.size()) {
     refuse(name, fmt::format("Got {} index arrays for {} axes.", count, axes.size()));
@@ -63,13 +63,6 @@ Array counting(int64_t n, int ndim, const Stream& s) {
 Arrays batched_indices(const Arrays& in, const std::vector<int>& axes, size_t count) {
   std::vector<int> index_axes(axes.begin() + 1, axes.begin() + 1 + static_cast<long>(count));
   return align_batches(indices_of(in, count), index_axes);
-}
-
-int64_t batch_size(const Arrays& in, const std::vector<int>& axes) {
-  for (size_t i = 0; i < in.size(); i++) {
-    if (axes[i] >= 0) return in[i].shape()[static_cast<size_t>(axes[i])];
-  }
-  return 0;
 }
 
 bool any_batched(const std::vector<int>& axes, size_t first, size_t last) {
@@ -118,55 +111,53 @@ Avals Gather::infer(const Arrays& in) const {
   check_shape("gather", out, in[0].itemsize());
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Gather::vjp(const Arrays& in, const Arrays& g,
-                                  const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> Gather::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays out;
-  for (int k : argnums) {
+  for (int k : p.wanted) {
     if (k > 0) {
       out.emplace_back();  // indices
       continue;
     }
     // Sums by index, which halves would stop growing after some hundred terms.
-    Array terms = widened(g[0], s), none = astype(zeros_like(in[0]), terms.dtype(), s);
+    Array terms = widened(p.g[0], s), none = astype(zeros_like(p.in[0]), terms.dtype(), s);
     Array sums =
-        scatter_with(none, indices_of(in, axes.size()), terms, axes, Combine::sum, true, s);
-    out.push_back(astype(sums, in[0].dtype(), s));
+        scatter_with(none, indices_of(p.in, axes.size()), terms, axes, Combine::sum, true, s);
+    out.push_back(astype(sums, p.in[0].dtype(), s));
   }
   return out;
 }
-std::optional<Arrays> Gather::jvp(const Arrays& in, const Arrays& tangents,
-                                  const std::vector<int>& argnums, const Arrays&) const {
-  for (size_t k = 0; k < argnums.size(); k++) {
-    if (argnums[k] == 0) {
-      return Arrays{gather(tangents[k], indices_of(in, axes.size()), axes, slice_sizes)};
+std::optional<Arrays> Gather::jvp(const Push& p) const {
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    if (p.wanted[k] == 0) {
+      return Arrays{gather(p.t[k], indices_of(p.in, axes.size()), axes, slice_sizes)};
     }
   }
   return Arrays(1);
 }
-std::optional<Op::Batched> Gather::vmap(const Arrays& in, const std::vector<int>& batch,
-                                        const Stream& s) const {
+std::optional<Batched> Gather::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
   size_t count = axes.size();
-  if (!any_batched(batch, 1, 1 + count)) {
+  if (!any_batched(b.axes, 1, 1 + count)) {
     // The batch axis of the array is one more axis of the box.
-    int at = batch[0];
+    int at = b.axes[0];
     std::vector<int> moved = axes;
     for (int& a : moved) a += a >= at ? 1 : 0;
     Shape sizes = slice_sizes;
-    sizes.insert(sizes.begin() + at, in[0].shape()[static_cast<size_t>(at)]);
-    int out_axis = static_cast<int>(index_shape(in, count).size()) + at;
-    return Batched{{gather(in[0], indices_of(in, count), moved, sizes, s)}, {out_axis}};
+    sizes.insert(sizes.begin() + at, b.in[0].shape()[static_cast<size_t>(at)]);
+    int out_axis = static_cast<int>(index_shape(b.in, count).size()) + at;
+    return Batched{{gather(b.in[0], indices_of(b.in, count), moved, sizes, s)}, {out_axis}};
   }
-  Arrays indices = batched_indices(in, batch, count);
-  if (batch[0] < 0) return Batched{{gather(in[0], indices, axes, slice_sizes, s)}, {0}};
+  Arrays indices = batched_indices(b.in, b.axes, count);
+  if (b.axes[0] < 0) return Batched{{gather(b.in[0], indices, axes, slice_sizes, s)}, {0}};
   int ndim = 0;
   for (const Array& i : indices) ndim = std::max(ndim, i.ndim());
-  indices.push_back(counting(batch_size(in, batch), ndim, s));
+  indices.push_back(counting(batch_size(b.in, b.axes), ndim, s));
   std::vector<int> moved = shifted(axes, 1);
   moved.push_back(0);
   Shape sizes = slice_sizes;
   sizes.insert(sizes.begin(), 1);
-  Array out = gather(batch_to_front(in[0], batch[0]), indices, moved, sizes, s);
+  Array out = gather(batch_to_front(b.in[0], b.axes[0]), indices, moved, sizes, s);
   return Batched{{squeeze(out, ndim, s)}, {0}};
 }
 
@@ -227,19 +218,18 @@ Array other_factors(const Arrays& in, const Read& read, const Put& put, const St
 
 }  // namespace
 
-std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
-                                   const std::vector<int>& argnums, const Arrays& out) const {
+std::optional<Arrays> Scatter::vjp(const Pull& p) const {
   size_t count = axes.size();
-  Arrays indices = indices_of(in, count);
-  const Array& updates = in.back();
-  Stream s = to_stream({});
-  Shape box(updates.shape().end() - in[0].ndim(), updates.shape().end());
+  Arrays indices = indices_of(p.in, count);
+  const Array& updates = p.in.back();
+  const Stream& s = p.stream;
+  Shape box(updates.shape().end() - p.in[0].ndim(), updates.shape().end());
   auto read = [&](const Array& x) { return gather(x, indices, axes, box, s); };
   auto put = [&](const Array& into, const Array& x, Combine c) {
     return scatter_with(into, indices, x, axes, c, clamp, s);
   };
   Arrays result;
-  for (int k : argnums) {
+  for (int k : p.wanted) {
     bool source = k == 0, update = k == static_cast<int>(count) + 1;
     if (!source && !update) {
       result.emplace_back();  // indices
@@ -248,81 +238,82 @@ std::optional<Arrays> Scatter::vjp(const Arrays& in, const Arrays& g,
     switch (combine) {
       case Combine::assign:
         if (source) {
-          result.push_back(put(g[0], zeros_like(updates), Combine::assign));
+          result.push_back(put(p.g[0], zeros_like(updates), Combine::assign));
         } else {
           // Of several updates of one place only the one that stayed counts: write each one's
           // number and see which is found.
           int64_t n =
-              element_count(Shape(updates.shape().begin(), updates.shape().end() - in[0].ndim()));
+              element_count(Shape(updates.shape().begin(), updates.shape().end() - p.in[0].ndim()));
           Shape numbers(updates.shape().size(), 1);
-          std::copy(updates.shape().begin(), updates.shape().end() - in[0].ndim(), numbers.begin());
+          std::copy(updates.shape().begin(), updates.shape().end() - p.in[0].ndim(),
+                    numbers.begin());
           Array number =
               broadcast_to(reshape(arange(0, static_cast<double>(n), 1, int64, s), numbers, s),
                            updates.shape(), s);
-          Array last = put(zeros(in[0].shape(), int64, s), number, Combine::assign);
-          result.push_back(where(equal(read(last), number, s), read(g[0]), zeros_like(updates), s));
+          Array last = put(zeros(p.in[0].shape(), int64, s), number, Combine::assign);
+          result.push_back(
+              where(equal(read(last), number, s), read(p.g[0]), zeros_like(updates), s));
         }
         break;
       case Combine::sum:
-        result.push_back(source ? g[0] : read(g[0]));
+        result.push_back(source ? p.g[0] : read(p.g[0]));
         break;
       case Combine::prod: {
-        const Array back = conjugate(g[0], s);
+        const Array back = conjugate(p.g[0], s);
         const Array gradient = source ? put(back, updates, Combine::prod)
-                                      : multiply(read(back), other_factors(in, read, put, s), s);
-        result.push_back(astype(conjugate(gradient, s), in[0].dtype(), s));
+                                      : multiply(read(back), other_factors(p.in, read, put, s), s);
+        result.push_back(astype(conjugate(gradient, s), p.in[0].dtype(), s));
         break;
       }
       case Combine::max:
       case Combine::min:
-        result.push_back(
-            source ? where(equal(out[0], in[0], s), g[0], zeros_like(g[0]), s)
-                   : where(equal(read(out[0]), updates, s), read(g[0]), zeros_like(updates), s));
+        result.push_back(source ? where(equal(p.out[0], p.in[0], s), p.g[0], zeros_like(p.g[0]), s)
+                                : where(equal(read(p.out[0]), updates, s), read(p.g[0]),
+                                        zeros_like(updates), s));
         break;
     }
   }
   return result;
 }
-std::optional<Arrays> Scatter::jvp(const Arrays& in, const Arrays& tangents,
-                                   const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> Scatter::jvp(const Push& p) const {
   if (combine != Combine::assign && combine != Combine::sum) return std::nullopt;
-  Array source = zeros_like(in[0]), updates = zeros_like(in.back());
-  for (size_t k = 0; k < argnums.size(); k++) {
-    if (argnums[k] == 0) source = tangents[k];
-    if (argnums[k] == static_cast<int>(axes.size()) + 1) updates = tangents[k];
+  Array source = zeros_like(p.in[0]), updates = zeros_like(p.in.back());
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    if (p.wanted[k] == 0) source = p.t[k];
+    if (p.wanted[k] == static_cast<int>(axes.size()) + 1) updates = p.t[k];
   }
-  return Arrays{scatter_with(source, indices_of(in, axes.size()), updates, axes, combine, clamp,
-                             to_stream({}))};
+  return Arrays{
+      scatter_with(source, indices_of(p.in, axes.size()), updates, axes, combine, clamp, p.stream)};
 }
-std::optional<Op::Batched> Scatter::vmap(const Arrays& in, const std::vector<int>& batch,
-                                         const Stream& s) const {
+std::optional<Batched> Scatter::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
   size_t count = axes.size();
-  if (!any_batched(batch, 1, 1 + count)) {
+  if (!any_batched(b.axes, 1, 1 + count)) {
     // The batch is one more axis of the box, in front.
-    Arrays both = all_batched({in[0], in.back()}, {batch[0], batch.back()}, s);
-    int index_ndim = static_cast<int>(index_shape(in, count).size());
+    Arrays both = all_batched({b.in[0], b.in.back()}, {b.axes[0], b.axes.back()}, s);
+    int index_ndim = static_cast<int>(index_shape(b.in, count).size());
     Array updates = moveaxis(both[1], 0, index_ndim, s);
-    return Batched{{scatter_with(both[0], indices_of(in, count), updates, shifted(axes, 1), combine,
-                                 clamp, s)},
+    return Batched{{scatter_with(both[0], indices_of(b.in, count), updates, shifted(axes, 1),
+                                 combine, clamp, s)},
                    {0}};
   }
-  Arrays indices = batched_indices(in, batch, count);
+  Arrays indices = batched_indices(b.in, b.axes, count);
   int ndim = 0;
   for (const Array& i : indices) ndim = std::max(ndim, i.ndim());
-  indices.push_back(counting(batch_size(in, batch), ndim, s));
+  indices.push_back(counting(batch_size(b.in, b.axes), ndim, s));
   std::vector<int> moved = shifted(axes, 1);
   moved.push_back(0);
   // Only one of array and updates may be batched, beside the indices.
-  int64_t n = batch_size(in, batch);
+  int64_t n = batch_size(b.in, b.axes);
   auto fronted = [&](const Array& x, int axis) {
     if (axis >= 0) return batch_to_front(x, axis);
     Shape shape = x.shape();
     shape.insert(shape.begin(), n);
     return broadcast_to(x, shape, s);
   };
-  Array updates = expand_dims(fronted(in.back(), batch.back()), ndim, s);
+  Array updates = expand_dims(fronted(b.in.back(), b.axes.back()), ndim, s);
   return Batched{
-      {scatter_with(fronted(in[0], batch[0]), indices, updates, moved, combine, clamp, s)}, {0}};
+      {scatter_with(fronted(b.in[0], b.axes[0]), indices, updates, moved, combine, clamp, s)}, {0}};
 }
 
 Array scatter(const Array& a, const Arrays& indices, const Array& updates,

@@ -25,7 +25,7 @@ void check_ranks(const char* op, const Array& a, const Array& indices) {
 }
 
 // Shapes agree in all axes but one.
-void check_along(const Op& op, const char* name, const Array& a, const Array& indices, int axis) {
+void check_along(OpName op, const char* name, const Array& a, const Array& indices, int axis) {
   check_ranks(name, a, indices);
   require_axis(op, axis, a.ndim());
   Shape x = a.shape(), y = indices.shape();
@@ -56,79 +56,66 @@ void ScatterAxis::check(const Arrays& in) const {
   require_dtype(*this, in, 2, in[0].dtype());
 }
 
-std::optional<Arrays> GatherAxis::vjp(const Arrays& in, const Arrays& g,
-                                      const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> GatherAxis::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays out;
-  for (int k : argnums) {
+  for (int k : p.wanted) {
     if (k > 0) {
       out.emplace_back();  // indices
       continue;
     }
     // Sums by index, which halves would stop growing after some hundred terms.
-    Array terms = widened(g[0], s), none = astype(zeros_like(in[0]), terms.dtype(), s);
-    Array sums = apply(make_op<ScatterAxis>(axis, Combine::sum, true), {none, in[1], terms}, s);
-    out.push_back(astype(sums, in[0].dtype(), s));
+    Array terms = widened(p.g[0], s), none = astype(zeros_like(p.in[0]), terms.dtype(), s);
+    Array sums = apply(make_op<ScatterAxis>(axis, Combine::sum, true), {none, p.in[1], terms}, s);
+    out.push_back(astype(sums, p.in[0].dtype(), s));
   }
   return out;
 }
-std::optional<Arrays> GatherAxis::jvp(const Arrays& in, const Arrays& tangents,
-                                      const std::vector<int>& argnums, const Arrays&) const {
-  for (size_t k = 0; k < argnums.size(); k++) {
-    if (argnums[k] == 0) {
-      return Arrays{apply(make_op<GatherAxis>(axis), {tangents[k], in[1]}, to_stream({}))};
+std::optional<Arrays> GatherAxis::jvp(const Push& p) const {
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    if (p.wanted[k] == 0) {
+      return Arrays{apply(make_op<GatherAxis>(axis), {p.t[k], p.in[1]}, p.stream)};
     }
   }
   return Arrays(1);
 }
-std::optional<Op::Batched> GatherAxis::vmap(const Arrays& in, const std::vector<int>& axes,
-                                            const Stream& s) const {
-  return Batched{{apply(make_op<GatherAxis>(axis + 1), all_batched(in, axes, s), s)}, {0}};
-}
 
-std::optional<Arrays> ScatterAxis::vjp(const Arrays& in, const Arrays& g,
-                                       const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
-  auto read = [&](const Array& x) { return apply(make_op<GatherAxis>(axis), {x, in[1]}, s); };
+std::optional<Arrays> ScatterAxis::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
+  auto read = [&](const Array& x) { return apply(make_op<GatherAxis>(axis), {x, p.in[1]}, s); };
   auto put = [&](const Array& into, const Array& x) {
-    return apply(make_op<ScatterAxis>(axis, Combine::assign, clamp), {into, in[1], x}, s);
+    return apply(make_op<ScatterAxis>(axis, Combine::assign, clamp), {into, p.in[1], x}, s);
   };
   Arrays out;
-  for (int k : argnums) {
+  for (int k : p.wanted) {
     if (k == 1) {
       out.emplace_back();  // indices
     } else if (combine == Combine::sum) {
-      out.push_back(k == 0 ? g[0] : read(g[0]));
+      out.push_back(k == 0 ? p.g[0] : read(p.g[0]));
     } else if (k == 0) {
-      out.push_back(put(g[0], zeros_like(in[2])));
+      out.push_back(put(p.g[0], zeros_like(p.in[2])));
     } else {
       // Only the value that stayed counts: write each one's number and see which is found.
-      Array number = may_change_size(in[2])
-                         ? reshape(cumsum(flatten(full_like(in[2], Array(1), int64, s), 0, -1, s),
+      Array number = may_change_size(p.in[2])
+                         ? reshape(cumsum(flatten(full_like(p.in[2], Array(1), int64, s), 0, -1, s),
                                           0, false, true, s),
-                                   shape_of_trace(in[2]), s)
-                         : reshape(arange(0, static_cast<double>(in[2].size()), 1, int64, s),
-                                   in[2].shape(), s);
-      Array last = put(full_like(in[0], Array(0), int64, s), number);
-      out.push_back(where(equal(read(last), number, s), read(g[0]), zeros_like(in[2]), s));
+                                   shape_of_trace(p.in[2]), s)
+                         : reshape(arange(0, static_cast<double>(p.in[2].size()), 1, int64, s),
+                                   p.in[2].shape(), s);
+      Array last = put(full_like(p.in[0], Array(0), int64, s), number);
+      out.push_back(where(equal(read(last), number, s), read(p.g[0]), zeros_like(p.in[2]), s));
     }
   }
   return out;
 }
-std::optional<Arrays> ScatterAxis::jvp(const Arrays& in, const Arrays& tangents,
-                                       const std::vector<int>& argnums, const Arrays&) const {
-  Array source = zeros_like(in[0]), values = zeros_like(in[2]);
-  for (size_t k = 0; k < argnums.size(); k++) {
-    if (argnums[k] == 0) source = tangents[k];
-    if (argnums[k] == 2) values = tangents[k];
+std::optional<Arrays> ScatterAxis::jvp(const Push& p) const {
+  Array source = zeros_like(p.in[0]), values = zeros_like(p.in[2]);
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    if (p.wanted[k] == 0) source = p.t[k];
+    if (p.wanted[k] == 2) values = p.t[k];
   }
   return Arrays{
-      apply(make_op<ScatterAxis>(axis, combine, clamp), {source, in[1], values}, to_stream({}))};
-}
-std::optional<Op::Batched> ScatterAxis::vmap(const Arrays& in, const std::vector<int>& axes,
-                                             const Stream& s) const {
-  return Batched{
-      {apply(make_op<ScatterAxis>(axis + 1, combine, clamp), all_batched(in, axes, s), s)}, {0}};
+      apply(make_op<ScatterAxis>(axis, combine, clamp), {source, p.in[1], values}, p.stream)};
 }
 
 namespace {

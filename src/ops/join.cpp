@@ -43,24 +43,18 @@ Avals Concatenate::infer(const Arrays& in) const {
   check_shape("concatenate", out, in[0].itemsize());
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Concatenate::vjp(const Arrays& in, const Arrays& g,
-                                       const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> Concatenate::vjp(const Pull& p) const {
   size_t at = static_cast<size_t>(axis);
   std::vector<int64_t> first{0};
-  for (const Array& a : in) first.push_back(first.back() + a.shape()[at]);
-  Shape start(g[0].shape().size(), 0), stop = g[0].shape();
+  for (const Array& a : p.in) first.push_back(first.back() + a.shape()[at]);
+  Shape start(p.g[0].shape().size(), 0), stop = p.g[0].shape();
   Arrays out;
-  for (int k : argnums) {
+  for (int k : p.wanted) {
     start[at] = first[static_cast<size_t>(k)];
     stop[at] = first[static_cast<size_t>(k) + 1];
-    out.push_back(slice(g[0], start, stop));
+    out.push_back(slice(p.g[0], start, stop));
   }
   return out;
-}
-std::optional<Op::Batched> Concatenate::vmap(const Arrays& in, const std::vector<int>& axes,
-                                             const Stream& s) const {
-  Arrays fronted = all_batched(in, axes, s);
-  return Batched{{apply(make_op<Concatenate>(axis + 1), std::move(fronted), s)}, {0}};
 }
 
 Array concatenate(const Arrays& arrays, int axis, StreamOrDevice s) {
@@ -138,32 +132,24 @@ Avals Split::infer(const Arrays& in) const {
   }
   return out;
 }
-std::optional<Arrays> Split::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                 const Arrays&) const {
+std::optional<Arrays> Split::vjp(const Pull& p) const {
   int64_t next = 0;
   bool in_order = true;
-  auto pieces = parts(in[0].shape()[static_cast<size_t>(axis)]);
+  auto pieces = parts(p.in[0].shape()[static_cast<size_t>(axis)]);
   for (auto [first, length] : pieces) {
     in_order &= first == next;
     next = first + length;
   }
-  if (in_order) return Arrays{concatenate(g, axis)};
+  if (in_order) return Arrays{concatenate(p.g, axis)};
   // Indices that go back give parts that overlap.
-  Array sum = zeros_like(in[0]);
-  Shape start(in[0].shape().size(), 0), stop = in[0].shape(), step(start.size(), 1);
-  for (size_t k = 0; k < g.size(); k++) {
+  Array sum = zeros_like(p.in[0]);
+  Shape start(p.in[0].shape().size(), 0), stop = p.in[0].shape(), step(start.size(), 1);
+  for (size_t k = 0; k < p.g.size(); k++) {
     start[static_cast<size_t>(axis)] = pieces[k].first;
     stop[static_cast<size_t>(axis)] = pieces[k].first + pieces[k].second;
-    sum = slice_update_add(sum, g[k], start, stop, step);
+    sum = slice_update_add(sum, p.g[k], start, stop, step);
   }
   return Arrays{sum};
-}
-std::optional<Op::Batched> Split::vmap(const Arrays& in, const std::vector<int>& axes,
-                                       const Stream& s) const {
-  Arrays out =
-      apply_multi(make_op<Split>(axis + 1, sections, indices), {batch_to_front(in[0], axes[0])}, s);
-  std::vector<int> out_axes(out.size(), 0);
-  return Batched{std::move(out), std::move(out_axes)};
 }
 
 namespace {

@@ -55,17 +55,15 @@ Avals AsStrided::infer(const Arrays& in) const {
   check_view(shape, strides, offset, in[0].size());
   return {{shape, in[0].dtype()}};
 }
-std::optional<Arrays> AsStrided::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                     const Arrays&) const {
+std::optional<Arrays> AsStrided::vjp(const Pull& p) const {
   return Arrays{
-      apply(make_op<AsStridedAdjoint>(in[0].shape(), strides, offset), {g[0]}, to_stream({}))};
+      apply(make_op<AsStridedAdjoint>(p.in[0].shape(), strides, offset), {p.g[0]}, p.stream)};
 }
-std::optional<Op::Batched> AsStrided::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  Array x = batch_to_front(in[0], axes[0]);
+std::optional<Batched> AsStrided::vmap(const Batch& b) const {
+  Array x = batch_to_front(b.in[0], b.axes[0]);
   int64_t batch = x.shape(0), step = batch == 0 ? 0 : x.size() / batch;
-  return Batched{{as_strided(x, with_batch(shape, batch), with_batch(strides, step), offset, s)},
-                 {0}};
+  return Batched{
+      {as_strided(x, with_batch(shape, batch), with_batch(strides, step), offset, b.stream)}, {0}};
 }
 
 void AsStridedAdjoint::check(const Arrays& in) const {
@@ -76,16 +74,14 @@ Avals AsStridedAdjoint::infer(const Arrays& in) const {
   check_view(in[0].shape(), strides, offset, element_count(target));
   return {{target, in[0].dtype()}};
 }
-std::optional<Arrays> AsStridedAdjoint::vjp(const Arrays& in, const Arrays& g,
-                                            const std::vector<int>&, const Arrays&) const {
-  return Arrays{as_strided(g[0], in[0].shape(), strides, offset)};
+std::optional<Arrays> AsStridedAdjoint::vjp(const Pull& p) const {
+  return Arrays{as_strided(p.g[0], p.in[0].shape(), strides, offset)};
 }
-std::optional<Op::Batched> AsStridedAdjoint::vmap(const Arrays& in, const std::vector<int>& axes,
-                                                  const Stream& s) const {
-  Array x = batch_to_front(in[0], axes[0]);
+std::optional<Batched> AsStridedAdjoint::vmap(const Batch& b) const {
+  Array x = batch_to_front(b.in[0], b.axes[0]);
   OpRef op = make_op<AsStridedAdjoint>(with_batch(target, x.shape(0)),
                                        with_batch(strides, element_count(target)), offset);
-  return Batched{{apply(op, {x}, s)}, {0}};
+  return Batched{{apply(op, {x}, b.stream)}, {0}};
 }
 
 Array as_strided(const Array& a, const Shape& shape, const std::optional<Strides>& strides,
@@ -99,10 +95,6 @@ Array as_strided(const Array& a, const Shape& shape, const std::optional<Strides
 // contiguous, copy, view
 
 void Contiguous::check(const Arrays& in) const { require_inputs(*this, in, 1); }
-std::optional<Op::Batched> Contiguous::vmap(const Arrays& in, const std::vector<int>& axes,
-                                            const Stream& s) const {
-  return Batched{{contiguous(batch_to_front(in[0], axes[0]), allow_col_major, s)}, {0}};
-}
 Array contiguous(const Array& a, bool allow_col_major, StreamOrDevice s) {
   return apply(make_op<Contiguous>(allow_col_major), {a}, to_stream(s));
 }
@@ -130,10 +122,6 @@ Avals ViewAs::infer(const Arrays& in) const {
   }
   return {{shape, dtype}};
 }
-std::optional<Op::Batched> ViewAs::vmap(const Arrays& in, const std::vector<int>& axes,
-                                        const Stream& s) const {
-  return Batched{{view(batch_to_front(in[0], axes[0]), dtype, s)}, {0}};
-}
 Array view(const Array& a, Dtype dtype, StreamOrDevice s) {
   if (a.dtype() == dtype) return a;
   return apply(make_op<ViewAs>(dtype), {a}, to_stream(s));
@@ -153,28 +141,25 @@ Avals Depends::infer(const Arrays& in) const {
   }
   return out;
 }
-std::optional<Arrays> Depends::vjp(const Arrays& in, const Arrays& g,
-                                   const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> Depends::vjp(const Pull& p) const {
   Arrays out;
-  for (int k : argnums) {
+  for (int k : p.wanted) {
     size_t i = static_cast<size_t>(k);
-    out.push_back(k < count ? g[i] : zeros_like(in[i]));
+    out.push_back(k < count ? p.g[i] : zeros_like(p.in[i]));
   }
   return out;
 }
-std::optional<Arrays> Depends::jvp(const Arrays&, const Arrays& tangents,
-                                   const std::vector<int>& argnums, const Arrays& outputs) const {
+std::optional<Arrays> Depends::jvp(const Push& p) const {
   Arrays out;
-  for (const Array& a : outputs) out.push_back(zeros_like(a));
-  for (size_t k = 0; k < argnums.size(); k++) {
-    if (argnums[k] < count) out[static_cast<size_t>(argnums[k])] = tangents[k];
+  for (const Array& a : p.out) out.push_back(zeros_like(a));
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    if (p.wanted[k] < count) out[static_cast<size_t>(p.wanted[k])] = p.t[k];
   }
   return out;
 }
-std::optional<Op::Batched> Depends::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  return Batched{apply_multi(make_op<Depends>(count), in, s),
-                 std::vector<int>(axes.begin(), axes.begin() + count)};
+std::optional<Batched> Depends::vmap(const Batch& b) const {
+  return Batched{apply_multi(make_op<Depends>(count), b.in, b.stream),
+                 std::vector<int>(b.axes.begin(), b.axes.begin() + count)};
 }
 Arrays depends(const Arrays& inputs, const Arrays& dependencies) {
   Arrays all = inputs;
@@ -214,28 +199,27 @@ Avals Pad::infer(const Arrays& in) const {
   check_shape("pad", out, in[0].itemsize());
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Pad::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
-                               const Arrays&) const {
+std::optional<Arrays> Pad::vjp(const Pull& p) const {
   Shape stop = before;
-  for (size_t i = 0; i < stop.size(); i++) stop[i] += in[0].shape()[i];
-  Array inner = slice(g[0], before, stop);
+  for (size_t i = 0; i < stop.size(); i++) stop[i] += p.in[0].shape()[i];
+  Array inner = slice(p.g[0], before, stop);
   Arrays out;
-  for (int k : argnums) out.push_back(k == 0 ? inner : subtract(sum(g[0]), sum(inner)));
+  for (int k : p.wanted) out.push_back(k == 0 ? inner : subtract(sum(p.g[0]), sum(inner)));
   return out;
 }
-std::optional<Op::Batched> Pad::vmap(const Arrays& in, const std::vector<int>& axes,
-                                     const Stream& s) const {
+std::optional<Batched> Pad::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
   Shape low = before, high = after;
   low.insert(low.begin(), 0);
   high.insert(high.begin(), 0);
-  Array x = all_batched({in[0], in[1]}, {axes[0], axes[1]}, s)[0];
+  Array x = all_batched({b.in[0], b.in[1]}, {b.axes[0], b.axes[1]}, s)[0];
   auto padded = [&](const Array& a, const Array& value) {
     return apply(make_op<Pad>(low, high), {a, value}, s);
   };
-  if (axes[1] < 0) return Batched{{padded(x, in[1])}, {0}};
+  if (b.axes[1] < 0) return Batched{{padded(x, b.in[1])}, {0}};
   Array inside = padded(full(x.shape(), Array(true), s), Array(false));
   Array values = reshape(
-      in[1],
+      b.in[1],
       [&] {
         Shape shape(x.shape().size(), 1);
         shape[0] = x.shape()[0];
@@ -289,14 +273,6 @@ std::optional<Arrays> BorderPad::decompose(const Arrays& in, const Stream& s) co
     out = take(out, index, static_cast<int>(i), s);
   }
   return Arrays{out};
-}
-std::optional<Op::Batched> BorderPad::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  Shape low = before, high = after;
-  low.insert(low.begin(), 0);
-  high.insert(high.begin(), 0);
-  return Batched{{apply(make_op<BorderPad>(low, high, mode), {batch_to_front(in[0], axes[0])}, s)},
-                 {0}};
 }
 
 Array pad(const Array& a, const PadWidths& widths, const Array& value, const std::string& mode,

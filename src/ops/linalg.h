@@ -11,210 +11,154 @@
 namespace heddle {
 
 // (..., N, N) to its inverse.
-class Inverse final : public OpClass<Inverse> {
- public:
+struct Inverse {
   static constexpr const char* name = "Inverse";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool operator==(const Inverse&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., M, N) to the Moore-Penrose inverse (..., N, M). Derivatives hold while the rank stays.
-class PseudoInverse final : public OpClass<PseudoInverse> {
- public:
+struct PseudoInverse {
   static constexpr const char* name = "PseudoInverse";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool operator==(const PseudoInverse&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // a (..., N, N), b (..., N, K) to x with a x = b. Also complex64.
-class Solve final : public OpClass<Solve> {
- public:
+struct Solve {
   static constexpr const char* name = "Solve";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool operator==(const Solve&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // The same for triangular a; the other triangle is not looked at.
-class SolveTriangular final : public OpClass<SolveTriangular> {
- public:
+struct SolveTriangular {
   static constexpr const char* name = "SolveTriangular";
   bool upper;
-  explicit SolveTriangular(bool value) : upper(value) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("upper", upper);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  void fields(auto& v) { v("upper", upper); }
+  bool operator==(const SolveTriangular&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., N, N) to its triangular factor, from the triangle that the factor has.
-class Cholesky final : public OpClass<Cholesky> {
- public:
+struct Cholesky {
   static constexpr const char* name = "Cholesky";
   bool upper;
-  explicit Cholesky(bool value) : upper(value) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("upper", upper);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  void fields(auto& v) { v("upper", upper); }
+  bool operator==(const Cholesky&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., M, N) to q (..., M, K) and r (..., K, N) with K = min(M, N).
-class QR final : public OpClass<QR> {
- public:
+struct QR {
   static constexpr const char* name = "QR";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool operator==(const QR&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  static constexpr bool batches = true;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
 };
 
 // (..., M, N) to L and U in one matrix (..., M, N), pivots (..., K) and, for each row of the
 // argument, its row in the product L U (..., M), both uint32.
-class LU final : public OpClass<LU> {
- public:
+struct LU {
   static constexpr const char* name = "LU";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool operator==(const LU&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., N, N) to its determinant (...).
-class Det final : public OpClass<Det> {
- public:
+struct Det {
   static constexpr const char* name = "Det";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool operator==(const Det&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., N, N) to the sign and the logarithm of the absolute value of its determinant (...).
-class SLogDet final : public OpClass<SLogDet> {
- public:
+struct SLogDet {
   static constexpr const char* name = "SLogDet";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  bool operator==(const SLogDet&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., N, N) to the derivative of its determinant by each element, which singular matrices have,
 // too. Its own derivative exists for regular ones.
-class Cofactors final : public OpClass<Cofactors> {
- public:
+struct Cofactors {
   static constexpr const char* name = "Cofactors";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
+  bool operator==(const Cofactors&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  static constexpr bool batches = true;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
 };
 
 // (..., M, N) to u (..., M, M), s (..., K) descending and real, vt (..., N, N) with K = min(M, N);
 // without compute_uv to s alone. Also complex64. Columns of u and rows of vt beyond K span the
 // complements; derivatives turn them as little as possible.
-class SVD final : public OpClass<SVD> {
- public:
+struct SVD {
   static constexpr const char* name = "SVD";
   bool compute_uv;
-  explicit SVD(bool value) : compute_uv(value) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("compute_uv", compute_uv);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  void fields(auto& v) { v("compute_uv", compute_uv); }
+  bool operator==(const SVD&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., N, N), symmetric or Hermitian, to its real eigenvalues (..., N), ascending, and
 // eigenvectors
 // (..., N, N), or to the values alone. Also complex64. Derivatives leave the phase of complex
 // vectors alone.
-class Eigh final : public OpClass<Eigh> {
- public:
+struct Eigh {
   static constexpr const char* name = "Eigh";
   bool upper;
   bool vectors;
-  Eigh(bool u, bool v) : upper(u), vectors(v) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("upper", upper);
-    v("vectors", vectors);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  void fields(auto& v) { v("upper", upper)("vectors", vectors); }
+  bool operator==(const Eigh&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 // (..., N, N) to its eigenvalues (..., N) and eigenvectors (..., N, N), or to the values alone; the
 // results are complex64. Also of complex64. Derivatives keep the norm of vectors.
-class Eig final : public OpClass<Eig> {
- public:
+struct Eig {
   static constexpr const char* name = "Eig";
   bool vectors;
-  explicit Eig(bool value) : vectors(value) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("vectors", vectors);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  void fields(auto& v) { v("vectors", vectors); }
+  bool operator==(const Eig&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
 }  // namespace heddle

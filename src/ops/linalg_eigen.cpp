@@ -41,33 +41,26 @@ Avals Eigh::infer(const Arrays& in) const {
   return {values, {in[0].shape(), t}};
 }
 
-std::optional<Arrays> Eigh::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                const Arrays& out) const {
+std::optional<Arrays> Eigh::vjp(const Pull& p) const {
   if (!vectors) {
-    const Array v = apply_multi(make_op<Eigh>(upper, true), {in[0]}, to_stream({}))[1];
-    return Arrays{matmul(columns_by(v, g[0]), adjoint(v))};
+    const Array v = apply_multi(make_op<Eigh>(upper, true), {p.in[0]}, p.stream)[1];
+    return Arrays{matmul(columns_by(v, p.g[0]), adjoint(v))};
   }
-  const Array &w = out[0], &v = out[1];
-  const Array turn = quotient(off_diagonal(matmul(adjoint(v), g[1])), differences(w));
-  const Array inner = add(turn, diagonal_matrix(g[0]));
+  const Array &w = p.out[0], &v = p.out[1];
+  const Array turn = quotient(off_diagonal(matmul(adjoint(v), p.g[1])), differences(w));
+  const Array inner = add(turn, diagonal_matrix(p.g[0]));
   return Arrays{hermitian_part(matmul(matmul(v, inner), adjoint(v)))};
 }
 
-std::optional<Arrays> Eigh::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                                const Arrays& out) const {
+std::optional<Arrays> Eigh::jvp(const Push& p) const {
   const Arrays parts =
-      vectors ? out : apply_multi(make_op<Eigh>(upper, true), {in[0]}, to_stream({}));
+      vectors ? p.out : apply_multi(make_op<Eigh>(upper, true), {p.in[0]}, p.stream);
   const Array &w = parts[0], &v = parts[1];
-  const Array p = matmul(matmul(adjoint(v), hermitian_part(t[0])), v);
-  Array dw = diagonal_of(p);
-  if (is_complex(p.dtype())) dw = real(dw);
+  const Array moved = matmul(matmul(adjoint(v), hermitian_part(p.t[0])), v);
+  Array dw = diagonal_of(moved);
+  if (is_complex(moved.dtype())) dw = real(dw);
   if (!vectors) return Arrays{dw};
-  return Arrays{dw, matmul(v, quotient(off_diagonal(p), differences(w)))};
-}
-
-std::optional<Op::Batched> Eigh::vmap(const Arrays& in, const std::vector<int>& axes,
-                                      const Stream& s) const {
-  return more_matrices(*this, in, axes, vectors ? 2 : 1, s);
+  return Arrays{dw, matmul(v, quotient(off_diagonal(moved), differences(w)))};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -98,35 +91,28 @@ Avals Eig::infer(const Arrays& in) const {
   return {values, {in[0].shape(), complex64}};
 }
 
-std::optional<Arrays> Eig::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                               const Arrays& out) const {
-  const Arrays parts = eigen_parts(vectors, in[0], out);
+std::optional<Arrays> Eig::vjp(const Pull& p) const {
+  const Arrays parts = eigen_parts(vectors, p.in[0], p.out);
   const Array &w = parts[0], &v = parts[1], vh = adjoint(v);
-  Array inner = diagonal_matrix(g[0]);
+  Array inner = diagonal_matrix(p.g[0]);
   if (vectors) {
-    Array turn = matmul(vh, g[1]);
+    Array turn = matmul(vh, p.g[1]);
     turn = subtract(turn, columns_by(matmul(vh, v), real(diagonal_of(turn))));
     inner = add(inner, quotient(off_diagonal(turn), conjugate(differences(w))));
   }
   const Array full = solve_complex(vh, matmul(inner, vh));
-  return Arrays{is_complex(in[0].dtype()) ? full : astype(real(full), in[0].dtype())};
+  return Arrays{is_complex(p.in[0].dtype()) ? full : astype(real(full), p.in[0].dtype())};
 }
 
-std::optional<Arrays> Eig::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                               const Arrays& out) const {
-  const Arrays parts = eigen_parts(vectors, in[0], out);
+std::optional<Arrays> Eig::jvp(const Push& p) const {
+  const Arrays parts = eigen_parts(vectors, p.in[0], p.out);
   const Array &w = parts[0], &v = parts[1];
-  const Array p = solve_complex(v, matmul(astype(t[0], complex64), v));
-  const Array dw = diagonal_of(p);
+  const Array moved = solve_complex(v, matmul(astype(p.t[0], complex64), v));
+  const Array dw = diagonal_of(moved);
   if (!vectors) return Arrays{dw};
-  const Array q = quotient(off_diagonal(p), differences(w));
+  const Array q = quotient(off_diagonal(moved), differences(w));
   const Array along = real(diagonal_of(matmul(matmul(adjoint(v), v), q)));
   return Arrays{dw, subtract(matmul(v, q), columns_by(v, along))};
-}
-
-std::optional<Op::Batched> Eig::vmap(const Arrays& in, const std::vector<int>& axes,
-                                     const Stream& s) const {
-  return more_matrices(*this, in, axes, vectors ? 2 : 1, s);
 }
 
 namespace linalg {

@@ -45,26 +45,20 @@ void Cholesky::check(const Arrays& in) const {
 
 Avals Cholesky::infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
 
-std::optional<Arrays> Cholesky::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                    const Arrays& out) const {
-  const Array l = upper ? transposed(out[0]) : out[0];
-  const Array gl = upper ? transposed(g[0]) : g[0];
+std::optional<Arrays> Cholesky::vjp(const Pull& p) const {
+  const Array l = upper ? transposed(p.out[0]) : p.out[0];
+  const Array gl = upper ? transposed(p.g[0]) : p.g[0];
   const Array lt = transposed(l);
   const Array left = solve_upper(lt, half_of(matmul(lt, gl)));       // l^-T k
   const Array both = transposed(solve_upper(lt, transposed(left)));  // l^-T k l^-1
   return Arrays{multiply(add(both, transposed(both)), Array(0.5, both.dtype()))};
 }
-std::optional<Arrays> Cholesky::jvp(const Arrays&, const Arrays& t, const std::vector<int>&,
-                                    const Arrays& out) const {
-  const Array l = upper ? transposed(out[0]) : out[0];
-  const Array da = multiply(add(t[0], transposed(t[0])), Array(0.5, t[0].dtype()));
+std::optional<Arrays> Cholesky::jvp(const Push& p) const {
+  const Array l = upper ? transposed(p.out[0]) : p.out[0];
+  const Array da = multiply(add(p.t[0], transposed(p.t[0])), Array(0.5, p.t[0].dtype()));
   const Array inner = solve_lower(l, transposed(solve_lower(l, da)));  // symmetric
   const Array dl = matmul(l, half_of(inner));
   return Arrays{upper ? transposed(dl) : dl};
-}
-std::optional<Op::Batched> Cholesky::vmap(const Arrays& in, const std::vector<int>& axes,
-                                          const Stream& s) const {
-  return more_matrices(*this, in, axes, 1, s);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -89,32 +83,26 @@ Avals QR::infer(const Arrays& in) const {
 std::optional<Arrays> QR::decompose(const Arrays& in, const Stream& s) const {
   const int64_t m = in[0].shape(-2), n = in[0].shape(-1);
   if (m >= n) return std::nullopt;
-  const Arrays square = apply_multi(OpRef(this), {block(in[0], 0, m, 0, m)}, s);
+  const Arrays square = apply_multi(*this, {block(in[0], 0, m, 0, m)}, s);
   const Array rest = matmul(transposed(square[0]), block(in[0], 0, m, m, n));
   return Arrays{square[0], concatenate({square[1], rest}, -1)};
 }
-std::optional<Arrays> QR::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                              const Arrays& out) const {
-  if (in[0].shape(-2) < in[0].shape(-1)) return std::nullopt;
-  const Array &q = out[0], &r = out[1];
-  const Array m = subtract(matmul(r, transposed(g[1])), matmul(transposed(g[0]), q));
+std::optional<Arrays> QR::vjp(const Pull& p) const {
+  if (p.in[0].shape(-2) < p.in[0].shape(-1)) return std::nullopt;
+  const Array &q = p.out[0], &r = p.out[1];
+  const Array m = subtract(matmul(r, transposed(p.g[1])), matmul(transposed(p.g[0]), q));
   const Array symmetric = add(tril(m), transposed(tril(m, -1)));
-  return Arrays{over_transposed(add(g[0], matmul(q, symmetric)), r)};
+  return Arrays{over_transposed(add(p.g[0], matmul(q, symmetric)), r)};
 }
-std::optional<Arrays> QR::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                              const Arrays& out) const {
-  if (in[0].shape(-2) < in[0].shape(-1)) return std::nullopt;
-  const Array &q = out[0], &r = out[1];
-  const Array scaled = over(t[0], r);
+std::optional<Arrays> QR::jvp(const Push& p) const {
+  if (p.in[0].shape(-2) < p.in[0].shape(-1)) return std::nullopt;
+  const Array &q = p.out[0], &r = p.out[1];
+  const Array scaled = over(p.t[0], r);
   const Array c = matmul(transposed(q), scaled);
   const Array below = tril(c, -1);
   const Array w = subtract(below, transposed(below));
   const Array dq = add(scaled, matmul(q, subtract(w, c)));
   return Arrays{dq, triu(matmul(subtract(c, w), r))};
-}
-std::optional<Op::Batched> QR::vmap(const Arrays& in, const std::vector<int>& axes,
-                                    const Stream& s) const {
-  return more_matrices(*this, in, axes, 2, s);
 }
 
 namespace linalg {

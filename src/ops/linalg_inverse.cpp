@@ -29,18 +29,12 @@ void Inverse::check(const Arrays& in) const {
 
 Avals Inverse::infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
 
-std::optional<Arrays> Inverse::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                   const Arrays& out) const {
-  const Array yt = transposed(out[0]);
-  return Arrays{negative(product(yt, g[0], yt))};
+std::optional<Arrays> Inverse::vjp(const Pull& p) const {
+  const Array yt = transposed(p.out[0]);
+  return Arrays{negative(product(yt, p.g[0], yt))};
 }
-std::optional<Arrays> Inverse::jvp(const Arrays&, const Arrays& t, const std::vector<int>&,
-                                   const Arrays& out) const {
-  return Arrays{negative(product(out[0], t[0], out[0]))};
-}
-std::optional<Op::Batched> Inverse::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  return more_matrices(*this, in, axes, 1, s);
+std::optional<Arrays> Inverse::jvp(const Push& p) const {
+  return Arrays{negative(product(p.out[0], p.t[0], p.out[0]))};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -59,25 +53,19 @@ Avals PseudoInverse::infer(const Arrays& in) const {
   return {{shape, in[0].dtype()}};
 }
 
-std::optional<Arrays> PseudoInverse::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                         const Arrays& out) const {
-  const Array &a = in[0], &y = out[0];
-  const Array yt = transposed(y), gt = transposed(g[0]);
+std::optional<Arrays> PseudoInverse::vjp(const Pull& p) const {
+  const Array &a = p.in[0], &y = p.out[0];
+  const Array yt = transposed(y), gt = transposed(p.g[0]);
   const Array outside = matmul(subtract(gt, matmul(a, matmul(y, gt))), matmul(y, yt));
   const Array inside = matmul(matmul(yt, y), subtract(gt, matmul(matmul(gt, y), a)));
-  return Arrays{subtract(add(outside, inside), product(yt, g[0], yt))};
+  return Arrays{subtract(add(outside, inside), product(yt, p.g[0], yt))};
 }
-std::optional<Arrays> PseudoInverse::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                                         const Arrays& out) const {
-  const Array &a = in[0], &y = out[0];
-  const Array yt = transposed(y), tt = transposed(t[0]);
+std::optional<Arrays> PseudoInverse::jvp(const Push& p) const {
+  const Array &a = p.in[0], &y = p.out[0];
+  const Array yt = transposed(y), tt = transposed(p.t[0]);
   const Array outside = matmul(matmul(y, yt), subtract(tt, matmul(matmul(tt, a), y)));
   const Array inside = matmul(subtract(tt, matmul(y, matmul(a, tt))), matmul(yt, y));
-  return Arrays{subtract(add(outside, inside), product(y, t[0], y))};
-}
-std::optional<Op::Batched> PseudoInverse::vmap(const Arrays& in, const std::vector<int>& axes,
-                                               const Stream& s) const {
-  return more_matrices(*this, in, axes, 1, s);
+  return Arrays{subtract(add(outside, inside), product(y, p.t[0], y))};
 }
 
 namespace linalg {

@@ -72,45 +72,38 @@ Avals LU::infer(const Arrays& in) const {
   return {{in[0].shape(), in[0].dtype()}, {pivots, uint32}, {rows, uint32}};
 }
 
-std::optional<Arrays> LU::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                              const Arrays& out) const {
-  const Packed p = factors(out[0]);
-  Packed q = split(g[0]);
+std::optional<Arrays> LU::vjp(const Pull& p) const {
+  const Packed lu = factors(p.out[0]);
+  Packed q = split(p.g[0]);
   Array below, beside;
-  if (p.lower) {
-    below = x_over_ut(q.lower, p.u);
-    q.u = subtract(q.u, triu(matmul(transposed(p.lower), below)));
+  if (lu.lower) {
+    below = x_over_ut(q.lower, lu.u);
+    q.u = subtract(q.u, triu(matmul(transposed(lu.lower), below)));
   }
-  if (p.beside) {
-    beside = solve_with(true, transposed(p.l), q.beside);
-    q.l = subtract(q.l, tril(matmul(beside, transposed(p.beside)), -1));
+  if (lu.beside) {
+    beside = solve_with(true, transposed(lu.l), q.beside);
+    q.l = subtract(q.l, tril(matmul(beside, transposed(lu.beside)), -1));
   }
   const Array inner =
-      add(tril(matmul(transposed(p.l), q.l), -1), triu(matmul(q.u, transposed(p.u))));
-  const Array square = solve_with(true, transposed(p.l), x_over_ut(inner, p.u));
-  return Arrays{rows_of(join(square, below, beside), out[2])};
+      add(tril(matmul(transposed(lu.l), q.l), -1), triu(matmul(q.u, transposed(lu.u))));
+  const Array square = solve_with(true, transposed(lu.l), x_over_ut(inner, lu.u));
+  return Arrays{rows_of(join(square, below, beside), p.out[2])};
 }
 
-std::optional<Arrays> LU::jvp(const Arrays&, const Arrays& t, const std::vector<int>&,
-                              const Arrays& out) const {
-  const Packed p = factors(out[0]);
-  const int64_t m = t[0].shape(-2), n = t[0].shape(-1), k = std::min(m, n);
-  const Array moved = rows_of(t[0], argsort(out[2], -1));
-  const Array f = x_over_u(solve_with(false, p.l, block(moved, 0, k, 0, k)), p.u);
-  const Array dl = matmul(p.l, tril(f, -1)), du = matmul(triu(f), p.u);
+std::optional<Arrays> LU::jvp(const Push& p) const {
+  const Packed lu = factors(p.out[0]);
+  const int64_t m = p.t[0].shape(-2), n = p.t[0].shape(-1), k = std::min(m, n);
+  const Array moved = rows_of(p.t[0], argsort(p.out[2], -1));
+  const Array f = x_over_u(solve_with(false, lu.l, block(moved, 0, k, 0, k)), lu.u);
+  const Array dl = matmul(lu.l, tril(f, -1)), du = matmul(triu(f), lu.u);
   Array below, beside;
-  if (p.lower) {
-    below = x_over_u(subtract(block(moved, k, m, 0, k), matmul(p.lower, du)), p.u);
+  if (lu.lower) {
+    below = x_over_u(subtract(block(moved, k, m, 0, k), matmul(lu.lower, du)), lu.u);
   }
-  if (p.beside) {
-    beside = solve_with(false, p.l, subtract(block(moved, 0, k, k, n), matmul(dl, p.beside)));
+  if (lu.beside) {
+    beside = solve_with(false, lu.l, subtract(block(moved, 0, k, k, n), matmul(dl, lu.beside)));
   }
-  return Arrays{join(add(dl, du), below, beside), zeros_like(out[1]), zeros_like(out[2])};
-}
-
-std::optional<Op::Batched> LU::vmap(const Arrays& in, const std::vector<int>& axes,
-                                    const Stream& s) const {
-  return more_matrices(*this, in, axes, 3, s);
+  return Arrays{join(add(dl, du), below, beside), zeros_like(p.out[1]), zeros_like(p.out[2])};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -122,7 +115,7 @@ Aval per_matrix(const Array& a) {
   return {Shape(a.shape().begin(), a.shape().end() - 2), a.dtype()};
 }
 
-void check_determinant(const Op& op, const char* name, const Arrays& in) {
+void check_determinant(OpName op, const char* name, const Arrays& in) {
   require_inputs(op, in, 1);
   require_matrices(name, in[0]);
   require_square(name, in[0], "Only defined for square matrices.");
@@ -144,32 +137,20 @@ void Cofactors::check(const Arrays& in) const { check_determinant(*this, "det", 
 
 Avals Det::infer(const Arrays& in) const { return {per_matrix(in[0])}; }
 
-std::optional<Arrays> Det::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                               const Arrays&) const {
-  return Arrays{multiply(spread(g[0]), cofactors(in[0]))};
+std::optional<Arrays> Det::vjp(const Pull& p) const {
+  return Arrays{multiply(spread(p.g[0]), cofactors(p.in[0]))};
 }
-std::optional<Arrays> Det::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                               const Arrays&) const {
-  return Arrays{inner_product(t[0], cofactors(in[0]))};
-}
-std::optional<Op::Batched> Det::vmap(const Arrays& in, const std::vector<int>& axes,
-                                     const Stream& s) const {
-  return more_matrices(*this, in, axes, 1, s);
+std::optional<Arrays> Det::jvp(const Push& p) const {
+  return Arrays{inner_product(p.t[0], cofactors(p.in[0]))};
 }
 
 Avals SLogDet::infer(const Arrays& in) const { return {per_matrix(in[0]), per_matrix(in[0])}; }
 
-std::optional<Arrays> SLogDet::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                   const Arrays&) const {
-  return Arrays{multiply(spread(g[1]), transposed(linalg::inv(in[0])))};
+std::optional<Arrays> SLogDet::vjp(const Pull& p) const {
+  return Arrays{multiply(spread(p.g[1]), transposed(linalg::inv(p.in[0])))};
 }
-std::optional<Arrays> SLogDet::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                                   const Arrays& out) const {
-  return Arrays{zeros_like(out[0]), inner_product(t[0], transposed(linalg::inv(in[0])))};
-}
-std::optional<Op::Batched> SLogDet::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  return more_matrices(*this, in, axes, 2, s);
+std::optional<Arrays> SLogDet::jvp(const Push& p) const {
+  return Arrays{zeros_like(p.out[0]), inner_product(p.t[0], transposed(linalg::inv(p.in[0])))};
 }
 
 Avals Cofactors::infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
@@ -177,10 +158,6 @@ Avals Cofactors::infer(const Arrays& in) const { return {{in[0].shape(), in[0].d
 std::optional<Arrays> Cofactors::decompose(const Arrays& in, const Stream& s) const {
   const Array determinant = apply(make_op<Det>(), {in[0]}, s);
   return Arrays{multiply(spread(determinant), transposed(linalg::inv(in[0], s)))};
-}
-std::optional<Op::Batched> Cofactors::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  return more_matrices(*this, in, axes, 1, s);
 }
 
 namespace linalg {

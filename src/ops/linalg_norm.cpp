@@ -12,12 +12,6 @@ namespace {
 
 Dtype norm_dtype(const Array& a) { return at_least_float(a.dtype()); }
 
-std::vector<int> all_axes(const Array& a) {
-  std::vector<int> axes(static_cast<size_t>(a.ndim()));
-  std::iota(axes.begin(), axes.end(), 0);
-  return axes;
-}
-
 Dtype result_dtype(const Array& a) {
   const Dtype t = norm_dtype(a);
   return is_complex(t) ? Dtype::float32 : t;

@@ -45,7 +45,7 @@ void require_system(const char* name, const Array& a, const Array& b, int64_t ro
   }
 }
 
-void check_system(const Op& op, const char* name, const Arrays& in) {
+void check_system(OpName op, const char* name, const Arrays& in) {
   require_inputs(op, in, 2);
   require_one_dtype(op, in);
   require_same_stacks(name, in[0], in[1]);
@@ -77,19 +77,13 @@ void Solve::check(const Arrays& in) const {
 
 Avals Solve::infer(const Arrays& in) const { return {{in[1].shape(), in[1].dtype()}}; }
 
-std::optional<Arrays> Solve::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
-                                 const Arrays& out) const {
-  const Array side = solved(OpRef(this), adjoint(in[0]), g[0]);
-  return cotangents(side, out[0], argnums, [](const Array& full) { return full; });
+std::optional<Arrays> Solve::vjp(const Pull& p) const {
+  const Array side = solved(make_op(*this), adjoint(p.in[0]), p.g[0]);
+  return cotangents(side, p.out[0], p.wanted, [](const Array& full) { return full; });
 }
-std::optional<Arrays> Solve::jvp(const Arrays& in, const Arrays& t, const std::vector<int>& argnums,
-                                 const Arrays& out) const {
-  const Array side = moved_side(t, argnums, matrix_tangent(t, argnums), out[0]);
-  return Arrays{solved(OpRef(this), in[0], side)};
-}
-std::optional<Op::Batched> Solve::vmap(const Arrays& in, const std::vector<int>& axes,
-                                       const Stream& s) const {
-  return Batched{{apply(OpRef(this), all_batched(in, axes, s), s)}, {0}};
+std::optional<Arrays> Solve::jvp(const Push& p) const {
+  const Array side = moved_side(p.t, p.wanted, matrix_tangent(p.t, p.wanted), p.out[0]);
+  return Arrays{solved(make_op(*this), p.in[0], side)};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -102,23 +96,15 @@ void SolveTriangular::check(const Arrays& in) const {
 
 Avals SolveTriangular::infer(const Arrays& in) const { return {{in[1].shape(), in[1].dtype()}}; }
 
-std::optional<Arrays> SolveTriangular::vjp(const Arrays& in, const Arrays& g,
-                                           const std::vector<int>& argnums,
-                                           const Arrays& out) const {
-  const Array side = solved(make_op<SolveTriangular>(!upper), adjoint(in[0]), g[0]);
-  return cotangents(side, out[0], argnums,
+std::optional<Arrays> SolveTriangular::vjp(const Pull& p) const {
+  const Array side = solved(make_op<SolveTriangular>(!upper), adjoint(p.in[0]), p.g[0]);
+  return cotangents(side, p.out[0], p.wanted,
                     [this](const Array& full) { return triangle(full, upper); });
 }
-std::optional<Arrays> SolveTriangular::jvp(const Arrays& in, const Arrays& t,
-                                           const std::vector<int>& argnums,
-                                           const Arrays& out) const {
-  const Array da = matrix_tangent(t, argnums);
-  const Array side = moved_side(t, argnums, da ? triangle(da, upper) : da, out[0]);
-  return Arrays{solved(OpRef(this), in[0], side)};
-}
-std::optional<Op::Batched> SolveTriangular::vmap(const Arrays& in, const std::vector<int>& axes,
-                                                 const Stream& s) const {
-  return Batched{{apply(OpRef(this), all_batched(in, axes, s), s)}, {0}};
+std::optional<Arrays> SolveTriangular::jvp(const Push& p) const {
+  const Array da = matrix_tangent(p.t, p.wanted);
+  const Array side = moved_side(p.t, p.wanted, da ? triangle(da, upper) : da, p.out[0]);
+  return Arrays{solved(make_op(*this), p.in[0], side)};
 }
 
 namespace linalg {

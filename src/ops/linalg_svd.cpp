@@ -109,31 +109,25 @@ Avals SVD::infer(const Arrays& in) const {
   return {{u, t}, values, {vt, t}};
 }
 
-std::optional<Arrays> SVD::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                               const Arrays& out) const {
-  const bool wide = in[0].shape(-2) < in[0].shape(-1);
-  const int64_t k = std::min(in[0].shape(-2), in[0].shape(-1));
+std::optional<Arrays> SVD::vjp(const Pull& p) const {
+  const bool wide = p.in[0].shape(-2) < p.in[0].shape(-1);
+  const int64_t k = std::min(p.in[0].shape(-2), p.in[0].shape(-1));
   if (compute_uv) {
-    const Array a = pullback(factors_of(out), factors_of(g));
+    const Array a = pullback(factors_of(p.out), factors_of(p.g));
     return Arrays{wide ? adjoint(a) : a};
   }
-  const Arrays parts = with_vectors(in[0]);
-  const Array u = block(parts[0], 0, in[0].shape(-2), 0, k);
-  const Array vt = block(parts[2], 0, k, 0, in[0].shape(-1));
-  return Arrays{matmul(multiply(u, expand_dims(g[0], -2)), vt)};
+  const Arrays parts = with_vectors(p.in[0]);
+  const Array u = block(parts[0], 0, p.in[0].shape(-2), 0, k);
+  const Array vt = block(parts[2], 0, k, 0, p.in[0].shape(-1));
+  return Arrays{matmul(multiply(u, expand_dims(p.g[0], -2)), vt)};
 }
 
-std::optional<Arrays> SVD::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                               const Arrays& out) const {
-  const bool wide = in[0].shape(-2) < in[0].shape(-1);
-  const Array tangent = wide ? adjoint(t[0]) : t[0];
-  const Factors moved = pushforward(factors_of(compute_uv ? out : with_vectors(in[0])), tangent);
+std::optional<Arrays> SVD::jvp(const Push& p) const {
+  const bool wide = p.in[0].shape(-2) < p.in[0].shape(-1);
+  const Array tangent = wide ? adjoint(p.t[0]) : p.t[0];
+  const Factors moved =
+      pushforward(factors_of(compute_uv ? p.out : with_vectors(p.in[0])), tangent);
   return compute_uv ? outputs_of(moved, wide) : Arrays{moved.s};
-}
-
-std::optional<Op::Batched> SVD::vmap(const Arrays& in, const std::vector<int>& axes,
-                                     const Stream& s) const {
-  return more_matrices(*this, in, axes, compute_uv ? 3 : 1, s);
 }
 
 namespace linalg {

@@ -35,14 +35,6 @@ Array block(const Array& a, int64_t row_from, int64_t row_to, int64_t column_fro
 
 Array differences(const Array& x) { return subtract(expand_dims(x, -2), expand_dims(x, -1)); }
 
-Op::Batched more_matrices(const Op& op, const Arrays& in, const std::vector<int>& axes,
-                          size_t outputs, const Stream& s) {
-  Arrays moved{batch_to_front(in[0], axes[0])};
-  OpRef self(&op);
-  if (outputs == 1) return {{apply(self, moved, s)}, {0}};
-  return {apply_multi(self, moved, s), std::vector<int>(outputs, 0)};
-}
-
 void refuse_matrices(const char* op, const std::string& text) {
   throw std::invalid_argument(fmt::format("[linalg::{}] {}", op, text));
 }

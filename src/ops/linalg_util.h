@@ -26,10 +26,6 @@ Array block(const Array& a, int64_t row_from, int64_t row_to, int64_t column_fro
 // (..., n, n)[i, j] = x[j] - x[i].
 Array differences(const Array& x);
 
-// The batching rule of an op that takes one stack of matrices.
-Op::Batched more_matrices(const Op& op, const Arrays& in, const std::vector<int>& axes,
-                          size_t outputs, const Stream& s);
-
 // Throws std::invalid_argument "[linalg::op] ..." in MLX's words.
 [[noreturn]] void refuse_matrices(const char* op, const std::string& text);
 void require_matrices(const char* op, const Array& a);

@@ -8,8 +8,7 @@
 
 namespace heddle {
 
-class Load final : public OpClass<Load> {
- public:
+struct Load {
   static constexpr const char* name = "Load";
   // Writes all elements, row-major. Called once at most for each evaluation, on any thread; what it
   // throws is thrown by the evaluation.
@@ -17,15 +16,9 @@ class Load final : public OpClass<Load> {
   Shape shape;
   Dtype dtype;
   Fill fill;
-  Load(Shape s, Dtype t, Fill f) : shape(std::move(s)), dtype(t), fill(std::move(f)) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("shape", shape);
-    v("dtype", dtype);
-  }
-  void check(const Arrays&) const override {}  // has no inputs
-  Avals infer(const Arrays&) const override { return {{shape, dtype}}; }
-  bool is_pure() const override { return false; }  // two of one shape hold different values
+  void fields(auto& v) { v("shape", shape)("dtype", dtype); }
+  void check(const Arrays&) const {}  // has no inputs
+  Avals infer(const Arrays&) const { return {{shape, dtype}}; }
 };
 
 }  // namespace heddle

@@ -26,7 +26,7 @@ Dtype product_dtype(const char* op, const Array& a, const Array& b) {
   return t;
 }
 
-void check_stacks(const Op& op, const char* name, const Arrays& in) {
+void check_stacks(OpName op, const char* name, const Arrays& in) {
   require_one_dtype(op, in);
   product_dtype(name, in[0], in[1]);
   require_same_stacks(name, in[0], in[1]);
@@ -121,9 +121,8 @@ bool is_transposed(const Array& a) {
     size_t rank = n.strides.size();
     return n.strides[rank - 2] == 1 && n.strides[rank - 1] > 1;
   }
-  if (!op || &op->info() != &Transpose::type()) return false;
-  const std::vector<int>& axes = static_cast<const Transpose&>(*op).axes;
-  return axes.back() == static_cast<int>(axes.size()) - 2;
+  const Transpose* t = op ? op_if<Transpose>(*op) : nullptr;
+  return t && t->axes.back() == static_cast<int>(t->axes.size()) - 2;
 }
 
 // The gradients of the product x y, given that of the result. They are laid out as the operands
@@ -152,30 +151,29 @@ Avals Matmul::infer(const Arrays& in) const {
   return {{product_shape(in[0], in[1]), in[0].dtype()}};
 }
 
-std::optional<Arrays> Matmul::vjp(const Arrays& in, const Arrays& g,
-                                  const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> Matmul::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays result;
-  for (int i : argnums) {
-    result.push_back(i == 0 ? left_gradient(in[0], in[1], g[0], s)
-                            : right_gradient(in[0], in[1], g[0], s));
+  for (int i : p.wanted) {
+    result.push_back(i == 0 ? left_gradient(p.in[0], p.in[1], p.g[0], s)
+                            : right_gradient(p.in[0], p.in[1], p.g[0], s));
   }
   return result;
 }
 
-std::optional<Arrays> Matmul::jvp(const Arrays& in, const Arrays& t,
-                                  const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> Matmul::jvp(const Push& p) const {
   Array sum;
-  for (size_t k = 0; k < argnums.size(); k++) {
-    Array term = argnums[k] == 0 ? matmul(t[k], in[1]) : matmul(in[0], t[k]);
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    Array term = p.wanted[k] == 0 ? matmul(p.t[k], p.in[1]) : matmul(p.in[0], p.t[k]);
     sum = sum ? add(sum, term) : term;
   }
   return Arrays{sum};
 }
 
-std::optional<Op::Batched> Matmul::vmap(const Arrays& in, const std::vector<int>& axes,
-                                        const Stream& s) const {
-  return Batched{{matmul(batch_to_front(in[0], axes[0]), batch_to_front(in[1], axes[1]), s)}, {0}};
+std::optional<Batched> Matmul::vmap(const Batch& b) const {
+  return Batched{
+      {matmul(batch_to_front(b.in[0], b.axes[0]), batch_to_front(b.in[1], b.axes[1]), b.stream)},
+      {0}};
 }
 
 Array matmul(const Array& a, const Array& b, StreamOrDevice s) {
@@ -197,32 +195,31 @@ Avals AddMM::infer(const Arrays& in) const {
   return {{product_shape(in[0], in[1]), in[0].dtype()}};
 }
 
-std::optional<Arrays> AddMM::vjp(const Arrays& in, const Arrays& g, const std::vector<int>& argnums,
-                                 const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> AddMM::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   auto scaled = [&](const Array& x, float by) {
     if (by == 1.0f) return x;
     const Array wide = widened(x, s);  // a half would not hold the factor
     return astype(multiply(wide, Array(by, wide.dtype()), s), x.dtype(), s);
   };
   Arrays result;
-  for (int i : argnums) {
-    if (i == 0) result.push_back(scaled(left_gradient(in[0], in[1], g[0], s), alpha));
-    if (i == 1) result.push_back(scaled(right_gradient(in[0], in[1], g[0], s), alpha));
-    if (i == 2) result.push_back(scaled(g[0], beta));
+  for (int i : p.wanted) {
+    if (i == 0) result.push_back(scaled(left_gradient(p.in[0], p.in[1], p.g[0], s), alpha));
+    if (i == 1) result.push_back(scaled(right_gradient(p.in[0], p.in[1], p.g[0], s), alpha));
+    if (i == 2) result.push_back(scaled(p.g[0], beta));
   }
   return result;
 }
 
-std::optional<Op::Batched> AddMM::vmap(const Arrays& in, const std::vector<int>& axes,
-                                       const Stream& s) const {
-  Arrays x = align_batches(in, axes);
-  if (axes[0] < 0 && axes[1] < 0) {  // one product, to which the addends come
-    const Array product = matmul(widened(in[0], s), widened(in[1], s), s);
+std::optional<Batched> AddMM::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  Arrays x = align_batches(b.in, b.axes);
+  if (b.axes[0] < 0 && b.axes[1] < 0) {  // one product, to which the addends come
+    const Array product = matmul(widened(b.in[0], s), widened(b.in[1], s), s);
     const Array addends = widened(x[2], s);
     auto scaled = [&](const Array& v, float by) { return multiply(v, Array(by, v.dtype()), s); };
     const Array sum = add(scaled(product, alpha), scaled(addends, beta), s);
-    return Batched{{astype(sum, in[0].dtype(), s)}, {0}};
+    return Batched{{astype(sum, b.in[0].dtype(), s)}, {0}};
   }
   return Batched{{addmm(x[2], x[0], x[1], alpha, beta, s)}, {0}};
 }

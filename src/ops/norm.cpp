@@ -41,12 +41,12 @@ Array through_norm(const Array& g, const Array& y, const Array& r, bool centred,
 }
 
 // Rows in any number, if nothing but x has a batch axis.
-std::optional<Op::Batched> more_rows(const OpRef& op, const Arrays& in,
-                                     const std::vector<int>& axes, const Stream& s) {
+std::optional<Batched> more_rows(const OpRef& op, const Arrays& in, const std::vector<int>& axes,
+                                 const Stream& s) {
   if (std::any_of(axes.begin() + 1, axes.end(), [](int a) { return a >= 0; })) return std::nullopt;
   Arrays inputs = in;
   inputs[0] = batch_to_front(in[0], axes[0]);
-  return Op::Batched{{apply(op, inputs, s)}, {0}};
+  return Batched{{apply(op, inputs, s)}, {0}};
 }
 
 void require_rows(const char* op, const char* what, const Array& x) {
@@ -66,7 +66,7 @@ void require_row(const char* op, const char* what, const Array& a, const Array& 
   }
 }
 
-void require_one_floating(const Op& op, const char* name, const Arrays& in) {
+void require_one_floating(OpName op, const char* name, const Arrays& in) {
   if (!is_floating(in[0].dtype())) {
     refuse(name, fmt::format("Received unsupported type {}.", name_of(in[0].dtype())));
   }
@@ -86,7 +86,7 @@ Avals shapes_of(const Arrays& in, size_t first) {
 }
 
 // What a norm's derivative takes: the cotangent, the input, and the weight if there is one.
-void check_pulled(const Op& op, const char* name, const char* weight, bool has_weight,
+void check_pulled(OpName op, const char* name, const char* weight, bool has_weight,
                   const Arrays& in) {
   require_inputs(op, in, 2 + size_t{has_weight});
   require_rows(name, "Input", in[1]);
@@ -109,17 +109,15 @@ void LayerNorm::check(const Arrays& in) const {
   require_one_floating(*this, op, in);
 }
 
-std::optional<Arrays> LayerNorm::vjp(const Arrays& in, const Arrays& g,
-                                     const std::vector<int>& argnums, const Arrays&) const {
-  Arrays inputs{astype(g[0], in[0].dtype()), in[0]};
-  if (has_weight) inputs.push_back(in[1]);
-  return pick(apply_multi(make_op<LayerNormVJP>(eps, has_weight, has_bias), inputs, to_stream({})),
-              argnums);
+std::optional<Arrays> LayerNorm::vjp(const Pull& p) const {
+  Arrays inputs{astype(p.g[0], p.in[0].dtype()), p.in[0]};
+  if (has_weight) inputs.push_back(p.in[1]);
+  return pick(apply_multi(make_op<LayerNormVJP>(eps, has_weight, has_bias), inputs, p.stream),
+              p.wanted);
 }
 
-std::optional<Op::Batched> LayerNorm::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  return more_rows(OpRef(this), in, axes, s);
+std::optional<Batched> LayerNorm::vmap(const Batch& b) const {
+  return more_rows(make_op(*this), b.in, b.axes, b.stream);
 }
 
 std::optional<Arrays> LayerNorm::decompose(const Arrays& in, const Stream& s) const {
@@ -164,16 +162,14 @@ void RMSNorm::check(const Arrays& in) const {
   require_one_floating(*this, op, in);
 }
 
-std::optional<Arrays> RMSNorm::vjp(const Arrays& in, const Arrays& g,
-                                   const std::vector<int>& argnums, const Arrays&) const {
-  Arrays inputs{astype(g[0], in[0].dtype()), in[0]};
-  if (has_weight) inputs.push_back(in[1]);
-  return pick(apply_multi(make_op<RMSNormVJP>(eps, has_weight), inputs, to_stream({})), argnums);
+std::optional<Arrays> RMSNorm::vjp(const Pull& p) const {
+  Arrays inputs{astype(p.g[0], p.in[0].dtype()), p.in[0]};
+  if (has_weight) inputs.push_back(p.in[1]);
+  return pick(apply_multi(make_op<RMSNormVJP>(eps, has_weight), inputs, p.stream), p.wanted);
 }
 
-std::optional<Op::Batched> RMSNorm::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  return more_rows(OpRef(this), in, axes, s);
+std::optional<Batched> RMSNorm::vmap(const Batch& b) const {
+  return more_rows(make_op(*this), b.in, b.axes, b.stream);
 }
 
 std::optional<Arrays> RMSNorm::decompose(const Arrays& in, const Stream& s) const {

@@ -6,85 +6,55 @@
 namespace heddle {
 
 // x[, weight][, bias] -> the normalized rows.
-class LayerNorm final : public OpClass<LayerNorm> {
- public:
+struct LayerNorm {
   static constexpr const char* name = "LayerNorm";
-  float eps;
+  Real32 eps;
   bool has_weight;
   bool has_bias;
-  LayerNorm(float e, bool w, bool b) : eps(e), has_weight(w), has_bias(b) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("eps", eps);
-    v("has_weight", has_weight);
-    v("has_bias", has_bias);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("eps", eps)("has_weight", has_weight)("has_bias", has_bias); }
+  bool operator==(const LayerNorm&) const = default;
+  void check(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
 };
 
 // cotangent, x[, weight] -> cotangents of x[, weight][, bias].
-class LayerNormVJP final : public OpClass<LayerNormVJP> {
- public:
+struct LayerNormVJP {
   static constexpr const char* name = "LayerNormVJP";
-  float eps;
+  Real32 eps;
   bool has_weight;
   bool has_bias;
-  LayerNormVJP(float e, bool w, bool b) : eps(e), has_weight(w), has_bias(b) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("eps", eps);
-    v("has_weight", has_weight);
-    v("has_bias", has_bias);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("eps", eps)("has_weight", has_weight)("has_bias", has_bias); }
+  bool operator==(const LayerNormVJP&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
 };
 
 // x[, weight] -> the rows divided by their root mean square.
-class RMSNorm final : public OpClass<RMSNorm> {
- public:
+struct RMSNorm {
   static constexpr const char* name = "RMSNorm";
-  float eps;
+  Real32 eps;
   bool has_weight;
-  RMSNorm(float e, bool w) : eps(e), has_weight(w) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("eps", eps);
-    v("has_weight", has_weight);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("eps", eps)("has_weight", has_weight); }
+  bool operator==(const RMSNorm&) const = default;
+  void check(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
 };
 
 // cotangent, x[, weight] -> cotangents of x[, weight].
-class RMSNormVJP final : public OpClass<RMSNormVJP> {
- public:
+struct RMSNormVJP {
   static constexpr const char* name = "RMSNormVJP";
-  float eps;
+  Real32 eps;
   bool has_weight;
-  RMSNormVJP(float e, bool w) : eps(e), has_weight(w) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("eps", eps);
-    v("has_weight", has_weight);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("eps", eps)("has_weight", has_weight); }
+  bool operator==(const RMSNormVJP&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
 };
 
 }  // namespace heddle

@@ -12,12 +12,7 @@
 namespace heddle {
 namespace pointwise_statements {
 
-Pointwise& pointwise(std::string name, Code code) {
-  static auto* all = new std::vector<OpRef>;  // they live as long as the process
-  auto* op = new Pointwise(std::move(name), code);
-  all->emplace_back(op);
-  return *op;
-}
+Pointwise& pointwise(std::string name, Code code) { return *new Pointwise(std::move(name), code); }
 
 Array constant(double value, const Array& like) {
   return is_complex(like.dtype()) ? Array(complex64_t(static_cast<float>(value)))
@@ -114,40 +109,36 @@ Arrays Pointwise::terms(const Arrays& inputs, const Array& output, const std::ve
   return result;
 }
 
-std::optional<Arrays> Pointwise::vjp(const Arrays& inputs, const Arrays& cotangents,
-                                     const std::vector<int>& argnums, const Arrays& outputs) const {
-  Stream s = to_stream({});
+std::optional<Arrays> Pointwise::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   // A complex cotangent is multiplied by the conjugate of the derivative, so that the gradient of a
   // real loss points uphill: conj(f') g = conj(f' conj(g)).
-  const bool complex = is_complex(outputs[0].dtype());
-  const Array g = complex ? conjugate(cotangents[0]) : cotangents[0];
-  Arrays result = terms(inputs, outputs[0], argnums, [&](size_t) { return g; });
-  for (size_t k = 0; k < argnums.size(); k++) {
+  const bool complex = is_complex(p.out[0].dtype());
+  const Array g = complex ? conjugate(p.g[0]) : p.g[0];
+  Arrays result = terms(p.in, p.out[0], p.wanted, [&](size_t) { return g; });
+  for (size_t k = 0; k < p.wanted.size(); k++) {
     Array& term = result[k];
     if (!term) continue;
     if (complex) term = conjugate(term);
-    const Array& x = inputs[static_cast<size_t>(argnums[k])];
-    const bool alone = inputs.size() == 1 && term.shape() == x.shape();
+    const Array& x = p.in[static_cast<size_t>(p.wanted[k])];
+    const bool alone = p.in.size() == 1 && term.shape() == x.shape();
     term = astype(alone ? term : sum_to_like(term, x, s), x.dtype(), s);
   }
   return result;
 }
 
-std::optional<Arrays> Pointwise::jvp(const Arrays& inputs, const Arrays& tangents,
-                                     const std::vector<int>& argnums, const Arrays& outputs) const {
-  Stream s = to_stream({});
+std::optional<Arrays> Pointwise::jvp(const Push& p) const {
+  const Stream& s = p.stream;
   Array sum;
-  for (const Array& term :
-       terms(inputs, outputs[0], argnums, [&](size_t k) { return tangents[k]; })) {
+  for (const Array& term : terms(p.in, p.out[0], p.wanted, [&](size_t k) { return p.t[k]; })) {
     if (term) sum = sum ? add(sum, term, s) : term;
   }
   if (!sum) return Arrays(1);
-  return Arrays{astype(broadcast_like(sum, outputs[0], s), outputs[0].dtype(), s)};
+  return Arrays{astype(broadcast_like(sum, p.out[0], s), p.out[0].dtype(), s)};
 }
 
-std::optional<Op::Batched> Pointwise::vmap(const Arrays& inputs, const std::vector<int>& axes,
-                                           const Stream& stream) const {
-  return Batched{{apply(OpRef(this), align_batches(inputs, axes), stream)}, {0}};
+std::optional<Batched> Pointwise::vmap(const Batch& b) const {
+  return Batched{{apply(OpRef(this), align_batches(b.in, b.axes), b.stream)}, {0}};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -157,35 +148,17 @@ void AsType::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 void StopGradient::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 void Copy::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 
-std::optional<Arrays> AsType::vjp(const Arrays& inputs, const Arrays& cotangents,
-                                  const std::vector<int>&, const Arrays&) const {
-  return Arrays{astype(cotangents[0], inputs[0].dtype())};
+std::optional<Arrays> AsType::vjp(const Pull& p) const {
+  return Arrays{astype(p.g[0], p.in[0].dtype())};
 }
-std::optional<Arrays> AsType::jvp(const Arrays&, const Arrays& tangents, const std::vector<int>&,
-                                  const Arrays&) const {
-  return Arrays{astype(tangents[0], dtype)};
-}
-std::optional<Op::Batched> AsType::vmap(const Arrays& inputs, const std::vector<int>& axes,
-                                        const Stream& stream) const {
-  return Batched{{astype(inputs[0], dtype, stream)}, axes};
+std::optional<Arrays> AsType::jvp(const Push& p) const { return Arrays{astype(p.t[0], dtype)}; }
+std::optional<Batched> AsType::vmap(const Batch& b) const {
+  return Batched{{astype(b.in[0], dtype, b.stream)}, b.axes};
 }
 
 Array astype(const Array& a, Dtype dtype, StreamOrDevice s) {
   if (a.dtype() == dtype) return a;
   return apply(make_op<AsType>(dtype), {a}, Aval{a.shape(), dtype}, to_stream(s));
-}
-
-std::optional<Arrays> StopGradient::vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                                        const Arrays&) const {
-  return Arrays(1);
-}
-std::optional<Arrays> StopGradient::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                                        const Arrays&) const {
-  return Arrays(1);
-}
-std::optional<Op::Batched> StopGradient::vmap(const Arrays& inputs, const std::vector<int>& axes,
-                                              const Stream& stream) const {
-  return Batched{{stop_gradient(inputs[0], stream)}, axes};
 }
 
 Array stop_gradient(const Array& a, StreamOrDevice s) {
@@ -194,10 +167,6 @@ Array stop_gradient(const Array& a, StreamOrDevice s) {
 
 Array identity(const Array& x, StreamOrDevice s) {
   return apply(make_op<Copy>(), {x}, Aval{x.shape(), x.dtype()}, to_stream(s));
-}
-std::optional<Op::Batched> Copy::vmap(const Arrays& inputs, const std::vector<int>& axes,
-                                      const Stream& stream) const {
-  return Batched{{identity(inputs[0], stream)}, axes};
 }
 
 }  // namespace heddle

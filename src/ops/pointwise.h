@@ -26,7 +26,11 @@ class Pointwise final : public Op {
   // through. tests/python/exact_functions.py states what is wanted at kinks and poles.
   using Partial = Array (*)(const Arrays& inputs, const Array& output, const Array& g);
 
-  Pointwise(std::string name, Code code) : info_(register_op(std::move(name))), code_(code) {}
+  // It is held by what it is registered with, so that it lives as long as the process.
+  Pointwise(std::string name, Code code)
+      : info_(register_op(std::move(name), {},
+                          [self = OpRef(this)](const Attributes&) { return self; })),
+        code_(code) {}
 
   // How an op is stated; each returns the op, so that they chain.
   Pointwise& takes(Domain d) { return domain_ = d, *this; }
@@ -40,7 +44,7 @@ class Pointwise final : public Op {
     return partials(p);
   }
 
-  Code code() const { return code_; }
+  Code pointwise_code() const override { return code_; }
   bool promotes() const { return domain_ == Domain::inexact || domain_ == Domain::real_inexact; }
   // Refuses operands outside of the domain; they need not have one dtype yet.
   void require_domain(const Arrays& operands) const {
@@ -55,16 +59,12 @@ class Pointwise final : public Op {
   const OpInfo& info() const override { return info_; }
   void check(const Arrays& in) const override;
   Avals infer(const Arrays& inputs) const override;
-  std::optional<Arrays> vjp(const Arrays& inputs, const Arrays& cotangents,
-                            const std::vector<int>& argnums, const Arrays& outputs) const override;
-  std::optional<Arrays> jvp(const Arrays& inputs, const Arrays& tangents,
-                            const std::vector<int>& argnums, const Arrays& outputs) const override;
-  std::optional<Batched> vmap(const Arrays& inputs, const std::vector<int>& axes,
-                              const Stream& stream) const override;
+  std::optional<Arrays> vjp(const Pull& p) const override;
+  std::optional<Arrays> jvp(const Push& p) const override;
+  std::optional<Batched> vmap(const Batch& b) const override;
   bool is_pointwise() const override { return true; }
   bool equals(const Op& other) const override { return this == &other; }
   size_t hash() const override { return static_cast<size_t>(info_.id); }
-  std::string describe() const override { return ""; }
 
  private:
   void check_domain(const Arrays& operands) const;
@@ -82,52 +82,35 @@ class Pointwise final : public Op {
 };
 
 // Conversion to another dtype; linear between inexact types.
-class AsType final : public OpClass<AsType> {
- public:
+struct AsType {
   static constexpr const char* name = "AsType";
+  static constexpr Code computes = Code::copy;
   Dtype dtype;
-  explicit AsType(Dtype t) : dtype(t) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("dtype", dtype);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& inputs) const override { return {{inputs[0].shape(), dtype}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool is_pointwise() const override { return true; }
+  void fields(auto& v) { v("dtype", dtype); }
+  bool operator==(const AsType&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& inputs) const { return {{inputs[0].shape(), dtype}}; }
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
+  bool is_pointwise() const { return true; }
 };
 
 // Identity that gradients do not pass.
-class StopGradient final : public OpClass<StopGradient> {
- public:
+struct StopGradient {
   static constexpr const char* name = "StopGradient";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  bool operator==(const StopGradient&) const = default;
+  void check(const Arrays& in) const;
+  static constexpr bool is_constant = true;
 };
 
 // Identity with a node of its own: the inputs of a trace.
-class Copy final : public OpClass<Copy> {
- public:
+struct Copy {
   static constexpr const char* name = "Copy";
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                            const Arrays&) const override {
-    return g;
-  }
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool is_linear() const override { return true; }
-  bool follows_shapes() const override { return true; }
+  bool operator==(const Copy&) const = default;
+  void check(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const { return p.g; }
+  bool is_linear() const { return true; }
 };
 Array identity(const Array& x, StreamOrDevice s = {});
 

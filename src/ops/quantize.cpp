@@ -170,7 +170,7 @@ void require_quantized(const char* op, const Array& w, const Array& scales, cons
   }
 }
 
-void require_packed(const Op& op, const char* name, const Arrays& in, size_t first,
+void require_packed(OpName op, const char* name, const Arrays& in, size_t first,
                     const Quantization& format) {
   require_supported(name, format);
   const Array &w = in[first], &scales = in[first + 1];
@@ -222,18 +222,16 @@ Avals Quantize::infer(const Arrays& in) const {
   return out;
 }
 
-std::optional<Arrays> Quantize::vjp(const Arrays&, const Arrays&, const std::vector<int>& argnums,
-                                    const Arrays&) const {
+std::optional<Arrays> Quantize::vjp(const Pull& p) const {
   if (format.affine()) return std::nullopt;
-  return Arrays(argnums.size());  // steps: the derivative is zero
+  return Arrays(p.wanted.size());  // steps: the derivative is zero
 }
 
-std::optional<Op::Batched> Quantize::vmap(const Arrays& in, const std::vector<int>& axes,
-                                          const Stream& s) const {
-  if (has_global_scale && axes[1] >= 0) return std::nullopt;
-  Arrays inputs = in;
-  inputs[0] = batch_to_front(in[0], axes[0]);
-  Arrays outputs = apply_multi(OpRef(this), inputs, s);
+std::optional<Batched> Quantize::vmap(const Batch& b) const {
+  if (has_global_scale && b.axes[1] >= 0) return std::nullopt;
+  Arrays inputs = b.in;
+  inputs[0] = batch_to_front(b.in[0], b.axes[0]);
+  Arrays outputs = apply_multi(*this, inputs, b.stream);
   std::vector<int> all(outputs.size(), 0);
   return Batched{std::move(outputs), all};
 }
@@ -317,22 +315,21 @@ void Dequantize::require_movable(int input) const {
                   name_of(format.mode)));
 }
 
-std::optional<Arrays> Dequantize::vjp(const Arrays& in, const Arrays& g,
-                                      const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> Dequantize::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays result;
-  Array wide = astype(g[0], float32, s);
-  for (int i : argnums) {
+  Array wide = astype(p.g[0], float32, s);
+  for (int i : p.wanted) {
     require_movable(i);
     if (i == 0) {
       result.emplace_back();
     } else if (!format.affine()) {
-      result.push_back(sum(multiply(wide, for_unit_scale(in, s), s), false, s));
+      result.push_back(sum(multiply(wide, for_unit_scale(p.in, s), s), false, s));
     } else {
       Array each = wide;
       if (i == 1) {
-        Array ones = ones_like(in[1], s), zero = zeros_like(in[2], s);
-        each = multiply(wide, restore(format, in[0], ones, zero, float32, s), s);
+        Array ones = ones_like(p.in[1], s), zero = zeros_like(p.in[2], s);
+        each = multiply(wide, restore(format, p.in[0], ones, zero, float32, s), s);
       }
       result.push_back(astype(group_sums(each, format.group_size, s), dtype, s));
     }
@@ -340,31 +337,30 @@ std::optional<Arrays> Dequantize::vjp(const Arrays& in, const Arrays& g,
   return result;
 }
 
-std::optional<Arrays> Dequantize::jvp(const Arrays& in, const Arrays& t,
-                                      const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
-  Arrays moved = in;
-  if (format.affine()) moved = {in[0], zeros_like(in[1], s), zeros_like(in[2], s)};
+std::optional<Arrays> Dequantize::jvp(const Push& p) const {
+  const Stream& s = p.stream;
+  Arrays moved = p.in;
+  if (format.affine()) moved = {p.in[0], zeros_like(p.in[1], s), zeros_like(p.in[2], s)};
   bool moves = false;
-  for (size_t k = 0; k < argnums.size(); k++) {
-    require_movable(argnums[k]);
-    if (argnums[k] == 0) continue;
-    moved[static_cast<size_t>(argnums[k])] = t[k];
+  for (size_t k = 0; k < p.wanted.size(); k++) {
+    require_movable(p.wanted[k]);
+    if (p.wanted[k] == 0) continue;
+    moved[static_cast<size_t>(p.wanted[k])] = p.t[k];
     moves = true;
   }
   if (!moves) return Arrays(1);
-  if (format.affine()) return Arrays{apply(OpRef(this), moved, s)};
-  return Arrays{astype(multiply(for_unit_scale(in, s), moved[2], s), dtype, s)};
+  if (format.affine()) return Arrays{apply(*this, moved, s)};
+  return Arrays{astype(multiply(for_unit_scale(p.in, s), moved[2], s), dtype, s)};
 }
 
-std::optional<Op::Batched> Dequantize::vmap(const Arrays& in, const std::vector<int>& axes,
-                                            const Stream& s) const {
-  size_t matrices = in.size() - (has_global_scale ? 1 : 0);
-  if (has_global_scale && axes.back() >= 0) return std::nullopt;
-  Arrays inputs = all_batched(Arrays(in.begin(), in.begin() + static_cast<long>(matrices)),
-                              {axes.begin(), axes.begin() + static_cast<long>(matrices)}, s);
-  inputs.insert(inputs.end(), in.begin() + static_cast<long>(matrices), in.end());
-  return Batched{{apply(OpRef(this), inputs, s)}, {0}};
+std::optional<Batched> Dequantize::vmap(const Batch& b) const {
+  size_t matrices = b.in.size() - (has_global_scale ? 1 : 0);
+  if (has_global_scale && b.axes.back() >= 0) return std::nullopt;
+  Arrays inputs =
+      all_batched(Arrays(b.in.begin(), b.in.begin() + static_cast<long>(matrices)),
+                  {b.axes.begin(), b.axes.begin() + static_cast<long>(matrices)}, b.stream);
+  inputs.insert(inputs.end(), b.in.begin() + static_cast<long>(matrices), b.in.end());
+  return Batched{{apply(*this, inputs, b.stream)}, {0}};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -385,24 +381,21 @@ void QuantizedRounding::check(const Arrays& in) const {
   if (has_global_scale) require_global_scale(op, in[1], format.mode);
 }
 
-std::optional<Arrays> QuantizedRounding::vjp(const Arrays&, const Arrays& g,
-                                             const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> QuantizedRounding::vjp(const Pull& p) const {
   Arrays result;
-  for (int i : argnums) result.push_back(i == 0 ? g[0] : Array());
+  for (int i : p.wanted) result.push_back(i == 0 ? p.g[0] : Array());
   return result;
 }
 
-std::optional<Arrays> QuantizedRounding::jvp(const Arrays&, const Arrays& t,
-                                             const std::vector<int>& argnums, const Arrays&) const {
-  return Arrays{argnums[0] == 0 ? t[0] : Array()};
+std::optional<Arrays> QuantizedRounding::jvp(const Push& p) const {
+  return Arrays{p.wanted[0] == 0 ? p.t[0] : Array()};
 }
 
-std::optional<Op::Batched> QuantizedRounding::vmap(const Arrays& in, const std::vector<int>& axes,
-                                                   const Stream& s) const {
-  if (has_global_scale && axes[1] >= 0) return std::nullopt;
-  Arrays inputs = in;
-  inputs[0] = batch_to_front(in[0], axes[0]);
-  return Batched{{apply(OpRef(this), inputs, s)}, {0}};
+std::optional<Batched> QuantizedRounding::vmap(const Batch& b) const {
+  if (has_global_scale && b.axes[1] >= 0) return std::nullopt;
+  Arrays inputs = b.in;
+  inputs[0] = batch_to_front(b.in[0], b.axes[0]);
+  return Batched{{apply(*this, inputs, b.stream)}, {0}};
 }
 
 Array restore(const Quantization& format, const Array& w, const Array& scales,

@@ -6,56 +6,39 @@
 
 #include "core/op.h"
 #include "core/quantization.h"
+#include "ops/checks.h"
 
 namespace heddle {
 
 // (w[, global_scale]) to (packed, scales[, biases]).
-class Quantize final : public OpClass<Quantize> {
- public:
+struct Quantize {
   static constexpr const char* name = "Quantize";
   Quantization format;
   bool has_global_scale;
-  Quantize(const Quantization& f, bool g) : format(f), has_global_scale(g) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("group_size", format.group_size);
-    v("bits", format.bits);
-    v("mode", format.mode);
-    v("has_global_scale", has_global_scale);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  std::optional<Arrays> decompose(const Arrays&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("format", format)("has_global_scale", has_global_scale); }
+  bool operator==(const Quantize&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
+  std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
 };
 
 // (packed, scales[, biases][, global_scale]) to an array of `dtype`.
-class Dequantize final : public OpClass<Dequantize> {
- public:
+struct Dequantize {
   static constexpr const char* name = "Dequantize";
   Quantization format;
   bool has_global_scale;
   Dtype dtype;
-  Dequantize(const Quantization& f, bool g, Dtype t) : format(f), has_global_scale(g), dtype(t) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("group_size", format.group_size);
-    v("bits", format.bits);
-    v("mode", format.mode);
-    v("has_global_scale", has_global_scale);
-    v("dtype", dtype);
+  void fields(auto& v) {
+    v("format", format)("has_global_scale", has_global_scale)("dtype", dtype);
   }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  bool operator==(const Dequantize&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
 
  private:
   Array for_unit_scale(const Arrays& in, const Stream& s) const;
@@ -64,27 +47,16 @@ class Dequantize final : public OpClass<Dequantize> {
 
 // (x[, global_scale]): what is left of x once it is quantized. Derivatives pass through as if
 // nothing were rounded: the true ones are zero almost everywhere and no use.
-class QuantizedRounding final : public OpClass<QuantizedRounding> {
- public:
+struct QuantizedRounding {
   static constexpr const char* name = "QuantizedRounding";
   Quantization format;
   bool has_global_scale;
-  QuantizedRounding(const Quantization& f, bool g) : format(f), has_global_scale(g) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("group_size", format.group_size);
-    v("bits", format.bits);
-    v("mode", format.mode);
-    v("has_global_scale", has_global_scale);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("format", format)("has_global_scale", has_global_scale); }
+  bool operator==(const QuantizedRounding&) const = default;
+  void check(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
 };
 
 // What the public functions share.
@@ -106,7 +78,7 @@ void require_quantized(const char* op, const Array& w, const Array& scales, cons
                        const Quantization& format);
 // The inputs of an op that begin at `first`: a packed matrix, scales, and, in affine formats,
 // biases of the dtype of the scales.
-void require_packed(const Op& op, const char* name, const Arrays& in, size_t first,
+void require_packed(OpName op, const char* name, const Arrays& in, size_t first,
                     const Quantization& format);
 
 // The elements of a packed matrix, in `dtype`.

@@ -27,7 +27,7 @@ void check_inner(const char* op, const Array& x, const Array& w, bool transpose,
 }
 
 // The operands of an op: x, a packed matrix, scales[, biases].
-void check_operands(const Op& self, const char* op, const Arrays& in, bool transpose,
+void check_operands(OpName self, const char* op, const Arrays& in, bool transpose,
                     const Quantization& format) {
   const Dtype t = in[0].dtype();
   if (in[0].ndim() < 2 || !is_floating(t) || t == float64) {
@@ -107,7 +107,7 @@ template <class Op>
 Array tangent(const char* name, const Op& op, const Arrays& in, const Arrays& t,
               const std::vector<int>& argnums) {
   Stream s = to_stream({});
-  OpRef self(&op);
+  const OpRef self = make_op<Op>(op);
   Array sum;
   auto add_term = [&](const Arrays& inputs) {
     Array term = apply(self, inputs, s);
@@ -158,22 +158,21 @@ Avals QuantizedMatmul::infer(const Arrays& in) const {
   return {{shape, in[0].dtype()}};
 }
 
-std::optional<Arrays> QuantizedMatmul::vjp(const Arrays& in, const Arrays& g,
-                                           const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
+std::optional<Arrays> QuantizedMatmul::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
   Arrays result;
   Array dense;
-  for (int i : argnums) {
+  for (int i : p.wanted) {
     if (i == 0) {
-      Arrays inputs = in;
-      inputs[0] = g[0];
+      Arrays inputs = p.in;
+      inputs[0] = p.g[0];
       result.push_back(apply(make_op<QuantizedMatmul>(format, !transpose), inputs, s));
       continue;
     }
     moves("quantized_matmul", format, i);
     if (!dense) {
-      Array x = astype(in[0], float32, s), y = astype(g[0], float32, s);
-      if (in[1].ndim() == 2 && x.ndim() > 2) {
+      Array x = astype(p.in[0], float32, s), y = astype(p.g[0], float32, s);
+      if (p.in[1].ndim() == 2 && x.ndim() > 2) {
         x = flatten(x, 0, -2, s);
         y = flatten(y, 0, -2, s);
       }
@@ -181,23 +180,23 @@ std::optional<Arrays> QuantizedMatmul::vjp(const Arrays& in, const Arrays& g,
           transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
     }
     result.push_back(
-        astype(through_restoring(format, dense, in[1], in[2], i == 2, s), in[0].dtype(), s));
+        astype(through_restoring(format, dense, p.in[1], p.in[2], i == 2, s), p.in[0].dtype(), s));
   }
   return result;
 }
 
-std::optional<Arrays> QuantizedMatmul::jvp(const Arrays& in, const Arrays& t,
-                                           const std::vector<int>& argnums, const Arrays&) const {
-  return Arrays{tangent("quantized_matmul", *this, in, t, argnums)};
+std::optional<Arrays> QuantizedMatmul::jvp(const Push& p) const {
+  return Arrays{tangent("quantized_matmul", *this, p.in, p.t, p.wanted)};
 }
 
-std::optional<Op::Batched> QuantizedMatmul::vmap(const Arrays& in, const std::vector<int>& axes,
-                                                 const Stream& s) const {
-  Arrays inputs = in;
-  if (std::all_of(axes.begin() + 1, axes.end(), [](int a) { return a < 0; }) && in[1].ndim() == 2) {
-    inputs[0] = batch_to_front(in[0], axes[0]);  // more rows
+std::optional<Batched> QuantizedMatmul::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  Arrays inputs = b.in;
+  if (std::all_of(b.axes.begin() + 1, b.axes.end(), [](int a) { return a < 0; }) &&
+      b.in[1].ndim() == 2) {
+    inputs[0] = batch_to_front(b.in[0], b.axes[0]);  // more rows
   } else {
-    inputs = all_batched(in, axes, s);
+    inputs = all_batched(b.in, b.axes, s);
     if (inputs[1].ndim() == 3 && inputs[0].ndim() > 3) {  // a matrix for several batch dimensions
       for (size_t i = 1; i < inputs.size(); i++) {
         Shape shape(inputs[0].shape().begin(), inputs[0].shape().end() - 2);
@@ -209,7 +208,7 @@ std::optional<Op::Batched> QuantizedMatmul::vmap(const Arrays& in, const std::ve
       }
     }
   }
-  return Batched{{apply(OpRef(this), inputs, s)}, {0}};
+  return Batched{{apply(*this, inputs, s)}, {0}};
 }
 
 Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
@@ -259,20 +258,19 @@ Avals GatherQMM::infer(const Arrays& in) const {
   return {{shape, in[0].dtype()}};
 }
 
-std::optional<Arrays> GatherQMM::vjp(const Arrays& in, const Arrays& g,
-                                     const std::vector<int>& argnums, const Arrays&) const {
-  Stream s = to_stream({});
-  const Array &left = in[in.size() - 2], &right = in.back();
+std::optional<Arrays> GatherQMM::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
+  const Array &left = p.in[p.in.size() - 2], &right = p.in.back();
   Arrays result;
   Array dense;
-  for (int i : argnums) {
+  for (int i : p.wanted) {
     if (i == 0) {
-      Arrays inputs = in;
-      inputs[0] = one_batch_axis(g[0], s);
-      inputs[in.size() - 2] =
+      Arrays inputs = p.in;
+      inputs[0] = one_batch_axis(p.g[0], s);
+      inputs[p.in.size() - 2] =
           reshape(arange(0, static_cast<double>(right.size()), 1, uint32, s), right.shape(), s);
       Array back = apply(make_op<GatherQMM>(format, !transpose, sorted), inputs, s);
-      result.push_back(sum_by_index(back, left, in[0].shape(0), s));
+      result.push_back(sum_by_index(back, left, p.in[0].shape(0), s));
       continue;
     }
     if (!moves("gather_qmm", format, i)) {
@@ -280,31 +278,30 @@ std::optional<Arrays> GatherQMM::vjp(const Arrays& in, const Arrays& g,
       continue;
     }
     if (!dense) {
-      Array x = astype(take(in[0], left, 0, s), float32, s), y = astype(g[0], float32, s);
+      Array x = astype(take(p.in[0], left, 0, s), float32, s), y = astype(p.g[0], float32, s);
       dense =
           transpose ? matmul(swapaxes(y, -1, -2, s), x, s) : matmul(swapaxes(x, -1, -2, s), y, s);
-      dense = sum_by_index(dense, right, in[1].shape(0), s);
+      dense = sum_by_index(dense, right, p.in[1].shape(0), s);
     }
     result.push_back(
-        astype(through_restoring(format, dense, in[1], in[2], i == 2, s), in[0].dtype(), s));
+        astype(through_restoring(format, dense, p.in[1], p.in[2], i == 2, s), p.in[0].dtype(), s));
   }
   return result;
 }
 
-std::optional<Arrays> GatherQMM::jvp(const Arrays& in, const Arrays& t,
-                                     const std::vector<int>& argnums, const Arrays&) const {
-  return Arrays{tangent("gather_qmm", *this, in, t, argnums)};
+std::optional<Arrays> GatherQMM::jvp(const Push& p) const {
+  return Arrays{tangent("gather_qmm", *this, p.in, p.t, p.wanted)};
 }
 
-std::optional<Op::Batched> GatherQMM::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  FoldedBatch folded(in, axes);
+std::optional<Batched> GatherQMM::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  FoldedBatch folded(b.in, b.axes);
   std::vector<size_t> matrix{1, 2};
   if (format.affine()) matrix.push_back(3);
   Arrays inputs = folded.operands({0}, s);
   for (const Array& a : folded.operands(matrix, s)) inputs.push_back(a);
-  inputs.push_back(folded.indices(in.size() - 2, {0}, s));
-  inputs.push_back(folded.indices(in.size() - 1, matrix, s));
+  inputs.push_back(folded.indices(b.in.size() - 2, {0}, s));
+  inputs.push_back(folded.indices(b.in.size() - 1, matrix, s));
   return Batched{{apply(make_op<GatherQMM>(format, transpose, false), inputs, s)}, {0}};
 }
 

@@ -40,19 +40,6 @@ Avals RandomBits::infer(const Arrays& in) const {
   for (int64_t d : shape) out.push_back(d);
   return {{out, width == 1 ? uint8 : width == 2 ? uint16 : uint32}};
 }
-std::optional<Arrays> RandomBits::vjp(const Arrays& in, const Arrays&, const std::vector<int>&,
-                                      const Arrays&) const {
-  return Arrays{zeros_like(in[0])};
-}
-std::optional<Arrays> RandomBits::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                                      const Arrays& out) const {
-  return Arrays{zeros_like(out[0])};
-}
-std::optional<Op::Batched> RandomBits::vmap(const Arrays& in, const std::vector<int>& axes,
-                                            const Stream& s) const {
-  return Batched{{apply(make_op<RandomBits>(shape, width), {batch_to_front(in[0], axes[0])}, s)},
-                 {0}};
-}
 
 namespace random {
 namespace {

@@ -48,7 +48,7 @@ Arrays step(Recurrence cell, const Array& x, const Array& wh_t, const Array& ext
 
 namespace {
 
-void check_cell(const Op& op, const char* name, Recurrence cell, const Arrays& in) {
+void check_cell(OpName op, const char* name, Recurrence cell, const Arrays& in) {
   const Array &x = in[0], &wh = in[1], &h = in[2];
   if (x.dtype() != float32 && x.dtype() != float64) {
     refuse(name, fmt::format("Wanted a floating type but got {}.", name_of(x.dtype())));
@@ -108,30 +108,26 @@ std::optional<Arrays> Recurrent::decompose(const Arrays& in, const Stream& s) co
   return out;
 }
 
-std::optional<Arrays> Recurrent::vjp(const Arrays& in, const Arrays& g,
-                                     const std::vector<int>& argnums, const Arrays& out) const {
-  Arrays inputs = in;
-  inputs.insert(inputs.end(), out.begin(), out.end());
-  inputs.insert(inputs.end(), g.begin(), g.end());
+std::optional<Arrays> Recurrent::vjp(const Pull& p) const {
+  Arrays inputs = p.in;
+  inputs.insert(inputs.end(), p.out.begin(), p.out.end());
+  inputs.insert(inputs.end(), p.g.begin(), p.g.end());
   auto op = make_op<RecurrentVJP>(cell);
-  Arrays all = in[0].dtype() == float64 ? *op->decompose(inputs, to_stream({}))
-                                        : apply_multi(std::move(op), inputs, to_stream({}));
+  Arrays all = p.in[0].dtype() == float64 ? *op->decompose(inputs, p.stream)
+                                          : apply_multi(std::move(op), inputs, p.stream);
   Arrays picked;
-  for (int i : argnums) picked.push_back(all[static_cast<size_t>(i)]);
+  for (int i : p.wanted) picked.push_back(all[static_cast<size_t>(i)]);
   return picked;
 }
 
 // More sequences, if all go through the same weights.
-std::optional<Op::Batched> Recurrent::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  if (axes[1] >= 0 || (cell == Recurrence::gru && axes[3] >= 0)) return std::nullopt;
-  Arrays merged = in;
-  int64_t n = 0;
-  for (size_t i = 0; i < in.size(); i++) {
-    if (axes[i] >= 0) n = in[i].shape(axes[i]);
-  }
+std::optional<Batched> Recurrent::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  if (b.axes[1] >= 0 || (cell == Recurrence::gru && b.axes[3] >= 0)) return std::nullopt;
+  Arrays merged = b.in;
+  const int64_t n = batch_size(b.in, b.axes);
   auto merge = [&](size_t i) {
-    Array front = axes[i] >= 0 ? batch_to_front(in[i], axes[i]) : expand_dims(in[i], 0, s);
+    Array front = b.axes[i] >= 0 ? batch_to_front(b.in[i], b.axes[i]) : expand_dims(b.in[i], 0, s);
     Shape whole = front.shape();
     whole[0] = n;
     return flatten(broadcast_to(front, whole, s), 0, 1, s);
@@ -140,7 +136,7 @@ std::optional<Op::Batched> Recurrent::vmap(const Arrays& in, const std::vector<i
   merged[0] = merge(0);
   merged[2] = merge(2);
   if (cell == Recurrence::lstm) merged[3] = merge(3);
-  Arrays out = apply_multi(OpRef(this), merged, s);
+  Arrays out = apply_multi(*this, merged, s);
   for (Array& o : out) o = unflatten(o, 0, {n, -1}, s);
   return Batched{out, std::vector<int>(out.size(), 0)};
 }

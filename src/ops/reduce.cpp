@@ -47,12 +47,6 @@ Shape ones_at(Shape shape, const std::vector<int>& axes) {
   return shape;
 }
 
-std::vector<int> shifted(const std::vector<int>& axes, int batch) {
-  std::vector<int> out;
-  for (int a : axes) out.push_back(a + (a >= batch ? 1 : 0));
-  return out;
-}
-
 // The product of all elements but one, for each: from both sides, so that zeros need no division.
 // In float64, since one side may overflow where the other vanishes.
 Array products_of_others(const Array& narrow, const std::vector<int>& axes, const Stream& s) {
@@ -98,12 +92,6 @@ std::vector<int> reduction_axes(const char* op, const std::vector<int>& axes, in
   return out;
 }
 
-std::vector<int> all_axes(const Array& a) {
-  std::vector<int> axes(static_cast<size_t>(a.ndim()));
-  std::iota(axes.begin(), axes.end(), 0);
-  return axes;
-}
-
 // ---------------------------------------------------------------------------------------------
 // sum, prod, min, max, all, any
 
@@ -122,33 +110,27 @@ Avals Reduce::infer(const Arrays& in) const {
   return {{ones_at(in[0].shape(), axes), result_dtype(reduction, in[0].dtype())}};
 }
 
-std::optional<Arrays> Reduce::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                  const Arrays& out) const {
-  const Array& x = in[0];
-  Stream s = to_stream({});
+std::optional<Arrays> Reduce::vjp(const Pull& p) const {
+  const Array& x = p.in[0];
+  const Stream& s = p.stream;
   switch (reduction) {
     case Reduction::sum:
-      return Arrays{broadcast_like(astype(g[0], x.dtype(), s), x, s)};
+      return Arrays{broadcast_like(astype(p.g[0], x.dtype(), s), x, s)};
     case Reduction::prod: {
       const Array others = conjugate(products_of_others(x, axes, s), s);
-      return Arrays{astype(multiply(astype(g[0], others.dtype(), s), others, s), x.dtype(), s)};
+      return Arrays{astype(multiply(astype(p.g[0], others.dtype(), s), others, s), x.dtype(), s)};
     }
     case Reduction::min:
     case Reduction::max: {
       // Equal extremes share the cotangent. Halves could not count them.
       Dtype wide = is_half(x.dtype()) ? float32 : at_least_float(x.dtype());
-      Array mask = astype(equal(x, out[0], s), wide, s);
+      Array mask = astype(equal(x, p.out[0], s), wide, s);
       Array share = divide(mask, sum(mask, axes, true, s), s);
-      return Arrays{astype(multiply(g[0], share, s), x.dtype(), s)};
+      return Arrays{astype(multiply(p.g[0], share, s), x.dtype(), s)};
     }
     default:
       return Arrays{zeros_like(x, s)};
   }
-}
-
-std::optional<Op::Batched> Reduce::vmap(const Arrays& in, const std::vector<int>& batch,
-                                        const Stream& s) const {
-  return Batched{{apply(make_op<Reduce>(reduction, shifted(axes, batch[0])), in, s)}, {batch[0]}};
 }
 
 Array sum(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
@@ -226,7 +208,7 @@ double Mean::divisor(const Shape& shape) const {
 
 Array Mean::count(const Array& x, Dtype wide, const Stream& s) const {
   if (!may_change_size(x)) return Array(divisor(x.shape()), wide);
-  Array n = sum(broadcast_like(Array(1, wide), x, s), axes, true, s);
+  Array n = number_of_elements(x, axes, false, wide, s);
   return ddof == 0 ? n : maximum(subtract(n, Array(ddof, wide), s), Array(0, wide), s);
 }
 
@@ -243,19 +225,13 @@ Avals Mean::infer(const Arrays& in) const {
   return {{ones_at(in[0].shape(), axes), in[0].dtype()}};
 }
 
-std::optional<Arrays> Mean::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                const Arrays&) const {
-  Stream s = to_stream({});
-  const Array& x = in[0];
+std::optional<Arrays> Mean::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
+  const Array& x = p.in[0];
   // In float32: the reciprocal of a large count has few digits in a half.
   Dtype wide = is_half(x.dtype()) ? float32 : x.dtype();
-  Array share = divide(astype(g[0], wide, s), count(x, wide, s), s);
+  Array share = divide(astype(p.g[0], wide, s), count(x, wide, s), s);
   return Arrays{broadcast_like(astype(share, x.dtype(), s), x, s)};
-}
-
-std::optional<Op::Batched> Mean::vmap(const Arrays& in, const std::vector<int>& batch,
-                                      const Stream& s) const {
-  return Batched{{apply(make_op<Mean>(shifted(axes, batch[0]), ddof), in, s)}, {batch[0]}};
 }
 
 std::optional<Arrays> Mean::decompose(const Arrays& in, const Stream& s) const {
@@ -359,21 +335,6 @@ void ArgReduce::check(const Arrays& in) const {
 
 Avals ArgReduce::infer(const Arrays& in) const {
   return {{ones_at(in[0].shape(), {axis}), uint32}};
-}
-
-std::optional<Arrays> ArgReduce::vjp(const Arrays& in, const Arrays&, const std::vector<int>&,
-                                     const Arrays&) const {
-  return Arrays{zeros_like(in[0])};
-}
-std::optional<Arrays> ArgReduce::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                                     const Arrays& out) const {
-  return Arrays{zeros_like(out[0])};
-}
-
-std::optional<Op::Batched> ArgReduce::vmap(const Arrays& in, const std::vector<int>& batch,
-                                           const Stream& s) const {
-  int at = shifted({axis}, batch[0])[0];
-  return Batched{{apply(make_op<ArgReduce>(reduction, at), in, s)}, {batch[0]}};
 }
 
 namespace {

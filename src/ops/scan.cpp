@@ -143,39 +143,31 @@ void Scan::check(const Arrays& in) const {
   if (!fits) refuse("cumsum", fmt::format("{} is not taken by this scan.", name_of(t)));
 }
 
-std::optional<Arrays> Scan::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                const Arrays&) const {
-  Stream s = to_stream({});
-  const Dtype dtype = in[0].dtype();
+std::optional<Arrays> Scan::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
+  const Dtype dtype = p.in[0].dtype();
   switch (kind) {
     case ScanKind::sum:
-      return Arrays{cumsum(g[0], axis, !reverse, inclusive, s)};
+      return Arrays{cumsum(p.g[0], axis, !reverse, inclusive, s)};
     case ScanKind::prod:
     case ScanKind::logaddexp: {
       // A complex cotangent meets the conjugate of the derivative.
-      Array x = with_room(in[0], s), cotangent = conjugate(with_room(g[0], s), s);
+      Array x = with_room(p.in[0], s), cotangent = conjugate(with_room(p.g[0], s), s);
       Array gradient = kind == ScanKind::prod ? product_gradient(*this, x, cotangent, s)
                                               : logarithm_gradient(*this, x, cotangent, s);
       return Arrays{astype(conjugate(gradient, s), dtype, s)};
     }
     default:
-      return Arrays{extreme_gradient(*this, in[0], g[0], s)};
+      return Arrays{extreme_gradient(*this, p.in[0], p.g[0], s)};
   }
 }
 
 // The other kinds are linear, or are given by the transpose of their vjp.
-std::optional<Arrays> Scan::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                                const Arrays&) const {
+std::optional<Arrays> Scan::jvp(const Push& p) const {
   if (kind != ScanKind::prod) return std::nullopt;
-  const Stream s = to_stream({});
-  const Array moved = product_tangent(*this, with_room(in[0], s), with_room(t[0], s), s);
-  return Arrays{astype(moved, in[0].dtype(), s)};
-}
-
-std::optional<Op::Batched> Scan::vmap(const Arrays& in, const std::vector<int>& axes,
-                                      const Stream& s) const {
-  int at = axis + (axis >= axes[0] ? 1 : 0);
-  return Batched{{apply(make_op<Scan>(kind, at, reverse, inclusive), in, s)}, {axes[0]}};
+  const Stream& s = p.stream;
+  const Array moved = product_tangent(*this, with_room(p.in[0], s), with_room(p.t[0], s), s);
+  return Arrays{astype(moved, p.in[0].dtype(), s)};
 }
 
 Array cumsum(const Array& a, int axis, bool reverse, bool inclusive, StreamOrDevice s) {

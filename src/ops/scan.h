@@ -6,30 +6,20 @@
 
 namespace heddle {
 
-class Scan final : public OpClass<Scan> {
- public:
+struct Scan {
   static constexpr const char* name = "Scan";
   ScanKind kind;
-  int axis;
+  Axis axis;
   bool reverse;
   bool inclusive;
-  Scan(ScanKind k, int a, bool r, bool i) : kind(k), axis(a), reverse(r), inclusive(i) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("kind", kind);
-    v("axis", axis);
-    v("reverse", reverse);
-    v("inclusive", inclusive);
+  void fields(auto& v) {
+    v("kind", kind)("axis", axis)("reverse", reverse)("inclusive", inclusive);
   }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool is_linear() const override { return kind == ScanKind::sum; }
-  bool follows_shapes() const override { return true; }
+  bool operator==(const Scan&) const = default;
+  void check(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  bool is_linear() const { return kind == ScanKind::sum; }
 };
 
 }  // namespace heddle

@@ -22,18 +22,16 @@ Avals Broadcast::infer(const Arrays& in) const {
   }
   return {{shape, in[0].dtype()}};
 }
-std::optional<Arrays> Broadcast::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                     const Arrays&) const {
-  return Arrays{sum_to_like(g[0], in[0], to_stream({}))};
+std::optional<Arrays> Broadcast::vjp(const Pull& p) const {
+  return Arrays{sum_to_like(p.g[0], p.in[0], p.stream)};
 }
-std::optional<Op::Batched> Broadcast::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  Array x = batch_to_front(in[0], axes[0]);
+std::optional<Batched> Broadcast::vmap(const Batch& b) const {
+  Array x = batch_to_front(b.in[0], b.axes[0]);
   Shape from = x.shape();
   while (from.size() < shape.size() + 1) from.insert(from.begin() + 1, 1);
   Shape to = shape;
   to.insert(to.begin(), x.shape()[0]);
-  return Batched{{broadcast_to(reshape(x, from, s), to, s)}, {0}};
+  return Batched{{broadcast_to(reshape(x, from, b.stream), to, b.stream)}, {0}};
 }
 
 Array broadcast_to(const Array& a, const Shape& shape, StreamOrDevice s) {
@@ -93,16 +91,8 @@ Avals Reshape::infer(const Arrays& in) const {
   }
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Reshape::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                   const Arrays&) const {
-  return Arrays{reshape(g[0], shape_of_trace(in[0]))};
-}
-std::optional<Op::Batched> Reshape::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  Array x = batch_to_front(in[0], axes[0]);
-  Shape to = shape;
-  to.insert(to.begin(), x.shape()[0]);
-  return Batched{{reshape(x, to, s)}, {0}};
+std::optional<Arrays> Reshape::vjp(const Pull& p) const {
+  return Arrays{reshape(p.g[0], shape_of_trace(p.in[0]))};
 }
 
 Array reshape(const Array& a, const Shape& shape, StreamOrDevice s) {
@@ -148,19 +138,17 @@ Avals Flatten::infer(const Arrays& in) const {
   }
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Flatten::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                   const Arrays&) const {
-  const Shape& from = in[0].shape();
-  if (from.empty()) return Arrays{squeeze(g[0])};
-  Shape whole = shape_of_trace(in[0], start_axis);
-  return Arrays{
-      unflatten(g[0], start_axis, Shape(whole.begin() + start_axis, whole.begin() + end_axis + 1))};
+std::optional<Arrays> Flatten::vjp(const Pull& p) const {
+  const Shape& from = p.in[0].shape();
+  if (from.empty()) return Arrays{squeeze(p.g[0])};
+  Shape whole = shape_of_trace(p.in[0], start_axis);
+  return Arrays{unflatten(p.g[0], start_axis,
+                          Shape(whole.begin() + start_axis, whole.begin() + end_axis + 1))};
 }
-std::optional<Op::Batched> Flatten::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  Array x = batch_to_front(in[0], axes[0]);
-  if (x.ndim() == 1) return Batched{{expand_dims(x, 1, s)}, {0}};
-  return Batched{{flatten(x, start_axis + 1, end_axis + 1, s)}, {0}};
+std::optional<Batched> Flatten::vmap(const Batch& b) const {
+  Array x = batch_to_front(b.in[0], b.axes[0]);
+  if (x.ndim() == 1) return Batched{{expand_dims(x, 1, b.stream)}, {0}};
+  return Batched{{flatten(x, start_axis + 1, end_axis + 1, b.stream)}, {0}};
 }
 
 Array flatten(const Array& a, int start_axis, int end_axis, StreamOrDevice s) {
@@ -214,13 +202,8 @@ Avals Unflatten::infer(const Arrays& in) const {
   for (size_t i = static_cast<size_t>(axis) + 1; i < from.size(); i++) out.push_back(from[i]);
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Unflatten::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                     const Arrays&) const {
-  return Arrays{flatten(g[0], axis, axis + static_cast<int>(shape.size()) - 1)};
-}
-std::optional<Op::Batched> Unflatten::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  return Batched{{unflatten(batch_to_front(in[0], axes[0]), axis + 1, shape, s)}, {0}};
+std::optional<Arrays> Unflatten::vjp(const Pull& p) const {
+  return Arrays{flatten(p.g[0], axis, axis + static_cast<int>(shape.size()) - 1)};
 }
 
 Array unflatten(const Array& a, int axis, const Shape& shape, StreamOrDevice s) {
@@ -252,15 +235,8 @@ Avals Squeeze::infer(const Arrays& in) const {
   }
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Squeeze::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                   const Arrays&) const {
-  return Arrays{expand_dims(g[0], axes)};
-}
-std::optional<Op::Batched> Squeeze::vmap(const Arrays& in, const std::vector<int>& batch,
-                                         const Stream& s) const {
-  std::vector<int> shifted;
-  for (int a : axes) shifted.push_back(a + 1);
-  return Batched{{squeeze(batch_to_front(in[0], batch[0]), shifted, s)}, {0}};
+std::optional<Arrays> Squeeze::vjp(const Pull& p) const {
+  return Arrays{expand_dims(p.g[0], axes)};
 }
 
 Array squeeze(const Array& a, const std::vector<int>& axes, StreamOrDevice s) {
@@ -288,16 +264,7 @@ Avals ExpandDims::infer(const Arrays& in) const {
   for (int a : axes) out.insert(out.begin() + a, 1);
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> ExpandDims::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                      const Arrays&) const {
-  return Arrays{squeeze(g[0], axes)};
-}
-std::optional<Op::Batched> ExpandDims::vmap(const Arrays& in, const std::vector<int>& batch,
-                                            const Stream& s) const {
-  std::vector<int> shifted;
-  for (int a : axes) shifted.push_back(a + 1);
-  return Batched{{expand_dims(batch_to_front(in[0], batch[0]), shifted, s)}, {0}};
-}
+std::optional<Arrays> ExpandDims::vjp(const Pull& p) const { return Arrays{squeeze(p.g[0], axes)}; }
 
 Array expand_dims(const Array& a, const std::vector<int>& axes, StreamOrDevice s) {
   std::vector<int> sorted =
@@ -343,18 +310,16 @@ Avals Transpose::infer(const Arrays& in) const {
   for (int a : axes) out.push_back(in[0].shape()[static_cast<size_t>(a)]);
   return {{out, in[0].dtype()}};
 }
-std::optional<Arrays> Transpose::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                     const Arrays&) const {
+std::optional<Arrays> Transpose::vjp(const Pull& p) const {
   std::vector<int> inverse(axes.size());
   for (size_t i = 0; i < axes.size(); i++)
     inverse[static_cast<size_t>(axes[i])] = static_cast<int>(i);
-  return Arrays{transpose(g[0], inverse)};
+  return Arrays{transpose(p.g[0], inverse)};
 }
-std::optional<Op::Batched> Transpose::vmap(const Arrays& in, const std::vector<int>& batch,
-                                           const Stream& s) const {
-  std::vector<int> to{batch[0]};
-  for (int a : axes) to.push_back(a + (a >= batch[0] ? 1 : 0));
-  return Batched{{transpose(in[0], to, s)}, {0}};
+std::optional<Batched> Transpose::vmap(const Batch& b) const {
+  std::vector<int> to{b.axes[0]};
+  for (int a : axes) to.push_back(a + (a >= b.axes[0] ? 1 : 0));
+  return Batched{{transpose(b.in[0], to, b.stream)}, {0}};
 }
 
 Array transpose(const Array& a, const std::vector<int>& axes, StreamOrDevice s) {

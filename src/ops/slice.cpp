@@ -49,11 +49,6 @@ bool is_whole(int64_t start, int64_t stop) {
 }
 
 // The slice with one more, whole, axis in front.
-Shape with_front(Shape s, int64_t value) {
-  s.insert(s.begin(), value);
-  return s;
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
@@ -63,15 +58,8 @@ void Slice::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 Avals Slice::infer(const Arrays& in) const {
   return {{sliced_shape("slice", in[0].shape(), start, stop, step), in[0].dtype()}};
 }
-std::optional<Arrays> Slice::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                 const Arrays&) const {
-  return Arrays{slice_update(zeros_like(in[0]), g[0], start, stop, step)};
-}
-std::optional<Op::Batched> Slice::vmap(const Arrays& in, const std::vector<int>& axes,
-                                       const Stream& s) const {
-  return Batched{{slice(batch_to_front(in[0], axes[0]), with_front(start, slice_end),
-                        with_front(stop, slice_end), with_front(step, 1), s)},
-                 {0}};
+std::optional<Arrays> Slice::vjp(const Pull& p) const {
+  return Arrays{slice_update(zeros_like(p.in[0]), p.g[0], start, stop, step)};
 }
 
 Array slice(const Array& a, const Shape& start, const Shape& stop, const Shape& step,
@@ -106,27 +94,26 @@ Avals SliceUpdate::infer(const Arrays& in) const {
   }
   return {{in[0].shape(), in[0].dtype()}};
 }
-std::optional<Arrays> SliceUpdate::vjp(const Arrays& in, const Arrays& g,
-                                       const std::vector<int>& argnums, const Arrays&) const {
+std::optional<Arrays> SliceUpdate::vjp(const Pull& p) const {
   Arrays out;
-  Array part = slice(g[0], start, stop, step);
-  auto put_back = [&](const Array& x) { return slice_update(g[0], x, start, stop, step); };
-  auto old = [&] { return slice(in[0], start, stop, step); };
+  Array part = slice(p.g[0], start, stop, step);
+  auto put_back = [&](const Array& x) { return slice_update(p.g[0], x, start, stop, step); };
+  auto old = [&] { return slice(p.in[0], start, stop, step); };
   // For max and min: whether the old value won.
   auto kept = [&] {
-    return combine == Combine::max ? greater_equal(old(), in[1]) : less_equal(old(), in[1]);
+    return combine == Combine::max ? greater_equal(old(), p.in[1]) : less_equal(old(), p.in[1]);
   };
-  for (int k : argnums) {
+  for (int k : p.wanted) {
     switch (combine) {
       case Combine::assign:
-        out.push_back(k == 0 ? put_back(zeros_like(in[1])) : part);
+        out.push_back(k == 0 ? put_back(zeros_like(p.in[1])) : part);
         break;
       case Combine::sum:
-        out.push_back(k == 0 ? g[0] : part);
+        out.push_back(k == 0 ? p.g[0] : part);
         break;
       case Combine::prod:
         // A complex cotangent meets the conjugate of the derivative.
-        out.push_back(k == 0 ? put_back(multiply(part, conjugate(in[1])))
+        out.push_back(k == 0 ? put_back(multiply(part, conjugate(p.in[1])))
                              : multiply(part, conjugate(old())));
         break;
       case Combine::max:
@@ -138,14 +125,6 @@ std::optional<Arrays> SliceUpdate::vjp(const Arrays& in, const Arrays& g,
     }
   }
   return out;
-}
-std::optional<Op::Batched> SliceUpdate::vmap(const Arrays& in, const std::vector<int>& axes,
-                                             const Stream& s) const {
-  return Batched{
-      {apply(make_op<SliceUpdate>(with_front(start, slice_end), with_front(stop, slice_end),
-                                  with_front(step, 1), combine),
-             all_batched(in, axes, s), s)},
-      {0}};
 }
 
 Array slice_update(const Array& a, const Array& update, const Shape& start, const Shape& stop,

@@ -30,7 +30,7 @@ std::vector<int> exponential_axes(const char* op, const Array& a, const std::vec
 }
 
 // Rows of floating numbers.
-void check_rows(const Op& op, const char* name, const Arrays& in) {
+void check_rows(OpName op, const char* name, const Arrays& in) {
   require_inputs(op, in, 1);
   if (in[0].ndim() == 0 || !is_floating(in[0].dtype())) {
     refuse(name, fmt::format("Rows of a floating type are wanted, but the input is {} of shape {}.",
@@ -54,17 +54,11 @@ Array largest(const Array& x, const std::vector<int>& axes, const Stream& s) {
 
 void Softmax::check(const Arrays& in) const { check_rows(*this, "softmax", in); }
 
-std::optional<Arrays> Softmax::vjp(const Arrays&, const Arrays& g, const std::vector<int>&,
-                                   const Arrays& out) const {
-  return Arrays{softmax_derivative(out[0], g[0])};
+std::optional<Arrays> Softmax::vjp(const Pull& p) const {
+  return Arrays{softmax_derivative(p.out[0], p.g[0])};
 }
-std::optional<Arrays> Softmax::jvp(const Arrays&, const Arrays& t, const std::vector<int>&,
-                                   const Arrays& out) const {
-  return Arrays{softmax_derivative(out[0], t[0])};
-}
-std::optional<Op::Batched> Softmax::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  return Batched{{apply(make_op<Softmax>(precise), {batch_to_front(in[0], axes[0])}, s)}, {0}};
+std::optional<Arrays> Softmax::jvp(const Push& p) const {
+  return Arrays{softmax_derivative(p.out[0], p.t[0])};
 }
 
 Array softmax(const Array& a, const std::vector<int>& axes, bool precise, StreamOrDevice s) {
@@ -107,20 +101,14 @@ static Array shares(const Array& x, const Stream& s) {
                     wide.dtype());
   return softmax(clip(wide, negative(bound, s), bound, s), -1, false, s);
 }
-std::optional<Arrays> LogSumExp::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                     const Arrays&) const {
-  Stream s = to_stream({});
-  return Arrays{astype(multiply(widened(g[0], s), shares(in[0], s), s), in[0].dtype(), s)};
+std::optional<Arrays> LogSumExp::vjp(const Pull& p) const {
+  const Stream& s = p.stream;
+  return Arrays{astype(multiply(widened(p.g[0], s), shares(p.in[0], s), s), p.in[0].dtype(), s)};
 }
-std::optional<Arrays> LogSumExp::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                                     const Arrays&) const {
-  Stream s = to_stream({});
-  Array total = sum(multiply(widened(t[0], s), shares(in[0], s), s), {-1}, true, s);
-  return Arrays{astype(total, in[0].dtype(), s)};
-}
-std::optional<Op::Batched> LogSumExp::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  return Batched{{apply(make_op<LogSumExp>(), {batch_to_front(in[0], axes[0])}, s)}, {0}};
+std::optional<Arrays> LogSumExp::jvp(const Push& p) const {
+  const Stream& s = p.stream;
+  Array total = sum(multiply(widened(p.t[0], s), shares(p.in[0], s), s), {-1}, true, s);
+  return Arrays{astype(total, p.in[0].dtype(), s)};
 }
 
 Array logsumexp(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {

@@ -13,18 +13,9 @@ namespace {
 
 Array flat(const Array& a, StreamOrDevice s) { return flatten(a, 0, -1, s); }
 
-int shifted(int axis, int batch) { return axis + (axis >= batch ? 1 : 0); }
-
 // A sort moves elements, so derivatives move with them.
 Array unsort(const Array& g, const Array& x, const Array& order, int axis) {
   return put_along_axis(zeros_like(x), order, astype(g, x.dtype()), axis);
-}
-
-// Rules of ops whose results do not change with small changes of the inputs.
-Arrays no_gradient(const Arrays& inputs, const std::vector<int>& argnums) {
-  Arrays out;
-  for (int i : argnums) out.push_back(zeros_like(inputs[static_cast<size_t>(i)]));
-  return out;
 }
 
 // kth counted from the front. MLX leaves out a space in the message of one of the two.
@@ -43,7 +34,7 @@ int normalize_kth(const char* op, const char* space, const Array& a, int kth, in
 
 namespace {
 
-void check_axis(const Op& op, const Arrays& in, int axis) {
+void check_axis(OpName op, const Arrays& in, int axis) {
   require_inputs(op, in, 1);
   require_axis(op, axis, in[0].ndim());
 }
@@ -56,30 +47,11 @@ void check_axis(const Op& op, const Arrays& in, int axis) {
 void Sort::check(const Arrays& in) const { check_axis(*this, in, axis); }
 void ArgSort::check(const Arrays& in) const { check_axis(*this, in, axis); }
 
-std::optional<Arrays> Sort::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                const Arrays&) const {
-  return Arrays{unsort(g[0], in[0], argsort(in[0], axis), axis)};
+std::optional<Arrays> Sort::vjp(const Pull& p) const {
+  return Arrays{unsort(p.g[0], p.in[0], argsort(p.in[0], axis), axis)};
 }
-std::optional<Arrays> Sort::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                                const Arrays&) const {
-  return Arrays{take_along_axis(t[0], argsort(in[0], axis), axis)};
-}
-std::optional<Op::Batched> Sort::vmap(const Arrays& in, const std::vector<int>& axes,
-                                      const Stream& s) const {
-  return Batched{{apply(make_op<Sort>(shifted(axis, axes[0])), in, s)}, {axes[0]}};
-}
-
-std::optional<Arrays> ArgSort::vjp(const Arrays& in, const Arrays&, const std::vector<int>& argnums,
-                                   const Arrays&) const {
-  return no_gradient(in, argnums);
-}
-std::optional<Arrays> ArgSort::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                                   const Arrays& out) const {
-  return Arrays{zeros_like(out[0])};
-}
-std::optional<Op::Batched> ArgSort::vmap(const Arrays& in, const std::vector<int>& axes,
-                                         const Stream& s) const {
-  return Batched{{apply(make_op<ArgSort>(shifted(axis, axes[0])), in, s)}, {axes[0]}};
+std::optional<Arrays> Sort::jvp(const Push& p) const {
+  return Arrays{take_along_axis(p.t[0], argsort(p.in[0], axis), axis)};
 }
 
 Array sort(const Array& a, int axis, StreamOrDevice s) {
@@ -103,30 +75,11 @@ void ArgPartition::check(const Arrays& in) const {
   normalize_kth("argpartition", " ", in[0], kth, axis, axis);
 }
 
-std::optional<Arrays> Partition::vjp(const Arrays& in, const Arrays& g, const std::vector<int>&,
-                                     const Arrays&) const {
-  return Arrays{unsort(g[0], in[0], argpartition(in[0], kth, axis), axis)};
+std::optional<Arrays> Partition::vjp(const Pull& p) const {
+  return Arrays{unsort(p.g[0], p.in[0], argpartition(p.in[0], kth, axis), axis)};
 }
-std::optional<Arrays> Partition::jvp(const Arrays& in, const Arrays& t, const std::vector<int>&,
-                                     const Arrays&) const {
-  return Arrays{take_along_axis(t[0], argpartition(in[0], kth, axis), axis)};
-}
-std::optional<Op::Batched> Partition::vmap(const Arrays& in, const std::vector<int>& axes,
-                                           const Stream& s) const {
-  return Batched{{apply(make_op<Partition>(kth, shifted(axis, axes[0])), in, s)}, {axes[0]}};
-}
-
-std::optional<Arrays> ArgPartition::vjp(const Arrays& in, const Arrays&,
-                                        const std::vector<int>& argnums, const Arrays&) const {
-  return no_gradient(in, argnums);
-}
-std::optional<Arrays> ArgPartition::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                                        const Arrays& out) const {
-  return Arrays{zeros_like(out[0])};
-}
-std::optional<Op::Batched> ArgPartition::vmap(const Arrays& in, const std::vector<int>& axes,
-                                              const Stream& s) const {
-  return Batched{{apply(make_op<ArgPartition>(kth, shifted(axis, axes[0])), in, s)}, {axes[0]}};
+std::optional<Arrays> Partition::jvp(const Push& p) const {
+  return Arrays{take_along_axis(p.t[0], argpartition(p.in[0], kth, axis), axis)};
 }
 
 Array partition(const Array& a, int kth, int axis, StreamOrDevice s) {
@@ -185,30 +138,22 @@ void SearchSorted::check(const Arrays& in) const {
   }
 }
 
-std::optional<Arrays> SearchSorted::vjp(const Arrays& in, const Arrays&,
-                                        const std::vector<int>& argnums, const Arrays&) const {
-  return no_gradient(in, argnums);
-}
-std::optional<Arrays> SearchSorted::jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                                        const Arrays& out) const {
-  return Arrays{zeros_like(out[0])};
-}
-std::optional<Op::Batched> SearchSorted::vmap(const Arrays& in, const std::vector<int>& axes,
-                                              const Stream& s) const {
-  Array values = batch_to_front(in[1], axes[1]);
+std::optional<Batched> SearchSorted::vmap(const Batch& b) const {
+  const Stream& s = b.stream;
+  Array values = batch_to_front(b.in[1], b.axes[1]);
   // One sequence for all values: they may have any shape.
-  if (axes[0] < 0 && batch == 0) {
-    return Batched{{apply(make_op<SearchSorted>(right, 0), {in[0], values}, s)}, {0}};
+  if (b.axes[0] < 0 && batch == 0) {
+    return Batched{{apply(make_op<SearchSorted>(right, 0), {b.in[0], values}, s)}, {0}};
   }
-  Array sorted = batch_to_front(in[0], axes[0]);
-  int64_t n = axes[0] < 0 ? in[1].shape(axes[1]) : in[0].shape(axes[0]);
+  Array sorted = batch_to_front(b.in[0], b.axes[0]);
+  int64_t n = b.axes[0] < 0 ? b.in[1].shape(b.axes[1]) : b.in[0].shape(b.axes[0]);
   auto repeated = [&](const Array& x) {
     Shape shape = x.shape();
     shape.insert(shape.begin(), n);
     return broadcast_to(x, shape, s);
   };
-  if (axes[0] < 0) sorted = repeated(sorted);
-  if (axes[1] < 0) values = repeated(values);
+  if (b.axes[0] < 0) sorted = repeated(sorted);
+  if (b.axes[1] < 0) values = repeated(values);
   return Batched{{apply(make_op<SearchSorted>(right, batch + 1), {sorted, values}, s)}, {0}};
 }
 

@@ -6,105 +6,62 @@
 
 namespace heddle {
 
-class Sort final : public OpClass<Sort> {
- public:
+struct Sort {
   static constexpr const char* name = "Sort";
-  int axis;
-  explicit Sort(int a) : axis(a) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("axis", axis);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  Axis axis;
+  void fields(auto& v) { v("axis", axis); }
+  bool operator==(const Sort&) const = default;
+  void check(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
 };
 
-class ArgSort final : public OpClass<ArgSort> {
- public:
+struct ArgSort {
   static constexpr const char* name = "ArgSort";
-  int axis;
-  explicit ArgSort(int a) : axis(a) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("axis", axis);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), uint32}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  Axis axis;
+  void fields(auto& v) { v("axis", axis); }
+  bool operator==(const ArgSort&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const { return {{in[0].shape(), uint32}}; }
+  static constexpr bool is_constant = true;
 };
 
 // The k-th smallest element in its place, smaller ones before it.
-class Partition final : public OpClass<Partition> {
- public:
+struct Partition {
   static constexpr const char* name = "Partition";
   int kth;
-  int axis;
-  Partition(int k, int a) : kth(k), axis(a) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("kth", kth);
-    v("axis", axis);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), in[0].dtype()}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  Axis axis;
+  void fields(auto& v) { v("kth", kth)("axis", axis); }
+  bool operator==(const Partition&) const = default;
+  void check(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  bool follows_shapes() const { return false; }
 };
 
-class ArgPartition final : public OpClass<ArgPartition> {
- public:
+struct ArgPartition {
   static constexpr const char* name = "ArgPartition";
   int kth;
-  int axis;
-  ArgPartition(int k, int a) : kth(k), axis(a) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("kth", kth);
-    v("axis", axis);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[0].shape(), uint32}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  Axis axis;
+  void fields(auto& v) { v("kth", kth)("axis", axis); }
+  bool operator==(const ArgPartition&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const { return {{in[0].shape(), uint32}}; }
+  static constexpr bool is_constant = true;
+  bool follows_shapes() const { return false; }
 };
 
 // sorted: (batch..., n), values: (batch..., anything) of the same dtype; `batch` axes are shared.
-class SearchSorted final : public OpClass<SearchSorted> {
- public:
+struct SearchSorted {
   static constexpr const char* name = "SearchSorted";
   bool right;
   int batch;
-  SearchSorted(bool r, int b) : right(r), batch(b) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("right", right);
-    v("batch", batch);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override { return {{in[1].shape(), uint32}}; }
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool follows_shapes() const override { return true; }
+  void fields(auto& v) { v("right", right)("batch", batch); }
+  bool operator==(const SearchSorted&) const = default;
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const { return {{in[1].shape(), uint32}}; }
+  static constexpr bool is_constant = true;
+  std::optional<Batched> vmap(const Batch& b) const;
 };
 
 }  // namespace heddle

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "heddle/ops.h"
 #include "ops/following.h"
@@ -56,6 +57,19 @@ Array scale_for_squares(const Array& largest, const Stream& s) {
 Array root_with_gradient_at_zero(const Array& squares, const Stream& s) {
   const Array zero(0, squares.dtype()), nothing = equal(squares, zero, s);
   return where(nothing, zero, sqrt(where(nothing, Array(1, squares.dtype()), squares, s), s), s);
+}
+
+std::vector<int> all_axes(const Array& a) {
+  std::vector<int> axes(static_cast<size_t>(a.ndim()));
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
+int64_t batch_size(const Arrays& inputs, const std::vector<int>& axes) {
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (axes[i] >= 0) return inputs[i].shape(axes[i]);
+  }
+  return 0;
 }
 
 Array batch_to_front(const Array& x, int axis) { return axis <= 0 ? x : moveaxis(x, axis, 0); }

@@ -24,6 +24,11 @@ Array root_with_gradient_at_zero(const Array& squares, const Stream& s);
 // neither overflow nor vanish: 1 unless they would. A constant for derivatives.
 Array scale_for_squares(const Array& largest, const Stream& s);
 
+std::vector<int> all_axes(const Array& a);
+
+// The size of the batch, of inputs of which at least one is batched (-1: not).
+int64_t batch_size(const Arrays& inputs, const std::vector<int>& axes);
+
 // Moves the batch axis to the front; an input without one (-1) stays.
 Array batch_to_front(const Array& x, int axis);
 

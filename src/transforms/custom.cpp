@@ -20,63 +20,58 @@ Avals CustomTransforms::infer(const Arrays& in) const {
   return out;
 }
 
-std::optional<Arrays> CustomTransforms::vjp(const Arrays& in, const Arrays& g,
-                                            const std::vector<int>& argnums,
-                                            const Arrays& out) const {
-  size_t n = argument_count(in);
+std::optional<Arrays> CustomTransforms::vjp(const Pull& p) const {
+  size_t n = argument_count(p.in);
   Arrays given;
-  if (rules.vjp) given = rules.vjp(Arrays(in.begin(), in.begin() + static_cast<long>(n)), g, out);
+  if (rules.vjp)
+    given = rules.vjp(Arrays(p.in.begin(), p.in.begin() + static_cast<long>(n)), p.g, p.out);
   Arrays result;
-  for (int i : argnums) {
+  for (int i : p.wanted) {
     size_t k = static_cast<size_t>(i);
     if (rules.vjp) {
       result.push_back(k < given.size() ? given[k] : Array());
     } else {
-      result.push_back(k < n ? Array() : g[k - n]);  // through the function itself
+      result.push_back(k < n ? Array() : p.g[k - n]);  // through the function itself
     }
   }
   return result;
 }
 
-std::optional<Arrays> CustomTransforms::jvp(const Arrays& in, const Arrays& tangents,
-                                            const std::vector<int>& argnums,
-                                            const Arrays& out) const {
-  int n = static_cast<int>(argument_count(in));
+std::optional<Arrays> CustomTransforms::jvp(const Push& p) const {
+  int n = static_cast<int>(argument_count(p.in));
   if (rules.jvp) {
     Arrays own;
     std::vector<int> at;
-    for (size_t k = 0; k < argnums.size(); k++) {
-      if (argnums[k] >= n) continue;
-      own.push_back(tangents[k]);
-      at.push_back(argnums[k]);
+    for (size_t k = 0; k < p.wanted.size(); k++) {
+      if (p.wanted[k] >= n) continue;
+      own.push_back(p.t[k]);
+      at.push_back(p.wanted[k]);
     }
-    return rules.jvp(Arrays(in.begin(), in.begin() + n), own, at);
+    return rules.jvp(Arrays(p.in.begin(), p.in.begin() + n), own, at);
   }
   Arrays result;
   for (int k = 0; k < output_count; k++) {
-    auto found = std::find(argnums.begin(), argnums.end(), n + k);
-    result.push_back(found == argnums.end()
-                         ? zeros_like(out[static_cast<size_t>(k)])
-                         : tangents[static_cast<size_t>(found - argnums.begin())]);
+    auto found = std::find(p.wanted.begin(), p.wanted.end(), n + k);
+    result.push_back(found == p.wanted.end() ? zeros_like(p.out[static_cast<size_t>(k)])
+                                             : p.t[static_cast<size_t>(found - p.wanted.begin())]);
   }
   return result;
 }
 
-std::optional<Op::Batched> CustomTransforms::vmap(const Arrays& in, const std::vector<int>& axes,
-                                                  const Stream&) const {
-  size_t n = argument_count(in);
+std::optional<Batched> CustomTransforms::vmap(const Batch& b) const {
+  size_t n = argument_count(b.in);
   if (rules.vmap) {
     auto [outputs, out_axes] =
-        rules.vmap(Arrays(in.begin(), in.begin() + static_cast<long>(n)),
-                   std::vector<int>(axes.begin(), axes.begin() + static_cast<long>(n)));
+        rules.vmap(Arrays(b.in.begin(), b.in.begin() + static_cast<long>(n)),
+                   std::vector<int>(b.axes.begin(), b.axes.begin() + static_cast<long>(n)));
     return Batched{std::move(outputs), std::move(out_axes)};
   }
   // Batched by the function itself; its own derivative rules still hold, example by example.
   CustomRules batched;
   std::vector<int> argument_axes, output_axes;
   auto as_axis = [](int a) { return a < 0 ? no_batch_axis : a; };
-  for (size_t i = 0; i < n; i++) argument_axes.push_back(as_axis(axes[i]));
-  for (size_t i = n; i < in.size(); i++) output_axes.push_back(as_axis(axes[i]));
+  for (size_t i = 0; i < n; i++) argument_axes.push_back(as_axis(b.axes[i]));
+  for (size_t i = n; i < b.in.size(); i++) output_axes.push_back(as_axis(b.axes[i]));
   if (rules.vjp) {
     batched.vjp = [rule = rules.vjp, argument_axes, output_axes, n](
                       const Arrays& primals, const Arrays& g, const Arrays& out) {
@@ -109,9 +104,9 @@ std::optional<Op::Batched> CustomTransforms::vmap(const Arrays& in, const std::v
     };
   }
   Arrays outputs =
-      apply_multi(make_op<CustomTransforms>(output_count, std::move(batched)), in, to_stream({}));
+      apply_multi(make_op<CustomTransforms>(output_count, std::move(batched)), b.in, to_stream({}));
   return Batched{std::move(outputs),
-                 std::vector<int>(axes.begin() + static_cast<long>(n), axes.end())};
+                 std::vector<int>(b.axes.begin() + static_cast<long>(n), b.axes.end())};
 }
 
 Function custom_function(Function fun, CustomRules rules) {

@@ -7,24 +7,16 @@
 
 namespace heddle {
 
-class CustomTransforms final : public OpClass<CustomTransforms> {
- public:
+struct CustomTransforms {
   static constexpr const char* name = "CustomTransforms";
   int output_count;
   CustomRules rules;
-  CustomTransforms(int n, CustomRules r) : output_count(n), rules(std::move(r)) {}
-  template <class V>
-  void attributes(V& v) const {
-    v("output_count", output_count);
-  }
-  void check(const Arrays& in) const override;
-  Avals infer(const Arrays& in) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
-  bool is_pure() const override { return false; }
+  void fields(auto& v) { v("output_count", output_count); }
+  void check(const Arrays& in) const;
+  Avals infer(const Arrays& in) const;
+  std::optional<Arrays> vjp(const Pull& p) const;
+  std::optional<Arrays> jvp(const Push& p) const;
+  std::optional<Batched> vmap(const Batch& b) const;
 
  private:
   size_t argument_count(const Arrays& in) const {

@@ -28,9 +28,9 @@ Arrays tracers_of(const Arrays& primals) {
   return tracers;
 }
 
-void accumulate(Array& sum, const Array& term) {
+void accumulate(Array& sum, const Array& term, const Stream& s) {
   if (!term) return;
-  sum = sum ? add(sum, term) : term;
+  sum = sum ? add(sum, term, s) : term;
 }
 
 // The tangent of what does not move: zeros, for truth values of the dtype of tangents.
@@ -47,7 +47,7 @@ std::vector<bool> varying(const Program& program) {
   std::vector<bool> varies(static_cast<size_t>(program.slot_count()), false);
   std::fill_n(varies.begin(), program.input_count, true);
   for (const Program::Step& step : program.steps) {
-    if (&step.op->info() == &StopGradient::type()) continue;
+    if (op_if<StopGradient>(*step.op)) continue;
     const bool moves = std::any_of(step.inputs.begin(), step.inputs.end(),
                                    [&](int i) { return varies[static_cast<size_t>(i)]; });
     for (int k = step.first_output; moves && k < step.first_output + step.output_count; k++) {
@@ -89,10 +89,11 @@ std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals,
   Program program = capture(tracers, outputs, &values);
   const std::vector<bool> varies = varying(program);
 
+  const Stream here = to_stream({});
   Arrays sums(values.size());
   for (size_t i = 0; i < outputs.size(); i++) {
     size_t slot = static_cast<size_t>(program.outputs[i]);
-    if (varies[slot]) accumulate(sums[slot], astype(cotangents[i], outputs[i].dtype()));
+    if (varies[slot]) accumulate(sums[slot], astype(cotangents[i], outputs[i].dtype()), here);
   }
   for (size_t k = program.steps.size(); k-- > 0;) {
     const Program::Step& step = program.steps[k];
@@ -114,9 +115,11 @@ std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals,
       if (varies[static_cast<size_t>(step.inputs[i])]) argnums.push_back(static_cast<int>(i));
     }
     if (argnums.empty()) continue;
-    Arrays back = vjp_of(*step.op, inputs, given, argnums, results);
+    const Stream stream = stream_of(step);
+    Arrays back = vjp_of(*step.op, {inputs, results, given, argnums, stream});
     for (size_t j = 0; j < argnums.size(); j++) {
-      accumulate(sums[static_cast<size_t>(step.inputs[static_cast<size_t>(argnums[j])])], back[j]);
+      const auto slot = static_cast<size_t>(step.inputs[static_cast<size_t>(argnums[j])]);
+      accumulate(sums[slot], back[j], stream);
     }
   }
   Arrays gradients;
@@ -161,7 +164,7 @@ std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const 
     size_t first = static_cast<size_t>(step.first_output);
     Arrays results(values.begin() + static_cast<long>(first),
                    values.begin() + static_cast<long>(first) + step.output_count);
-    Arrays out = jvp_of(*step.op, inputs, moving, argnums, results);
+    Arrays out = jvp_of(*step.op, {inputs, results, moving, argnums, stream_of(step)});
     for (size_t k = 0; k < out.size(); k++) {
       // Truth values do not move.
       if (!is_bool(results[k].dtype())) slopes[first + k] = out[k];

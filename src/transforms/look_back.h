@@ -10,10 +10,10 @@
 
 namespace heddle {
 
-// The op as one of class T; null if it is another.
+// The op as one of class T; null if it is another or none.
 template <class T>
 const T* as(const Op* op) {
-  return op && &op->info() == &T::type() ? static_cast<const T*>(op) : nullptr;
+  return op ? op_if<T>(*op) : nullptr;
 }
 
 // The op that makes `a`; null for placeholders and for what is known.
@@ -32,7 +32,7 @@ inline std::optional<Code> code_of(const Array& a) {
   const Op* op = maker(a);
   if (!op || !op->is_pointwise()) return std::nullopt;
   const auto* pointwise = dynamic_cast<const Pointwise*>(op);
-  return pointwise ? std::optional(pointwise->code()) : std::nullopt;
+  return pointwise ? std::optional(pointwise->pointwise_code()) : std::nullopt;
 }
 
 // Whether the op gives the elements of its operand another shape in the same order.

@@ -64,50 +64,45 @@ Avals OwnPrimitive::infer(const Arrays& inputs) const {
   return results;
 }
 
-std::optional<Arrays> OwnPrimitive::vjp(const Arrays& inputs, const Arrays& cotangents,
-                                        const std::vector<int>& argnums,
-                                        const Arrays& outputs) const {
+std::optional<Arrays> OwnPrimitive::vjp(const Pull& p) const {
   Arrays back;
   try {
-    back = primitive_->vjp(inputs, cotangents, argnums, outputs);
+    back = primitive_->vjp(p.in, p.g, p.wanted, p.out);
   } catch (const Primitive::NoRule&) {
     return std::nullopt;
   }
-  check_count(*primitive_, "vjp", "cotangents", back.size(), argnums.size());
+  check_count(*primitive_, "vjp", "cotangents", back.size(), p.wanted.size());
   for (size_t k = 0; k < back.size(); k++) {
-    const Array& input = inputs[static_cast<size_t>(argnums[k])];
+    const Array& input = p.in[static_cast<size_t>(p.wanted[k])];
     if (!back[k] || back[k].shape() == input.shape()) continue;
     throw std::invalid_argument(fmt::format(
         "[{}] vjp gave a cotangent of shape {} for input {} of shape {}.", primitive_->name(),
-        to_string(back[k].shape()), argnums[k], to_string(input.shape())));
+        to_string(back[k].shape()), p.wanted[k], to_string(input.shape())));
   }
   return back;
 }
 
-std::optional<Arrays> OwnPrimitive::jvp(const Arrays& inputs, const Arrays& tangents,
-                                        const std::vector<int>& argnums,
-                                        const Arrays& outputs) const {
+std::optional<Arrays> OwnPrimitive::jvp(const Push& p) const {
   Arrays forward;
   try {
-    forward = primitive_->jvp(inputs, tangents, argnums);
+    forward = primitive_->jvp(p.in, p.t, p.wanted);
   } catch (const Primitive::NoRule&) {
     return std::nullopt;
   }
-  check_count(*primitive_, "jvp", "tangents", forward.size(), outputs.size());
+  check_count(*primitive_, "jvp", "tangents", forward.size(), p.out.size());
   for (size_t k = 0; k < forward.size(); k++) {
-    if (!forward[k] || forward[k].shape() == outputs[k].shape()) continue;
+    if (!forward[k] || forward[k].shape() == p.out[k].shape()) continue;
     throw std::invalid_argument(fmt::format(
         "[{}] jvp gave a tangent of shape {} for output {} of shape {}.", primitive_->name(),
-        to_string(forward[k].shape()), k, to_string(outputs[k].shape())));
+        to_string(forward[k].shape()), k, to_string(p.out[k].shape())));
   }
   return forward;
 }
 
-std::optional<Op::Batched> OwnPrimitive::vmap(const Arrays& inputs, const std::vector<int>& axes,
-                                              const Stream&) const {
+std::optional<Batched> OwnPrimitive::vmap(const Batch& b) const {
   Batched batched;
   try {
-    std::tie(batched.outputs, batched.axes) = primitive_->vmap(inputs, axes);
+    std::tie(batched.outputs, batched.axes) = primitive_->vmap(b.in, b.axes);
   } catch (const Primitive::NoRule&) {
     return std::nullopt;
   }
@@ -146,12 +141,6 @@ bool OwnPrimitive::equals(const Op& other) const {
 size_t OwnPrimitive::hash() const {
   const Primitive& p = *primitive_;
   return typeid(p).hash_code();
-}
-
-std::string OwnPrimitive::describe() const {
-  std::ostringstream text;
-  primitive_->print(text);
-  return text.str();
 }
 
 // --- arrays that primitives make ----------------------------------------------------------------
@@ -193,7 +182,7 @@ Arrays Array::make_arrays(std::vector<Shape> shapes, const std::vector<Dtype>& d
     }
     return made;
   }
-  OpRef op = make_op<OwnPrimitive>(primitive, inputs, results);
+  OpRef op(new OwnPrimitive(primitive, inputs, results));
   if (results.size() > 1) return apply_multi(std::move(op), inputs, results, primitive->stream());
   return {apply(std::move(op), inputs, std::move(results[0]), primitive->stream())};
 }

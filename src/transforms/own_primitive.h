@@ -23,17 +23,14 @@ class OwnPrimitive final : public Op {
   // output_shapes decides.
   void check(const Arrays& inputs) const override;
   Avals infer(const Arrays& inputs) const override;
-  std::optional<Arrays> vjp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Arrays> jvp(const Arrays&, const Arrays&, const std::vector<int>&,
-                            const Arrays&) const override;
-  std::optional<Batched> vmap(const Arrays&, const std::vector<int>&, const Stream&) const override;
+  std::optional<Arrays> vjp(const Pull& p) const override;
+  std::optional<Arrays> jvp(const Push& p) const override;
+  std::optional<Batched> vmap(const Batch& b) const override;
 
   bool follows_shapes() const override;  // if it states output_shapes
   bool runs_own_code() const override { return true; }
   bool equals(const Op& other) const override;
   size_t hash() const override;
-  std::string describe() const override;
 
  private:
   std::shared_ptr<Primitive> primitive_;

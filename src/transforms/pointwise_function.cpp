@@ -105,8 +105,8 @@ void PointwiseFunction::check(const Arrays& inputs) const {
     if (!(inputs[i].shape() == wanted) || inputs[i].dtype() != program_.avals[i].dtype) {
       throw std::invalid_argument(fmt::format(
           "[pointwise_function] Input {} should be {} of shape {}, but is {} of shape {}.", i,
-          name_of(program_.avals[i].dtype), detail::text_of(wanted), name_of(inputs[i].dtype()),
-          detail::text_of(inputs[i].shape())));
+          name_of(program_.avals[i].dtype), to_string(wanted), name_of(inputs[i].dtype()),
+          to_string(inputs[i].shape())));
     }
   }
 }
@@ -143,10 +143,6 @@ size_t PointwiseFunction::hash() const {
   size_t h = program_.steps.size();
   for (const Program::Step& step : program_.steps) h = h * 31 + step.op->hash();
   return h;
-}
-
-std::string PointwiseFunction::describe() const {
-  return fmt::format("operations={}", program_.steps.size());
 }
 
 }  // namespace heddle

@@ -32,10 +32,10 @@ class PointwiseFunction final : public Op {
   void check(const Arrays& inputs) const override;
   Avals infer(const Arrays& inputs) const override;
   std::optional<Arrays> decompose(const Arrays& inputs, const Stream& stream) const override;
+  bool decomposes() const override { return true; }
   bool follows_shapes() const override { return true; }
   bool equals(const Op& other) const override;
   size_t hash() const override;
-  std::string describe() const override;
 
  private:
   PointwiseFunction(Program program, Arrays slots, int varying);

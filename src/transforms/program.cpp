@@ -165,6 +165,11 @@ std::vector<OpRef> makers_of(const std::vector<std::pair<int, Array>>& constants
 
 }  // namespace
 
+Stream stream_of(const Program::Step& step) {
+  const Stream here = to_stream({});
+  return step.stream < 0 ? here : Stream{step.stream, here.device};
+}
+
 bool Program::follows_shapes() const {
   // What is lazy of a constant means the same at other sizes if it is made of scalars and data by
   // ops that hold no size.

@@ -29,6 +29,9 @@ struct Program {
   bool follows_shapes() const;
 };
 
+// Where a step's work belongs on the calling thread.
+Stream stream_of(const Program::Step& step);
+
 // The program that computes `outputs` from `inputs`. What does not depend on an input is a
 // constant, or, with `everything`, only what is evaluated already: then the rest is captured as
 // well. `values` receives the arrays of all slots.

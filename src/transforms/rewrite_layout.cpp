@@ -12,12 +12,12 @@
 namespace heddle {
 namespace {
 
-using Axes = std::vector<int>;
+using Order = std::vector<int>;
 
-bool is_identity(const Axes& axes) { return std::is_sorted(axes.begin(), axes.end()); }
+bool is_identity(const Order& axes) { return std::is_sorted(axes.begin(), axes.end()); }
 
-Axes inverse(const Axes& axes) {
-  Axes out(axes.size());
+Order inverse(const Order& axes) {
+  Order out(axes.size());
   for (size_t i = 0; i < axes.size(); i++) out[static_cast<size_t>(axes[i])] = static_cast<int>(i);
   return out;
 }
@@ -112,7 +112,7 @@ Array merge_transposes(const Site& site, const Array& a) {
 // f(transpose x, transpose y, constant) is transpose(f(x, y, constant transposed back)).
 Array sink_transposes(const Site& site, const Array& a) {
   if (!is_elementwise(maker(a))) return Array();
-  const Axes* axes = nullptr;
+  const Order* axes = nullptr;
   for (const Array& x : operands(a)) {
     const auto* t = made_by<Transpose>(x);
     if (t && x.ndim() == a.ndim() && (!axes || t->axes == *axes)) {
@@ -122,7 +122,7 @@ Array sink_transposes(const Site& site, const Array& a) {
     }
   }
   if (!axes) return Array();
-  const Axes back = inverse(*axes), order = *axes;
+  const Order back = inverse(*axes), order = *axes;
   Arrays in;
   for (const Array& x : operands(a)) {
     const auto* t = made_by<Transpose>(x);
@@ -143,7 +143,7 @@ Array sink_transposes(const Site& site, const Array& a) {
 Array reshape_for_transpose(const Site& site, const Array& a) {
   const auto* t = made_by<Transpose>(a);
   if (!t) return Array();
-  Axes longer;
+  Order longer;
   for (int axis : t->axes) {
     if (operand(a).shape(axis) != 1) longer.push_back(axis);
   }
@@ -157,7 +157,7 @@ bool keeps_order(const Op* op) {
          as<ExpandDims>(op);
 }
 
-Array transposed(const Array& x, Axes axes, const Stream& s) {
+Array transposed(const Array& x, Order axes, const Stream& s) {
   if (const auto* t = made_by<Transpose>(x)) {
     for (int& axis : axes) axis = t->axes[static_cast<size_t>(axis)];
     return transposed(operand(x), std::move(axes), s);

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "core/stream.h"
 #include "heddle/ops.h"
 #include "heddle/transforms.h"
+#include "ops/util.h"
+#include "transforms/program.h"
 
 namespace heddle {
 namespace {
@@ -14,15 +17,11 @@ namespace {
                   transform, op.title()));
 }
 
-bool decomposes(const Op& op, const Arrays& inputs) {
-  return op.decompose(inputs, to_stream({})).has_value();
-}
-
 // The decomposition as a function of some of the inputs.
-Function decomposition(const Op& op, const Arrays& inputs, const std::vector<int>& argnums) {
-  return [&op, inputs, argnums](const Arrays& some) {
+Function decomposition(const Op& op, const Arrays& inputs, const std::vector<int>& wanted) {
+  return [&op, inputs, wanted](const Arrays& some) {
     Arrays all = inputs;
-    for (size_t k = 0; k < argnums.size(); k++) all[static_cast<size_t>(argnums[k])] = some[k];
+    for (size_t k = 0; k < wanted.size(); k++) all[static_cast<size_t>(wanted[k])] = some[k];
     return *op.decompose(all, to_stream({}));
   };
 }
@@ -33,68 +32,79 @@ Arrays pick(const Arrays& arrays, const std::vector<int>& indices) {
   return out;
 }
 
-}  // namespace
-
-Arrays vjp_of(const Op& op, const Arrays& inputs, const Arrays& cotangents,
-              const std::vector<int>& argnums, const Arrays& outputs) {
-  if (auto result = op.vjp(inputs, cotangents, argnums, outputs)) return *std::move(result);
-  if (!decomposes(op, inputs)) refuse("vjp", op);
-  return vjp(decomposition(op, inputs, argnums), pick(inputs, argnums), cotangents).second;
+Shape example_of(const Array& x, int axis) {
+  Shape shape = x.shape();
+  if (axis >= 0) shape.erase(shape.begin() + axis);
+  return shape;
 }
 
-Arrays jvp_of(const Op& op, const Arrays& inputs, const Arrays& tangents,
-              const std::vector<int>& argnums, const Arrays& outputs) {
-  if (auto result = op.jvp(inputs, tangents, argnums, outputs)) return *std::move(result);
-  if (op.is_linear()) {
-    Arrays moved = inputs;
-    for (size_t i = 0; i < inputs.size(); i++) {
-      auto at = std::find(argnums.begin(), argnums.end(), static_cast<int>(i));
-      if (at != argnums.end()) {
-        moved[i] = tangents[static_cast<size_t>(at - argnums.begin())];
-      } else {
-        moved[i] = zeros_like(inputs[i]);
-      }
-    }
-    OpRef self(&op);
-    return outputs.size() == 1 ? Arrays{apply(self, moved, to_stream({}))}
-                               : apply_multi(self, moved, to_stream({}));
+// What a batch in front means is a guess from the types of the fields: the results have to be those
+// of one example, batched.
+void check_batched(const Op& op, const Batch& b, int64_t n, const Arrays& outputs) {
+  Arrays examples;
+  for (size_t i = 0; i < b.in.size(); i++) {
+    examples.push_back(
+        b.axes[i] < 0 ? b.in[i] : placeholder(example_of(b.in[i], b.axes[i]), b.in[i].dtype()));
   }
-  if (decomposes(op, inputs)) {
-    return jvp(decomposition(op, inputs, argnums), pick(inputs, argnums), tangents).second;
+  op.check(examples);
+  const Avals one = op.infer(examples);
+  for (size_t k = 0; k < outputs.size(); k++) {
+    Shape wanted = one[k].shape;
+    wanted.insert(wanted.begin(), n);
+    if (!(outputs[k].shape() == wanted)) refuse("vmap", op);
+  }
+}
+
+}  // namespace
+
+Arrays vjp_of(const Op& op, const Pull& p) {
+  DefaultStreamScope here(p.stream);
+  if (auto result = op.vjp(p)) return *std::move(result);
+  if (!op.decomposes()) refuse("vjp", op);
+  return vjp(decomposition(op, p.in, p.wanted), pick(p.in, p.wanted), p.g).second;
+}
+
+Arrays jvp_of(const Op& op, const Push& p) {
+  DefaultStreamScope here(p.stream);
+  if (auto result = op.jvp(p)) return *std::move(result);
+  if (op.is_linear()) {
+    Arrays moved;
+    for (const Array& x : p.in) moved.push_back(zeros_like(x));
+    for (size_t k = 0; k < p.wanted.size(); k++) moved[static_cast<size_t>(p.wanted[k])] = p.t[k];
+    return p.out.size() == 1 ? Arrays{apply(OpRef(&op), std::move(moved), p.stream)}
+                             : apply_multi(OpRef(&op), std::move(moved), p.stream);
+  }
+  if (op.decomposes()) {
+    return jvp(decomposition(op, p.in, p.wanted), pick(p.in, p.wanted), p.t).second;
   }
   auto backward = [&](const Arrays& cotangents) {
-    auto result = op.vjp(inputs, cotangents, argnums, outputs);
+    auto result = op.vjp({p.in, p.out, cotangents, p.wanted, p.stream});
     if (!result) refuse("jvp", op);
     for (size_t k = 0; k < result->size(); k++) {
-      if (!(*result)[k]) (*result)[k] = zeros_like(inputs[static_cast<size_t>(argnums[k])]);
+      if (!(*result)[k]) (*result)[k] = zeros_like(p.in[static_cast<size_t>(p.wanted[k])]);
     }
     return *std::move(result);
   };
   Arrays zeros;
-  for (const Array& o : outputs) zeros.push_back(zeros_like(o));
-  return vjp(backward, zeros, tangents).second;
+  for (const Array& o : p.out) zeros.push_back(zeros_like(o));
+  return vjp(backward, zeros, p.t).second;
 }
 
-Op::Batched vmap_of(const Op& op, const Arrays& inputs, const std::vector<int>& axes,
-                    const Stream& stream) {
-  if (auto result = op.vmap(inputs, axes, stream)) return *std::move(result);
-  if (!decomposes(op, [&] {
-        // Decompositions look at shapes: ask with one example's.
-        Arrays example = inputs;
-        for (size_t i = 0; i < inputs.size(); i++) {
-          if (axes[i] < 0) continue;
-          Shape shape = inputs[i].shape();
-          shape.erase(shape.begin() + axes[i]);
-          example[i] = zeros(shape, inputs[i].dtype());
-        }
-        return example;
-      }())) {
-    refuse("vmap", op);
+Batched vmap_of(const Op& op, const Batch& b) {
+  DefaultStreamScope here(b.stream);
+  if (auto result = op.vmap(b)) return *std::move(result);
+  const int64_t n = batch_size(b.in, b.axes);
+  if (OpRef batched = op.with_batch(n)) {
+    Arrays outputs = apply_multi(std::move(batched), all_batched(b.in, b.axes, b.stream), b.stream);
+    check_batched(op, b, n, outputs);
+    const size_t count = outputs.size();
+    return {std::move(outputs), std::vector<int>(count, 0)};
   }
-  auto fun = [&](const Arrays& x) { return *op.decompose(x, stream); };
-  std::vector<int> in_axes = axes;
+  if (!op.decomposes()) refuse("vmap", op);
+  auto fun = [&](const Arrays& x) { return *op.decompose(x, b.stream); };
+  std::vector<int> in_axes = b.axes;
   std::replace(in_axes.begin(), in_axes.end(), -1, no_batch_axis);
-  Arrays outputs = vmap(fun, in_axes)(inputs);
+  Arrays outputs = vmap(fun, in_axes)(b.in);
   return {outputs, std::vector<int>(outputs.size(), 0)};
 }
 

@@ -10,18 +10,18 @@
 namespace heddle {
 namespace {
 
-struct Batch {
+struct Examples {
   std::vector<int> axes;  // normalised; -1: none
   int64_t size;
 };
 
-Batch batch_of(const Arrays& inputs, std::vector<int> in_axes) {
+Examples batch_of(const Arrays& inputs, std::vector<int> in_axes) {
   if (in_axes.size() > inputs.size()) {
     throw std::invalid_argument(
         fmt::format("[vmap] {} axes were given for {} inputs.", in_axes.size(), inputs.size()));
   }
   in_axes.resize(inputs.size(), 0);
-  Batch batch{in_axes, -1};
+  Examples batch{in_axes, -1};
   for (size_t i = 0; i < inputs.size(); i++) {
     int& axis = batch.axes[i];
     if (axis == no_batch_axis) {
@@ -41,21 +41,20 @@ Batch batch_of(const Arrays& inputs, std::vector<int> in_axes) {
 }
 
 // Every value of the program with its batch axis (-1: none).
-struct Batched {
+struct Slots {
   Arrays values;
   std::vector<int> axes;
 };
 
-Batched run_batched(const Program& program, const Arrays& inputs, const std::vector<int>& axes) {
-  Batched slots{Arrays(static_cast<size_t>(program.slot_count())),
-                std::vector<int>(static_cast<size_t>(program.slot_count()), -1)};
+Slots run_batched(const Program& program, const Arrays& inputs, const std::vector<int>& axes) {
+  Slots slots{Arrays(static_cast<size_t>(program.slot_count())),
+              std::vector<int>(static_cast<size_t>(program.slot_count()), -1)};
   for (size_t i = 0; i < inputs.size(); i++) {
     slots.values[i] = inputs[i];
     slots.axes[i] = axes[i];
   }
   for (const auto& [slot, array] : program.constants)
     slots.values[static_cast<size_t>(slot)] = array;
-  Stream here = to_stream({});
   for (const auto& step : program.steps) {
     Arrays in;
     std::vector<int> at;
@@ -65,10 +64,10 @@ Batched run_batched(const Program& program, const Arrays& inputs, const std::vec
       at.push_back(slots.axes[static_cast<size_t>(i)]);
       any |= at.back() >= 0;
     }
-    Stream stream = step.stream < 0 ? here : Stream{step.stream, here.device};
-    Op::Batched out;
+    const Stream stream = stream_of(step);
+    Batched out;
     if (any) {
-      out = vmap_of(*step.op, in, at, stream);
+      out = vmap_of(*step.op, {in, at, stream});
     } else {
       out.outputs = step.output_count == 1 ? Arrays{apply(step.op, in, stream)}
                                            : apply_multi(step.op, in, stream);
@@ -93,7 +92,7 @@ Function vmap(Function fun, std::vector<int> in_axes,
               std::function<std::vector<int>()> axes_of_outputs) {
   return [fun = std::move(fun), in_axes = std::move(in_axes),
           axes_of_outputs = std::move(axes_of_outputs)](const Arrays& inputs) {
-    Batch batch = batch_of(inputs, in_axes);
+    Examples batch = batch_of(inputs, in_axes);
     TracingScope tracing;
     Arrays examples, traced, whole;
     std::vector<int> axes;
@@ -116,7 +115,7 @@ Function vmap(Function fun, std::vector<int> in_axes,
                                               out_axes.size(), outputs.size()));
     }
     Program program = capture(traced, outputs);
-    Batched slots = run_batched(program, whole, axes);
+    Slots slots = run_batched(program, whole, axes);
 
     Arrays results;
     for (size_t k = 0; k < outputs.size(); k++) {

@@ -11,6 +11,24 @@
 
 using namespace heddle;
 
+TEST_CASE("every arithmetic type of C++ is an element of its size and sign") {
+  const std::vector<char> letters{'a', 'b', 'c'};
+  const Array a(letters.begin(), Shape{3});
+  CHECK(a.dtype() == (std::is_signed_v<char> ? int8 : uint8));
+  CHECK(take(a, 0).item<int>() == 'a');
+  CHECK(take(a, 2).item<int>() == 'c');
+  CHECK(Array('x').item<char>() == 'x');
+  const std::vector<wchar_t> wide{L'\u00e9', L'z'};
+  CHECK(sum(Array(wide.begin(), Shape{2})).item<int>() == 0xe9 + 'z');
+  CHECK(Array(char16_t{7}).dtype() == uint16);
+  CHECK(Array(char32_t{7}).dtype() == uint32);
+  CHECK(Array(1LL << 40).item<long long>() == 1LL << 40);
+  CHECK(Array(2.5L).dtype() == float32);
+  CHECK(Array(2.5L).item<long double>() == 2.5L);
+  const std::vector<long double> halves{0.5L, 1.5L};
+  CHECK(sum(Array(halves.begin(), Shape{2})).item<float>() == 2.0f);
+}
+
 TEST_CASE("arrays have the dtype of the C++ type") {
   CHECK(Array(int64_t{5000000000}).item<int64_t>() == 5000000000);
   CHECK(Array(7u).dtype() == uint32);

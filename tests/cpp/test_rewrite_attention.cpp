@@ -24,9 +24,7 @@ Program fused(const Program& program) {
 
 const ScaledDotProductAttention* attention_in(const Program& program) {
   for (const auto& step : program.steps) {
-    if (step.op->name() == attention) {
-      return static_cast<const ScaledDotProductAttention*>(step.op.get());
-    }
+    if (const auto* op = op_if<ScaledDotProductAttention>(*step.op)) return op;
   }
   return nullptr;
 }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from engines import IS_HEDDLE, mx, reference
 from mlxfn import Entry, File, Function, build, parse
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="heddle's reader")
+DATA = Path(__file__).parent / "data"
 
 
 def load(data, path):
@@ -428,9 +430,26 @@ def test_own_files_that_contradict_themselves(tmp_path, change):
     assert "\n" not in str(error.value)
 
 
+def test_own_files_of_version_1():
+    """One function of 101 samples, with 119 operations, that version 1 wrote, and its results."""
+    stored = np.load(DATA / "version_1.npz")
+    inputs = [mx.array(stored[f"in{i}"]) for i in range(len(stored.files)) if f"in{i}" in stored]
+    function = mx.import_function(str(DATA / "version_1.heddle"))
+    results = function(*inputs)
+    wanted = [stored[f"out{i}"] for i in range(len(results))]
+    assert len(inputs) + len(results) == len(stored.files)
+    for given, right in zip(results, wanted, strict=True):
+        given = np.array(given)
+        assert (given.dtype, given.shape) == (right.dtype, right.shape)
+        if right.dtype.kind in "fc":
+            np.testing.assert_allclose(given, right, rtol=2e-4, atol=2e-5)
+        else:
+            assert np.array_equal(given, right)
+
+
 def test_own_files_of_a_newer_version(tmp_path):
     path = own_file(tmp_path)
-    data = path.read_bytes().replace(b'"version":"1"', b'"version":"2"')
+    data = path.read_bytes().replace(b'"version":"2"', b'"version":"3"')
     with pytest.raises(ValueError, match="version"):
         load(data, path)
 

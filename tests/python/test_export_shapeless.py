@@ -403,3 +403,75 @@ def test_gradients_do_not_take_one_broadcast_for_another(suffix, tmp_path):
                 assert shapes != traced and "at other sizes" in str(refusal)
                 continue
             assert all(near(a, b) for a, b in zip(given, gradients(*arrays), strict=True))
+
+
+# ------------------------------------------------------------------------------------------------
+# Numbers that Python computes from sizes
+
+
+def exported(function, path, *arrays):
+    """The function of one result, written and read."""
+    mx.export_function(path, lambda *x: [function(*x)], *arrays, shapeless=True)
+    return mx.import_function(path)
+
+
+@SUFFIXES
+def test_numbers_computed_from_sizes_follow_them(suffix, tmp_path):
+    """Found by tracing at other sizes, where the constants that differ come from a size."""
+
+    def ones(*shape):
+        return mx.ones(shape)
+
+    cases = {
+        "a size": (lambda x: x / x.shape[0], (ones(3, 2),), (ones(9, 2),)),
+        "beside an equal number": (lambda x: 3.0 * x / x.shape[0], (ones(3, 2),), (ones(7, 2),)),
+        "a line": (lambda x: x * (2 * x.shape[1] - 1), (ones(3, 2),), (ones(3, 5),)),
+        "of one": (lambda x, y: x + y * len(y), (ones(4), ones(2, 4)), (ones(4), ones(6, 4))),
+        "that agree": (lambda x, y: (x - y) / len(x), (ones(3), ones(3)), (ones(8), ones(8))),
+        "integers": (lambda x: x.astype(mx.int32) + x.size, (ones(4),), (ones(11),)),
+    }  # fmt: skip
+    for number, (name, (function, small, large)) in enumerate(cases.items()):
+        imported = exported(function, str(tmp_path / f"{number}.{suffix}"), *small)
+        for arrays in (small, large):
+            (given,) = imported(*arrays)
+            assert given.tolist() == function(*arrays).tolist(), name
+            assert given.dtype == function(*arrays).dtype, name
+
+
+def test_numbers_that_do_not_follow_a_size_are_refused_by_its_name(tmp_path):
+    path = str(tmp_path / "f.heddle")
+    for function in (lambda x: x * x.shape[1] ** -0.5, lambda x: x * (x.shape[0] * x.shape[1])):
+        imported = exported(function, path, mx.ones((3, 4)))
+        assert imported(mx.ones((3, 4)))[0].tolist() == function(mx.ones((3, 4))).tolist()
+        with pytest.raises(ValueError, match="Axis 1 of input 0 has size 5 where the export had 4"):
+            imported(mx.ones((3, 5)))
+    imported = exported(lambda x: x * x.shape[1] ** -0.5, path, mx.ones((3, 4)))
+    assert imported(mx.ones((9, 4)))[0].tolist() == (mx.ones((9, 4)) * 0.5).tolist()
+
+
+@SUFFIXES
+def test_functions_that_need_their_sizes_are_traced_as_they_are(suffix, tmp_path):
+    """At another size they do not run, or are another program: nothing is known then."""
+    w = mx.array([[1.0, 1.0]] * 4)
+    path = str(tmp_path / f"f.{suffix}")
+
+    def only_four(x):
+        if x.shape[-1] != 4:
+            raise KeyError("four")
+        return x @ w / x.shape[0]
+
+    assert (
+        exported(only_four, path, mx.ones((2, 4)))(mx.ones((8, 4)))[0].tolist() == [[0.5] * 2] * 8
+    )
+
+    def branches(x):
+        return x + 1 if x.shape[0] == 3 else (x + 1) * 2
+
+    assert exported(branches, path, mx.ones((3,)))(mx.ones((3,)))[0].tolist() == [2.0] * 3
+
+
+def test_mlx_follows_the_sizes_of_its_file_too(tmp_path):
+    path = str(tmp_path / "f.mlxfn")
+    mx.export_function(path, lambda x: x / x.shape[0], mx.ones((3, 2)), shapeless=True)
+    (given,) = reference.import_function(path)(reference.full((9, 2), 9.0))
+    assert np.array(given).tolist() == [[1.0, 1.0]] * 9

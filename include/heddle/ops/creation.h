@@ -66,4 +66,9 @@ Array hanning(int m, StreamOrDevice s = {});
 Array hamming(int m, StreamOrDevice s = {});
 Array blackman(int m, StreamOrDevice s = {});
 
+// How many elements `a` has along these axes together, or one divided by it, as a scalar. Counted
+// when it runs: a shapeless trace holds no number.
+Array number_of_elements(const Array& a, const std::vector<int>& axes, bool inverted = false,
+                         Dtype dtype = int32, StreamOrDevice s = {});
+
 }  // namespace heddle

@@ -128,13 +128,7 @@ inline array bartlett(int M, StreamOrDevice s = {}) { return heddle::bartlett(M,
 inline array blackman(int M, StreamOrDevice s = {}) { return heddle::blackman(M, detail::in(s)); }
 inline array number_of_elements(const array& a, std::vector<int> axes, bool inverted,
                                 Dtype dtype = int32, StreamOrDevice s = {}) {
-  double count = 1;
-  for (int axis : axes) {
-    count *=
-        a.shape(normalize_axis_index(axis, static_cast<int>(a.ndim()), "[number_of_elements] "));
-  }
-  return heddle::full({}, heddle::Array(inverted ? 1 / count : count, heddle::float64), dtype,
-                      detail::in(s));
+  return heddle::number_of_elements(a, axes, inverted, dtype, detail::in(s));
 }
 inline std::vector<array> meshgrid(const std::vector<array>& arrays, bool sparse = false,
                                    const std::string& indexing = "xy", StreamOrDevice s = {}) {
