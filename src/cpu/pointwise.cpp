@@ -76,8 +76,8 @@ struct Compiler {
         registers[k] = free.back();
         free.pop_back();
       }
-      program.code.push_back({node.op->pointwise_code(), node.inputs.back().dtype(), node.dtype, registers[k],
-                              operand[0], operand[1], operand[2]});
+      program.code.push_back({node.op->pointwise_code(), node.inputs.back().dtype(), node.dtype,
+                              registers[k], operand[0], operand[1], operand[2]});
       if (code.kept[k]) program.outputs.push_back({registers[k], node.dtype});
     }
   }

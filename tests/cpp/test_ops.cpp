@@ -7,6 +7,7 @@
 #include "core/node.h"
 #include "core/op.h"
 #include "heddle/heddle.h"
+#include "ops/creation.h"
 #include "ops/index.h"
 #include "ops/layout.h"
 #include "ops/norm.h"
@@ -86,13 +87,29 @@ TEST_CASE("what is made from values is checked against its inputs like any other
                   std::invalid_argument);
 }
 
+TEST_CASE("sizes are counted when a graph runs") {
+  const Array x = zeros({2, 3, 4});
+  CHECK(number_of_elements(x, {0, -1}).item<int>() == 8);
+  CHECK(number_of_elements(x, {1}, true, float64).item<double>() == 1.0 / 3.0);
+  const OpRef op = make_op<NumberOfElements>(std::vector<int>{0, 1}, false, int64);
+  CHECK(apply(op, {x}, to_stream({})).item<int64_t>() == 6);
+  CHECK_THROWS_AS(apply(op, {zeros({2})}, to_stream({})), AxisError);
+  // Of one example, wherever the batch is.
+  for (int batch = 0; batch < 3; batch++) {
+    const Batched counted = vmap_of(*op, {{x}, {batch}, to_stream({})});
+    CHECK(counted.axes[0] == -1);
+    CHECK(counted.outputs[0].item<int64_t>() == 24 / x.shape(batch));
+  }
+}
+
 TEST_CASE("derivatives belong to the stream of what they are derivatives of") {
   const Stream other = new_stream(Device{});
   int steps = 0;
   auto f = [&](const Arrays& in) {
     const Array& x = in[0];
-    return Arrays{sum(multiply(tanh(x, other), softmax(x, std::vector<int>{-1}, false, other), other),
-               false, other)};
+    return Arrays{
+        sum(multiply(tanh(x, other), softmax(x, std::vector<int>{-1}, false, other), other), false,
+            other)};
   };
   const Array x = ones({2, 3});
   x.eval();
