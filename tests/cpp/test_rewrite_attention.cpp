@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "ops/attention.h"
 #include "rewriting.h"
@@ -22,11 +23,11 @@ Program fused(const Program& program) {
   return fold_constants(rewrite(whole, rules));
 }
 
-const ScaledDotProductAttention* attention_in(const Program& program) {
+std::optional<ScaledDotProductAttention> attention_in(const Program& program) {
   for (const auto& step : program.steps) {
-    if (const auto* op = op_if<ScaledDotProductAttention>(*step.op)) return op;
+    if (const auto* op = op_if<ScaledDotProductAttention>(*step.op)) return *op;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 // The rewritten program, whose results and gradients are those of `f`.
@@ -202,7 +203,7 @@ TEST_CASE("a causal mask that is a constant becomes the mode") {
         return Arrays{matmul(weights(mask(matmul(x[0], turned(x[1])))), x[2])};
       };
       check_found(f, in);
-      const auto* op = attention_in(fused(program_of(f, in)));
+      const auto op = attention_in(fused(program_of(f, in)));
       CHECK(op->causal);
       CHECK_FALSE(op->has_mask);
     }
