@@ -10,6 +10,11 @@ import pytest
 
 SECONDS_PER_TEST = 120
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+# Whoever starts the tests in the background has them ignore Ctrl-C, and so would programs that they
+# start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "faults"))
 
