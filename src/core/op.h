@@ -48,8 +48,8 @@ struct OpInfo {
   std::vector<FieldInfo> fields;
   bool pins_sizes = false;  // a field may
   // The op with these values for its fields; `apply` checks it against inputs. Throws
-  // std::invalid_argument "[name] ..." for values that are missing, unknown or of another kind. Not
-  // set if the op is more than its fields.
+  // std::invalid_argument "[name] ..." for values that are missing or of another kind; further ones
+  // are not looked at. Not set if the op is more than its fields.
   std::function<OpRef(const Attributes&)> make;
 };
 // From any thread. Throws std::logic_error for a name that an op has already.
