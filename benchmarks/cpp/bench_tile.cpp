@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "core/threads.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle {
 namespace {
 
-using cpu::tile::Program;
+using cpu::tile::Bytecode;
 using cpu::tile::Register;
 
 constexpr int64_t large = int64_t{1} << 24;
@@ -30,8 +30,8 @@ struct Memory {
   ~Memory() { std::free(data); }
 };
 
-Program chain(const std::vector<Code>& codes, Dtype t) {
-  Program p;
+Bytecode chain(const std::vector<Code>& codes, Dtype t) {
+  Bytecode p;
   p.inputs = {t, t};
   Register last = 0;
   for (Code code : codes) {
@@ -44,8 +44,8 @@ Program chain(const std::vector<Code>& codes, Dtype t) {
 }
 
 // gelu(x) = x * (0.5 + 0.5 * erf(x / sqrt(2))), with the constants as operands.
-Program gelu(Dtype t) {
-  Program p;
+Bytecode gelu(Dtype t) {
+  Bytecode p;
   p.inputs = {t, t, t};
   p.code = {{Code::multiply, t, t, 3, 0, 1, 0},
             {Code::erf, t, t, 3, 3, 0, 0},
@@ -62,7 +62,7 @@ const std::vector<Code> ten = {Code::add,      Code::multiply, Code::subtract, C
                                Code::minimum,  Code::add};
 
 // Runs `p` on n elements, the first operand an array and the others scalars or (dense) arrays.
-void measure(benchmark::State& state, const Program& p, int64_t n, bool dense_operands) {
+void measure(benchmark::State& state, const Bytecode& p, int64_t n, bool dense_operands) {
   const size_t width = size_of(p.outputs[0].dtype);
   std::vector<std::unique_ptr<Memory>> memory;
   std::vector<View> inputs;
@@ -112,7 +112,7 @@ void broadcast(benchmark::State& state, int64_t rows, int64_t columns, Strides s
   const View inputs[] = {{a.data, float32, shape, Strides{columns, 1}},
                          {b.data, float32, shape, strides}};
   const View output{c.data, float32, shape, Strides{columns, 1}};
-  const Program p = chain({Code::add}, float32);
+  const Bytecode p = chain({Code::add}, float32);
   for (auto _ : state) cpu::tile::run(p, shape, inputs, &output);
   state.SetBytesProcessed(state.iterations() * n * 8);
 }

@@ -6,7 +6,7 @@
 #include "core/threads.h"
 #include "cpu/kernel.h"
 #include "cpu/reduce_kernels.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "ops/layout.h"
 
 namespace heddle::cpu {

@@ -10,7 +10,7 @@
 #include "cpu/dnnl.h"
 #include "cpu/scratch.h"
 #include "cpu/simd.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/attention.cpp"

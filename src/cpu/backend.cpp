@@ -7,7 +7,7 @@
 
 #include "cpu/kernel.h"
 #include "cpu/pointwise.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle {
 namespace cpu {

@@ -11,7 +11,7 @@
 #include "cpu/rows.h"
 #include "cpu/scratch.h"
 #include "cpu/scratch_array.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 namespace {

@@ -8,7 +8,7 @@
 #include "cpu/conv_pieces.h"
 #include "cpu/dnnl.h"
 #include "cpu/scratch.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "cpu/gemm.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "heddle/dtype.h"
 
 namespace heddle::cpu {

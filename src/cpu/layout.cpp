@@ -5,7 +5,7 @@
 
 #include "core/threads.h"
 #include "cpu/kernel.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "ops/join.h"
 
 namespace heddle::cpu {

@@ -9,7 +9,7 @@
 
 #include "cpu/kernel.h"
 #include "cpu/lapack.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 

@@ -10,7 +10,7 @@
 #include "cpu/gemm.h"
 #include "cpu/product_stack.h"
 #include "cpu/scratch.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 namespace {

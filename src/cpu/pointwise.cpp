@@ -14,7 +14,7 @@ namespace {
 // Code made a program, and what the program works on; reused by the thread, so that small groups
 // allocate nothing.
 struct Compiler {
-  tile::Program program;
+  tile::Bytecode program;
   std::vector<View> inputs;
   std::vector<View> outputs;
   std::vector<tile::Register> registers;  // of each node of the group
@@ -152,7 +152,7 @@ void prepare(const PointwiseGroup& group, Compiler& c) {
 
 // The groups' programs, each in one of the thread's compilers: that of the first group with the
 // same shared code, which is compiled once.
-const tile::Program& program_of(std::span<const PointwiseGroup> groups, size_t i) {
+const tile::Bytecode& program_of(std::span<const PointwiseGroup> groups, size_t i) {
   const PointwiseCode* shared = groups[i].shared;
   for (size_t first = 0; shared && first < i; first++) {
     if (groups[first].shared == shared) return compiler(first).program;
@@ -175,7 +175,7 @@ void run_pointwise(std::span<const PointwiseGroup> groups) {
   jobs.reserve(groups.size());
   for (size_t i = 0; i < groups.size(); i++) {
     Compiler& c = compiler(i);
-    const tile::Program& program = program_of(groups, i);
+    const tile::Bytecode& program = program_of(groups, i);
     prepare(groups[i], c);
     jobs.push_back({&program, &groups[i].shape, c.inputs.data(), c.outputs.data()});
   }

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "eval/backend.h"
 
 namespace heddle::cpu {

@@ -8,7 +8,7 @@
 #include "cpu/pieces.h"
 #include "cpu/product_stack.h"
 #include "cpu/scratch.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 namespace {

@@ -8,7 +8,7 @@
 #include "cpu/matmul.h"
 #include "cpu/quantized_tiles.h"
 #include "cpu/scratch.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 namespace {

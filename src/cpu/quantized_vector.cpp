@@ -2,7 +2,7 @@
 // never stored.
 #include "cpu/quantized_matmul.h"
 #include "cpu/scratch.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "core/reduction.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 

@@ -64,7 +64,7 @@ const RegisterKernel<Mean> mean_kernel(
       View divisors = divisor.node()->view();
       divisors.shape = total.shape;
       divisors.strides = Strides(total.shape.size(), 0);
-      tile::Program divide;
+      tile::Bytecode divide;
       divide.inputs = {wide, wide};
       divide.code = {{Code::divide, wide, wide, 2, 0, 1}, {Code::copy, wide, out.dtype, 3, 2}};
       divide.outputs = {{3, out.dtype}};

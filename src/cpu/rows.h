@@ -8,7 +8,7 @@
 
 #include "core/threads.h"
 #include "core/view.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 

@@ -3,7 +3,7 @@
 
 #include "core/scan.h"
 #include "core/view.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 

@@ -2,7 +2,7 @@
 #include "ops/shape.h"
 
 #include "cpu/kernel.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "ops/following.h"
 #include "ops/pointwise.h"
 #include "transforms/custom.h"

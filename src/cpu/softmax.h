@@ -4,7 +4,7 @@
 #pragma once
 
 #include "core/view.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 

@@ -17,7 +17,7 @@
 #include "cpu/scratch_array.h"
 #include "cpu/sort_columns.h"
 #include "cpu/sort_parts.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 namespace {

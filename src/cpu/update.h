@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/kernel.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
 

@@ -282,14 +282,14 @@ void export_function(const ExportCallback& callback, const ExportedFunction& fun
 
 struct ImportedFunction::State {
   FunctionFile file;
-  std::vector<Program> programs;  // one for each function, unless the file is shapeless
+  std::vector<Graph> programs;  // one for each function, unless the file is shapeless
 };
 
 namespace {
 
 // Every record is built once, on the inputs of the trace, and its result compared with what the
 // file says.
-Program verified(const TracedFunction& f, const std::string& label) {
+Graph verified(const TracedFunction& f, const std::string& label) {
   TracingScope tracing;
   Arrays inputs;
   for (int i = 0; i < f.input_count; i++) {
@@ -300,9 +300,9 @@ Program verified(const TracedFunction& f, const std::string& label) {
     throw UnsafeFileError(fmt::format("[import_function] {}: offset {}, primitive {}: {}", label,
                                       r.offset, r.name(), problem));
   });
-  Program program = capture(inputs, outputs, nullptr, Capturing::everything);
-  simplify(program);
-  return program;
+  Graph graph = capture(inputs, outputs, nullptr, Capturing::everything);
+  simplify(graph);
+  return graph;
 }
 
 using Imported = std::shared_ptr<const ImportedFunction::State>;
@@ -317,8 +317,8 @@ Imported imported(FunctionFile file, const std::string& label) {
     }
   }
   for (const TracedFunction& f : file.functions) {
-    Program program = verified(f, label);
-    if (!file.shapeless) state->programs.push_back(std::move(program));
+    Graph graph = verified(f, label);
+    if (!file.shapeless) state->programs.push_back(std::move(graph));
   }
   state->file = std::move(file);
   return state;

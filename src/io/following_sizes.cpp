@@ -7,16 +7,16 @@
 #include <string_view>
 
 #include "heddle/ops.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 namespace heddle::io {
 namespace {
 
-Program program_of(const Traced& t) {
+Graph graph_of(const Traced& t) {
   return capture(t.inputs, t.outputs, nullptr, Capturing::everything);
 }
 
-bool same_but_for_sizes(const Program& a, const Program& b) {
+bool same_but_for_sizes(const Graph& a, const Graph& b) {
   if (a.steps.size() != b.steps.size() || a.constants.size() != b.constants.size() ||
       a.outputs != b.outputs) {
     return false;
@@ -68,20 +68,18 @@ struct Line {
 class Difference {
  public:
   Difference(const Traced& traced, const TraceAt& trace_at)
-      : traced_(traced), trace_at_(trace_at), program_(program_of(traced)) {}
+      : traced_(traced), trace_at_(trace_at), graph_(graph_of(traced)) {}
 
   FollowedSizes run() {
     for_each_axis([&](InputAxis a) { look_at(a); });
     for (const auto& [constant, lines] : lines_) {
       if (lines.size() == 1 && lines[0].factor != 0) {
-        program_.constants[constant].second =
-            computed(lines[0], program_.constants[constant].second);
+        graph_.constants[constant].second = computed(lines[0], graph_.constants[constant].second);
       } else {
         for (const Line& line : lines) fixed_.insert(line.axis);
       }
     }
-    FollowedSizes out{lines_.empty() ? traced_.outputs : replay(program_, traced_.inputs, true),
-                      {}};
+    FollowedSizes out{lines_.empty() ? traced_.outputs : replay(graph_, traced_.inputs, true), {}};
     for (InputAxis a : fixed_) out.fixed.emplace_back(a.input, a.axis);
     return out;
   }
@@ -104,15 +102,15 @@ class Difference {
   }
 
   // The program at these sizes; none if it is another. Throws what the function throws.
-  std::optional<Program> longer(InputAxis a, bool together, int64_t by) const {
+  std::optional<Graph> longer(InputAxis a, bool together, int64_t by) const {
     std::vector<Shape> shapes;
     for (const Array& x : traced_.inputs) shapes.push_back(x.shape());
     for_each_axis([&](InputAxis o) {
       if (!belongs(o, a, together)) return;
       shapes[static_cast<size_t>(o.input)][static_cast<size_t>(o.axis)] = size(a) + by;
     });
-    Program other = program_of(trace_at_(shapes));
-    if (!same_but_for_sizes(program_, other)) return {};
+    Graph other = graph_of(trace_at_(shapes));
+    if (!same_but_for_sizes(graph_, other)) return {};
     return other;
   }
 
@@ -136,14 +134,14 @@ class Difference {
     const auto near = longer(a, together, 1);
     if (!near) return;
     std::vector<size_t> changed;
-    for (size_t k = 0; k < program_.constants.size(); k++) {
-      if (!same_bits(program_.constants[k].second, near->constants[k].second)) changed.push_back(k);
+    for (size_t k = 0; k < graph_.constants.size(); k++) {
+      if (!same_bits(graph_.constants[k].second, near->constants[k].second)) changed.push_back(k);
     }
     if (changed.empty()) return;
     const auto far = longer(a, together, 3);
     for (size_t k : changed) {
       Line line{a, 0, 0};
-      const auto x = number(program_.constants[k].second), y = number(near->constants[k].second);
+      const auto x = number(graph_.constants[k].second), y = number(near->constants[k].second);
       const auto z = far ? number(far->constants[k].second) : std::nullopt;
       const auto n = static_cast<double>(size(a));
       if (x && y && z && *x + 3 * (*y - *x) == *z) line = {a, *y - *x, *x - n * (*y - *x)};
@@ -161,7 +159,7 @@ class Difference {
 
   const Traced& traced_;
   const TraceAt& trace_at_;
-  Program program_;
+  Graph graph_;
   std::map<size_t, std::vector<Line>> lines_;  // by constant
   std::set<InputAxis> seen_, fixed_;
 };

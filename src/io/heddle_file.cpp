@@ -112,9 +112,9 @@ Json json_of(const TracedFunction& f, Names& names) {
 // ---------------------------------------------------------------------------------------------
 // Reading
 
-class Program {
+class ProgramReader {
  public:
-  Program(const Container& container, const std::string& label)
+  ProgramReader(const Container& container, const std::string& label)
       : tensors_(container.tensors), label_(label) {}
 
   void set_version(int version) { version_ = version; }
@@ -403,20 +403,20 @@ void write_heddle(const FunctionFile& file, const WriteFunction& sink) {
 }
 
 FunctionFile read_heddle(const Container& container, const std::string& label) {
-  Program program(container, label);
+  ProgramReader reader(container, label);
   auto text = [&](const char* key) -> const std::string& {
     auto at = container.metadata.find(key);
     if (at == container.metadata.end())
-      program.refuse(key, "it is missing: the file holds no program");
+      reader.refuse(key, "it is missing: the file holds no program");
     return at->second;
   };
-  if (text("format") != format_name) program.refuse("format", "it is not that of programs");
+  if (text("format") != format_name) reader.refuse("format", "it is not that of programs");
   const std::string& version = text("version");
   if (version != "1" && version != std::to_string(format_version)) {
-    program.refuse("version", fmt::format("this heddle reads 1 to {}", format_version));
+    reader.refuse("version", fmt::format("this heddle reads 1 to {}", format_version));
   }
-  program.set_version(version == "1" ? 1 : format_version);
-  return program.read(text("program"));
+  reader.set_version(version == "1" ? 1 : format_version);
+  return reader.read(text("program"));
 }
 
 }  // namespace heddle::io

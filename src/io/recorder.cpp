@@ -41,34 +41,34 @@ TracedFunction Recorder::record(const Arrays& inputs, std::vector<std::string> k
   f_.input_count = static_cast<int>(inputs.size());
   std::vector<int> slots;
   for (const Array& in : inputs) slots.push_back(f_.add_slot({in.shape(), in.dtype()}));
-  Program program = capture(inputs, outputs, nullptr, Capturing::everything);
-  simplify(program);
-  f_.outputs = record_program(program, slots);
+  Graph graph = capture(inputs, outputs, nullptr, Capturing::everything);
+  simplify(graph);
+  f_.outputs = record_graph(graph, slots);
   return std::move(f_);
 }
 
-std::vector<int> Recorder::record_program(const Program& program, const std::vector<int>& in) {
-  std::vector<int> slots(program.avals.size(), -1);
+std::vector<int> Recorder::record_graph(const Graph& graph, const std::vector<int>& in) {
+  std::vector<int> slots(graph.avals.size(), -1);
   std::copy(in.begin(), in.end(), slots.begin());
   // Constants that no step reads any more are left out.
-  std::vector<bool> used(program.avals.size(), false);
-  for (const auto& step : program.steps) {
+  std::vector<bool> used(graph.avals.size(), false);
+  for (const auto& step : graph.steps) {
     for (int i : step.inputs) used[static_cast<size_t>(i)] = true;
   }
-  for (int o : program.outputs) used[static_cast<size_t>(o)] = true;
-  for (const auto& [slot, array] : program.constants) {
+  for (int o : graph.outputs) used[static_cast<size_t>(o)] = true;
+  for (const auto& [slot, array] : graph.constants) {
     if (used[static_cast<size_t>(slot)]) slots[static_cast<size_t>(slot)] = constant(array);
   }
-  for (const auto& step : program.steps) {
+  for (const auto& step : graph.steps) {
     std::vector<int> operands;
     for (int i : step.inputs) operands.push_back(slots[static_cast<size_t>(i)]);
-    auto first = program.avals.begin() + step.first_output;
+    auto first = graph.avals.begin() + step.first_output;
     std::vector<int> results =
         record_step(*step.op, operands, Avals(first, first + step.output_count));
     std::copy(results.begin(), results.end(), slots.begin() + step.first_output);
   }
   std::vector<int> outputs;
-  for (int o : program.outputs) outputs.push_back(slots[static_cast<size_t>(o)]);
+  for (int o : graph.outputs) outputs.push_back(slots[static_cast<size_t>(o)]);
   return outputs;
 }
 
@@ -119,9 +119,9 @@ std::vector<int> Recorder::compose(const std::vector<int>& in,
   Arrays stand_ins;
   for (int i : in) stand_ins.push_back(placeholder(aval(i).shape, aval(i).dtype));
   Arrays results = f(stand_ins);
-  Program program = capture(stand_ins, results, nullptr, Capturing::everything);
-  simplify(program);
-  return record_program(program, in);
+  Graph graph = capture(stand_ins, results, nullptr, Capturing::everything);
+  simplify(graph);
+  return record_graph(graph, in);
 }
 
 std::vector<int> Recorder::emit(const char* name, std::vector<ExportValue> state,

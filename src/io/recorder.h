@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "io/traced_function.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 namespace heddle::io {
 
@@ -43,7 +43,7 @@ class Recorder {
 
  private:
   std::vector<int> add(Record record, const Avals& out);
-  std::vector<int> record_program(const Program& program, const std::vector<int>& in);
+  std::vector<int> record_graph(const Graph& graph, const std::vector<int>& in);
   std::vector<int> record_step(const Op& op, const std::vector<int>& in, const Avals& out);
 
   Dialect dialect_;

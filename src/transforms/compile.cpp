@@ -47,8 +47,8 @@ bool follows_another(const Arrays& inputs) {
 
 // Whether it multiplies matrices: those that take sizes from arrays are composed otherwise, and
 // round otherwise, than those that the function itself makes.
-bool has_products(const Program& program) {
-  return std::any_of(program.steps.begin(), program.steps.end(), [](const Program::Step& step) {
+bool has_products(const Graph& graph) {
+  return std::any_of(graph.steps.begin(), graph.steps.end(), [](const Graph::Step& step) {
     const std::string& name = step.op->name();
     return name.find("Matmul") != std::string::npos || name.find("MM") != std::string::npos;
   });
@@ -63,9 +63,9 @@ bool is_made(const Array& constant) {
 // Constants that were made while tracing belong to the stream of the thread that traced: they are
 // computed now, so that any thread may use them. What another thread has to compute stays as it is.
 // Gives their bytes.
-size_t settle(const Program& program) {
+size_t settle(const Graph& graph) {
   Arrays made;
-  for (const auto& [slot, array] : program.constants) {
+  for (const auto& [slot, array] : graph.constants) {
     if (is_made(array) && !array.node()->tracer) made.push_back(array);
   }
   try {
@@ -118,17 +118,17 @@ std::shared_ptr<const Compiled::Entry> Compiled::trace(const Trace& fun, const A
       entry->inputs.push_back({in.shape(), in.dtype()});
     }
     Result result = fun(examples);
-    entry->program = capture(examples, result.outputs);
+    entry->graph = capture(examples, result.outputs);
     entry->extra = std::move(result.extra);
     entry->reads_size = following && following->size_was_read();
     entry->sizeless =
-        entry->program.follows_shapes() &&
+        entry->graph.follows_shapes() &&
         (entry->following ||
-         std::none_of(entry->program.constants.begin(), entry->program.constants.end(),
+         std::none_of(entry->graph.constants.begin(), entry->graph.constants.end(),
                       [](const auto& c) { return c.second.ndim() > 0 && is_made(c.second); }));
     entry->any_size = shapeless && !entry->reads_size && entry->sizeless;
   }
-  if (shapeless && has_products(entry->program) && !follows_another(inputs)) {
+  if (shapeless && has_products(entry->graph) && !follows_another(inputs)) {
     auto plain = std::const_pointer_cast<Entry>(trace(fun, inputs, constants, false));
     plain->reads_size = entry->reads_size;
     if (!entry->reads_size && plain->sizeless) {
@@ -151,8 +151,8 @@ std::shared_ptr<const Compiled::Entry> Compiled::trace(const Trace& fun, const A
           "captured inputs and outputs of compile.");
     }
   }
-  simplify(entry->program);
-  entry->bytes = settle(entry->program);
+  simplify(entry->graph);
+  entry->bytes = settle(entry->graph);
   entry->hash = hash_of(inputs, constants, entry->any_size);
   return entry;
 }
@@ -186,7 +186,7 @@ Compiled::Result Compiled::operator()(const Trace& fun, const Arrays& inputs,
   }
   if (entry && entry->any_size) {
     try {
-      return {replay(entry->program, inputs, true), entry->extra};
+      return {replay(entry->graph, inputs, true), entry->extra};
     } catch (const std::exception&) {
       // Not at this size: the function itself says why, or does something else.
       entry = trace(fun, inputs, constants, false);
@@ -196,7 +196,7 @@ Compiled::Result Compiled::operator()(const Trace& fun, const Arrays& inputs,
     entry = trace(fun, inputs, constants, shapeless_);
     keep(entry);
   }
-  return {replay(entry->program, inputs, false), entry->extra};
+  return {replay(entry->graph, inputs, false), entry->extra};
 }
 
 Function compile(Function fun, bool shapeless) {

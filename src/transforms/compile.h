@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "heddle/transforms.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 namespace heddle {
 
@@ -26,8 +26,8 @@ class Compiled {
   explicit Compiled(bool shapeless, Leaks leaks = Leaks::allowed)
       : shapeless_(shapeless), leaks_(leaks) {}
 
-  // Runs the program for these inputs, tracing `fun` if none fits. A shapeless program serves other
-  // sizes if it follows shapes (see Program); else each size has a trace, so none is ever wrong.
+  // Runs the graph for these inputs, tracing `fun` if none fits. A shapeless graph serves other
+  // sizes if it follows shapes (see Graph); else each size has a trace, so none is ever wrong.
   // Its trace takes sizes from arrays; where that would change products of matrices, `fun` runs
   // again without. `constants` are part of the key: equal ones stand for equal values of everything
   // else that `fun` sees.
@@ -48,7 +48,7 @@ class Compiled {
     bool following;  // takes sizes from arrays where it can (see ops/following.h)
     bool reads_size;
     bool sizeless;  // holds no size, not even in an array that was made while tracing
-    Program program;
+    Graph graph;
     size_t bytes;  // of constants that belong to this trace alone
     std::shared_ptr<const void> extra;
     size_t hash;

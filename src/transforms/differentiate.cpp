@@ -1,4 +1,4 @@
-// vjp and jvp: run the function on tracers, capture its program, walk it with the rules of its ops.
+// vjp and jvp: run the function on tracers, capture its graph, walk it with the rules of its ops.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 #include "heddle/ops.h"
 #include "heddle/transforms.h"
 #include "ops/pointwise.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 #include "transforms/rules.h"
 
 namespace heddle {
@@ -43,15 +43,15 @@ Array no_tangent(const Array& output, const Arrays& primals) {
 
 // Which slots move with the inputs, so that derivatives are asked for: not behind stop_gradient,
 // and truth values never.
-std::vector<bool> varying(const Program& program) {
-  std::vector<bool> varies(static_cast<size_t>(program.slot_count()), false);
-  std::fill_n(varies.begin(), program.input_count, true);
-  for (const Program::Step& step : program.steps) {
+std::vector<bool> varying(const Graph& graph) {
+  std::vector<bool> varies(static_cast<size_t>(graph.slot_count()), false);
+  std::fill_n(varies.begin(), graph.input_count, true);
+  for (const Graph::Step& step : graph.steps) {
     if (op_if<StopGradient>(*step.op)) continue;
     const bool moves = std::any_of(step.inputs.begin(), step.inputs.end(),
                                    [&](int i) { return varies[static_cast<size_t>(i)]; });
     for (int k = step.first_output; moves && k < step.first_output + step.output_count; k++) {
-      varies[static_cast<size_t>(k)] = !is_bool(program.avals[static_cast<size_t>(k)].dtype);
+      varies[static_cast<size_t>(k)] = !is_bool(graph.avals[static_cast<size_t>(k)].dtype);
     }
   }
   return varies;
@@ -86,17 +86,17 @@ std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals,
   check_cotangents(outputs, cotangents);
 
   Arrays values;
-  Program program = capture(tracers, outputs, &values);
-  const std::vector<bool> varies = varying(program);
+  Graph graph = capture(tracers, outputs, &values);
+  const std::vector<bool> varies = varying(graph);
 
   const Stream here = to_stream({});
   Arrays sums(values.size());
   for (size_t i = 0; i < outputs.size(); i++) {
-    size_t slot = static_cast<size_t>(program.outputs[i]);
+    size_t slot = static_cast<size_t>(graph.outputs[i]);
     if (varies[slot]) accumulate(sums[slot], astype(cotangents[i], outputs[i].dtype()), here);
   }
-  for (size_t k = program.steps.size(); k-- > 0;) {
-    const Program::Step& step = program.steps[k];
+  for (size_t k = graph.steps.size(); k-- > 0;) {
+    const Graph::Step& step = graph.steps[k];
     size_t first = static_cast<size_t>(step.first_output);
     size_t count = static_cast<size_t>(step.output_count);
     bool reached = false;
@@ -147,10 +147,10 @@ std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const 
   Arrays outputs = fun(tracers);
 
   Arrays values;
-  Program program = capture(tracers, outputs, &values);
+  Graph graph = capture(tracers, outputs, &values);
   Arrays slopes(values.size());
   for (size_t i = 0; i < primals.size(); i++) slopes[i] = astype(tangents[i], primals[i].dtype());
-  for (const Program::Step& step : program.steps) {
+  for (const Graph::Step& step : graph.steps) {
     Arrays inputs, moving;
     std::vector<int> argnums;
     for (size_t i = 0; i < step.inputs.size(); i++) {
@@ -172,7 +172,7 @@ std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const 
   }
   Arrays result;
   for (size_t i = 0; i < outputs.size(); i++) {
-    const Array& t = slopes[static_cast<size_t>(program.outputs[i])];
+    const Array& t = slopes[static_cast<size_t>(graph.outputs[i])];
     result.push_back(t ? t : no_tangent(outputs[i], primals));
   }
   return {std::move(outputs), std::move(result)};

@@ -7,7 +7,7 @@
 #include <typeinfo>
 
 #include "core/node.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 namespace heddle {
 namespace {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "core/pointwise_code.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 namespace heddle {
 
@@ -38,10 +38,10 @@ class PointwiseFunction final : public Op {
   size_t hash() const override;
 
  private:
-  PointwiseFunction(Program program, Arrays slots, int varying);
+  PointwiseFunction(Graph graph, Arrays slots, int varying);
   static const OpInfo& type();
 
-  Program program_;
+  Graph graph_;
   Arrays slots_;  // of the captured graph, which `code_` points into
   PointwiseCode code_;
   std::vector<int> outputs_;

@@ -80,31 +80,31 @@ int Site::uses(const Array& a) const {
   return found == uses_.end() ? 0 : found->second;
 }
 
-// One walk over a program.
+// One walk over a graph.
 class Pass {
  public:
-  Pass(const Program& program, const Rules& rules)
-      : program_(program), rules_(rules), slots_(program.avals.size()) {
-    for (int i = 0; i < program.input_count; i++) set(i, leaf(i));
-    for (const auto& [slot, value] : program.constants) {
+  Pass(const Graph& graph, const Rules& rules)
+      : graph_(graph), rules_(rules), slots_(graph.avals.size()) {
+    for (int i = 0; i < graph.input_count; i++) set(i, leaf(i));
+    for (const auto& [slot, value] : graph.constants) {
       set(slot, leaf(slot));
       site_.constants_.emplace(at(slot).node(), value);
     }
     count_uses();
     here_ = to_stream({});
-    for (const Program::Step& step : program.steps) run(step);
+    for (const Graph::Step& step : graph.steps) run(step);
   }
 
   bool changed() const { return changed_; }
 
-  Program result() const {
+  Graph result() const {
     Arrays outputs;
-    for (int o : program_.outputs) outputs.push_back(slots_[static_cast<size_t>(o)]);
-    Program result = capture(leaves_, outputs, nullptr, Capturing::everything);
-    result.input_count = program_.input_count;
-    for (size_t i = 0; i < program_.constants.size(); i++) {
-      const int slot = program_.input_count + static_cast<int>(i);
-      result.constants.emplace_back(slot, program_.constants[i].second);
+    for (int o : graph_.outputs) outputs.push_back(slots_[static_cast<size_t>(o)]);
+    Graph result = capture(leaves_, outputs, nullptr, Capturing::everything);
+    result.input_count = graph_.input_count;
+    for (size_t i = 0; i < graph_.constants.size(); i++) {
+      const int slot = graph_.input_count + static_cast<int>(i);
+      result.constants.emplace_back(slot, graph_.constants[i].second);
     }
     return result;
   }
@@ -113,17 +113,17 @@ class Pass {
   Array& at(int slot) { return slots_[static_cast<size_t>(slot)]; }
 
   Array leaf(int slot) {
-    const Aval& aval = program_.avals[static_cast<size_t>(slot)];
+    const Aval& aval = graph_.avals[static_cast<size_t>(slot)];
     leaves_.push_back(placeholder(aval.shape, aval.dtype));
     return leaves_.back();
   }
 
   void count_uses() {
     slot_uses_.resize(slots_.size());
-    for (const Program::Step& step : program_.steps) {
+    for (const Graph::Step& step : graph_.steps) {
       for (int i : step.inputs) slot_uses_[static_cast<size_t>(i)]++;
     }
-    for (int o : program_.outputs) slot_uses_[static_cast<size_t>(o)]++;
+    for (int o : graph_.outputs) slot_uses_[static_cast<size_t>(o)]++;
     for (size_t i = 0; i < slots_.size(); i++) {
       if (slots_[i]) site_.uses_[slots_[i].node()] += slot_uses_[i];
     }
@@ -136,11 +136,11 @@ class Pass {
     if (!slot_uses_.empty()) site_.uses_[a.node()] += slot_uses_[static_cast<size_t>(slot)];
   }
 
-  void run(const Program::Step& step) {
+  void run(const Graph::Step& step) {
     Arrays in;
     for (int i : step.inputs) in.push_back(at(i));
     site_.stream = step.stream < 0 ? here_ : Stream{step.stream, here_.device};
-    auto first = program_.avals.begin() + step.first_output;
+    auto first = graph_.avals.begin() + step.first_output;
     if (step.output_count != 1) {
       Arrays out = apply_multi(step.op, in, Avals(first, first + step.output_count), site_.stream);
       for (int k = 0; k < step.output_count; k++) {
@@ -186,7 +186,7 @@ class Pass {
     }
   }
 
-  const Program& program_;
+  const Graph& graph_;
   const Rules& rules_;
   Site site_;
   Stream here_;
@@ -198,17 +198,17 @@ class Pass {
   bool changed_ = false;
 };
 
-Program rewrite(Program program, const Rules& rules) {
+Graph rewrite(Graph graph, const Rules& rules) {
   // Each pass brings what was rewritten closer to what it is to meet; cascades are short.
   constexpr int most_passes = 16;
-  simplify(program);
+  simplify(graph);
   for (int i = 0; i < most_passes; i++) {
-    const Pass pass(program, rules);
+    const Pass pass(graph, rules);
     if (!pass.changed()) break;
-    program = pass.result();
-    simplify(program);
+    graph = pass.result();
+    simplify(graph);
   }
-  return program;
+  return graph;
 }
 
 }  // namespace heddle

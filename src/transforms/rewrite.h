@@ -1,15 +1,15 @@
-// Rewriting: a pass builds a program again on placeholders, step by step, and shows each result to
+// Rewriting: a pass builds a graph again on placeholders, step by step, and shows each result to
 // its rules. A rule looks back along the graph that has been built so far, whose earlier parts are
 // rewritten already, and answers with an array that takes the result's place, or with none.
 //
-// A rewritten program serves the sizes that it was captured with: rules may look at any size.
+// A rewritten graph serves the sizes that it was captured with: rules may look at any size.
 #pragma once
 
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 namespace heddle {
 
@@ -19,15 +19,15 @@ class Site {
   // The stream of the step, for what the rule builds.
   Stream stream;
 
-  // The value of a constant of the program, or of a scalar that a rule has made. A placeholder
+  // The value of a constant of the graph, or of a scalar that a rule has made. A placeholder
   // stands for it in the graph, so that nothing is evaluated or taken apart by looking at it.
   std::optional<Array> constant(const Array& a) const;
-  // Whether `a` depends on no input of the program and on nothing random.
+  // Whether `a` depends on no input of the graph and on nothing random.
   bool known(const Array& a) const;
   // The one number that all elements of a constant are, rounded as conversions on the way to `a`
   // have it. None for what depends on an input, differs between elements, or is complex.
   std::optional<double> number(const Array& a) const;
-  // How often the program uses `a`, as an operand or as a result of its own. It may count uses that
+  // How often the graph uses `a`, as an operand or as a result of its own. It may count uses that
   // earlier rules of the same pass have made superfluous, but never too few.
   int uses(const Array& a) const;
 
@@ -43,11 +43,11 @@ class Site {
 using Rule = Array (*)(const Site& site, const Array& result);
 using Rules = std::vector<Rule>;
 
-// The program as the rules want it: passes are repeated until no rule has an answer (or too many
+// The graph as the rules want it: passes are repeated until no rule has an answer (or too many
 // went by), then equal steps are merged and what has no effect is dropped. Inputs and outputs stay
 // as they are, and what the rules answered decides how close results are. Rules are asked in order,
 // for steps with one result.
-Program rewrite(Program program, const Rules& rules);
+Graph rewrite(Graph graph, const Rules& rules);
 
 // Moves alone, so that all results keep their bits: transposes go towards the results, meet others
 // and cancel; reshapes of reshapes are one; what changes nothing (reshapes to the same shape,
@@ -66,9 +66,9 @@ Rules fusion_rules();
 // be asked before the other rules, which change what they look for.
 Rules decomposed_rules();
 
-// Computes what depends on no input, as constants. What would make the program's constants grow by
+// Computes what depends on no input, as constants. What would make the graph's constants grow by
 // more than `most_growth` bytes stays a step, the largest first; so does what is random or not the
 // engine's own, and what only repeats a constant. Bits stay.
-Program fold_constants(Program program, size_t most_growth = size_t{64} << 20);
+Graph fold_constants(Graph graph, size_t most_growth = size_t{64} << 20);
 
 }  // namespace heddle

@@ -62,7 +62,7 @@ Array keys_of(const Match& m, const Stream& s) {
 // From here down a score counts for nothing: no other score comes near it.
 double lowest_score(Dtype t) { return t == float16 ? -3e4 : -1e8; }
 
-// Which scores count, where the program knows it. Evaluates.
+// Which scores count, where the graph knows it. Evaluates.
 std::optional<Array> known_mask(const Match& m, Dtype t) {
   const Hole hole = m.has(added) ? added : m.has(allowed) ? allowed : hidden;
   constexpr int64_t most = int64_t{1} << 24;

@@ -12,8 +12,8 @@ namespace {
 
 class Folding {
  public:
-  Folding(const Program& program, size_t most_growth)
-      : program_(program), kept_(program.steps.size(), false) {
+  Folding(const Graph& graph, size_t most_growth)
+      : graph_(graph), kept_(graph.steps.size(), false) {
     for (;;) {
       find_known();
       find_results();
@@ -25,13 +25,13 @@ class Folding {
 
   bool changes() const { return !results_.empty(); }
 
-  Program folded() const {
-    Program out = program_;
+  Graph folded() const {
+    Graph out = graph_;
     const Arrays values = compute();
     for (size_t i = 0; i < results_.size(); i++) out.constants.emplace_back(results_[i], values[i]);
     out.steps.clear();
-    for (size_t i = 0; i < program_.steps.size(); i++) {
-      if (!folds(i)) out.steps.push_back(program_.steps[i]);
+    for (size_t i = 0; i < graph_.steps.size(); i++) {
+      if (!folds(i)) out.steps.push_back(graph_.steps[i]);
     }
     const std::vector<bool> used = used_slots();
     std::erase_if(out.constants,
@@ -41,15 +41,15 @@ class Folding {
 
  private:
   bool known(int slot) const { return known_[static_cast<size_t>(slot)]; }
-  bool folds(size_t step) const { return known(program_.steps[step].first_output); }
+  bool folds(size_t step) const { return known(graph_.steps[step].first_output); }
 
   void find_known() {
-    known_.assign(program_.avals.size(), false);
-    for (const auto& c : program_.constants) {
+    known_.assign(graph_.avals.size(), false);
+    for (const auto& c : graph_.constants) {
       known_[static_cast<size_t>(c.first)] = !c.second.node()->tracer;  // what others transform
     }
-    for (size_t i = 0; i < program_.steps.size(); i++) {
-      const Program::Step& step = program_.steps[i];
+    for (size_t i = 0; i < graph_.steps.size(); i++) {
+      const Graph::Step& step = graph_.steps[i];
       const bool folds = !kept_[i] && step.op->is_pure() && !step.op->runs_own_code() &&
                          std::all_of(step.inputs.begin(), step.inputs.end(),
                                      [&](int input) { return known(input); });
@@ -59,22 +59,22 @@ class Folding {
     }
   }
 
-  // Slots that steps which stay, or the program's results, need.
+  // Slots that steps which stay, or the graph's results, need.
   std::vector<bool> used_slots() const {
-    std::vector<bool> used(program_.avals.size(), false);
-    for (size_t i = 0; i < program_.steps.size(); i++) {
+    std::vector<bool> used(graph_.avals.size(), false);
+    for (size_t i = 0; i < graph_.steps.size(); i++) {
       if (folds(i)) continue;
-      for (int input : program_.steps[i].inputs) used[static_cast<size_t>(input)] = true;
+      for (int input : graph_.steps[i].inputs) used[static_cast<size_t>(input)] = true;
     }
-    for (int o : program_.outputs) used[static_cast<size_t>(o)] = true;
+    for (int o : graph_.outputs) used[static_cast<size_t>(o)] = true;
     return used;
   }
 
   void find_results() {
     results_.clear();
     const std::vector<bool> used = used_slots();
-    for (size_t i = 0; i < program_.steps.size(); i++) {
-      const Program::Step& step = program_.steps[i];
+    for (size_t i = 0; i < graph_.steps.size(); i++) {
+      const Graph::Step& step = graph_.steps[i];
       for (int slot = step.first_output; folds(i) && slot < step.first_output + step.output_count;
            slot++) {
         if (used[static_cast<size_t>(slot)]) results_.push_back(slot);
@@ -83,7 +83,7 @@ class Folding {
   }
 
   int64_t bytes(int slot) const {
-    const Aval& aval = program_.avals[static_cast<size_t>(slot)];
+    const Aval& aval = graph_.avals[static_cast<size_t>(slot)];
     return element_count(aval.shape) * static_cast<int64_t>(size_of(aval.dtype));
   }
 
@@ -92,7 +92,7 @@ class Folding {
     int64_t sum = 0;
     for (int slot : results_) sum += bytes(slot);
     const std::vector<bool> used = used_slots();
-    for (const auto& c : program_.constants) {
+    for (const auto& c : graph_.constants) {
       if (!used[static_cast<size_t>(c.first)]) sum -= bytes(c.first);
     }
     return sum;
@@ -101,9 +101,9 @@ class Folding {
   // The step that makes a slot.
   size_t step_of(int slot) const {
     auto after =
-        std::upper_bound(program_.steps.begin(), program_.steps.end(), slot,
-                         [](int s, const Program::Step& step) { return s < step.first_output; });
-    return static_cast<size_t>(after - program_.steps.begin()) - 1;
+        std::upper_bound(graph_.steps.begin(), graph_.steps.end(), slot,
+                         [](int s, const Graph::Step& step) { return s < step.first_output; });
+    return static_cast<size_t>(after - graph_.steps.begin()) - 1;
   }
 
   // A broadcast computes nothing, and says what its elements have in common.
@@ -111,7 +111,7 @@ class Folding {
     bool any = false;
     for (int slot : results_) {
       const size_t step = step_of(slot);
-      if (as<Broadcast>(program_.steps[step].op.get())) kept_[step] = any = true;
+      if (as<Broadcast>(graph_.steps[step].op.get())) kept_[step] = any = true;
     }
     return any;
   }
@@ -123,19 +123,19 @@ class Folding {
   }
 
   Arrays compute() const {
-    Program part;
-    part.avals = program_.avals;
-    part.constants = program_.constants;
+    Graph part;
+    part.avals = graph_.avals;
+    part.constants = graph_.constants;
     part.outputs = results_;
-    for (size_t i = 0; i < program_.steps.size(); i++) {
-      if (folds(i)) part.steps.push_back(program_.steps[i]);
+    for (size_t i = 0; i < graph_.steps.size(); i++) {
+      if (folds(i)) part.steps.push_back(graph_.steps[i]);
     }
     Arrays values = replay(part, {}, false);
     eval_own(values);
     return values;
   }
 
-  const Program& program_;
+  const Graph& graph_;
   std::vector<bool> kept_;   // per step: stays, for its result is too large
   std::vector<bool> known_;  // per slot
   std::vector<int> results_;
@@ -143,10 +143,10 @@ class Folding {
 
 }  // namespace
 
-Program fold_constants(Program program, size_t most_growth) {
-  simplify(program);
-  const Folding folding(program, most_growth);
-  return folding.changes() ? folding.folded() : program;
+Graph fold_constants(Graph graph, size_t most_growth) {
+  simplify(graph);
+  const Folding folding(graph, most_growth);
+  return folding.changes() ? folding.folded() : graph;
 }
 
 }  // namespace heddle

@@ -6,7 +6,7 @@
 #include "heddle/ops.h"
 #include "heddle/transforms.h"
 #include "ops/util.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 namespace heddle {
 namespace {

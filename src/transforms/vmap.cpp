@@ -1,10 +1,10 @@
-// vmap: run the function on placeholders of one example's shape, then replay its program batched.
+// vmap: run the function on placeholders of one example's shape, then replay its graph batched.
 #include <fmt/format.h>
 
 #include "core/node.h"
 #include "heddle/ops.h"
 #include "heddle/transforms.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 #include "transforms/rules.h"
 
 namespace heddle {
@@ -40,22 +40,21 @@ Examples batch_of(const Arrays& inputs, std::vector<int> in_axes) {
   return batch;
 }
 
-// Every value of the program with its batch axis (-1: none).
+// Every value of the graph with its batch axis (-1: none).
 struct Slots {
   Arrays values;
   std::vector<int> axes;
 };
 
-Slots run_batched(const Program& program, const Arrays& inputs, const std::vector<int>& axes) {
-  Slots slots{Arrays(static_cast<size_t>(program.slot_count())),
-              std::vector<int>(static_cast<size_t>(program.slot_count()), -1)};
+Slots run_batched(const Graph& graph, const Arrays& inputs, const std::vector<int>& axes) {
+  Slots slots{Arrays(static_cast<size_t>(graph.slot_count())),
+              std::vector<int>(static_cast<size_t>(graph.slot_count()), -1)};
   for (size_t i = 0; i < inputs.size(); i++) {
     slots.values[i] = inputs[i];
     slots.axes[i] = axes[i];
   }
-  for (const auto& [slot, array] : program.constants)
-    slots.values[static_cast<size_t>(slot)] = array;
-  for (const auto& step : program.steps) {
+  for (const auto& [slot, array] : graph.constants) slots.values[static_cast<size_t>(slot)] = array;
+  for (const auto& step : graph.steps) {
     Arrays in;
     std::vector<int> at;
     bool any = false;
@@ -114,12 +113,12 @@ Function vmap(Function fun, std::vector<int> in_axes,
       throw std::invalid_argument(fmt::format("[vmap] {} axes were given for {} outputs.",
                                               out_axes.size(), outputs.size()));
     }
-    Program program = capture(traced, outputs);
-    Slots slots = run_batched(program, whole, axes);
+    Graph graph = capture(traced, outputs);
+    Slots slots = run_batched(graph, whole, axes);
 
     Arrays results;
     for (size_t k = 0; k < outputs.size(); k++) {
-      size_t slot = static_cast<size_t>(program.outputs[k]);
+      size_t slot = static_cast<size_t>(graph.outputs[k]);
       Array y = slots.values[slot];
       int from = slots.axes[slot];
       int wanted = k < out_axes.size() ? out_axes[k] : 0;

@@ -12,7 +12,7 @@
 #include "core/node.h"
 #include "heddle/heddle.h"
 #include "heddle/primitive.h"
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 using namespace heddle;
 
@@ -179,9 +179,9 @@ TEST_CASE("a replay at other sizes refuses what a call refuses, with the same te
             traced.push_back(placeholder(row.shapes[k], inputs[k].dtype()));
           }
           TracingScope tracing;
-          const Program program = capture(traced, function(traced));
-          if (program.follows_shapes())
-            CHECK_FALSE(message_of([&] { replay(program, inputs, true); }).empty());
+          const Graph graph = capture(traced, function(traced));
+          if (graph.follows_shapes())
+            CHECK_FALSE(message_of([&] { replay(graph, inputs, true); }).empty());
         }
       }
     }

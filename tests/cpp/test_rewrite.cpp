@@ -16,8 +16,8 @@ namespace {
 
 // The ops that are left, where the bits are the same.
 std::vector<std::string> moved(const Formula& f, const Arrays& inputs) {
-  const Program before = program_of(f, inputs);
-  const Program after = fold_constants(rewrite(before, layout_rules()));
+  const Graph before = graph_of(f, inputs);
+  const Graph after = fold_constants(rewrite(before, layout_rules()));
   const Arrays expected = run(before, inputs), got = run(after, inputs);
   REQUIRE(got.size() == expected.size());
   for (size_t i = 0; i < got.size(); i++) CHECK(same_bits(got[i], expected[i]));
@@ -101,10 +101,10 @@ TEST_CASE("what changes nothing is dropped") {
 
 TEST_CASE("gradients that are stopped stay so") {
   const Array x = random::normal({3});
-  const Program program = rewrite(
-      program_of([](const Arrays& in) { return Arrays{stop_gradient(in[0]) * in[0]}; }, {x}),
-      layout_rules());
-  CHECK(count(program, "StopGradient") == 1);
+  const Graph graph =
+      rewrite(graph_of([](const Arrays& in) { return Arrays{stop_gradient(in[0]) * in[0]}; }, {x}),
+              layout_rules());
+  CHECK(count(graph, "StopGradient") == 1);
 }
 
 TEST_CASE("inputs, outputs and repeated ones stay as they are") {
@@ -113,8 +113,8 @@ TEST_CASE("inputs, outputs and repeated ones stay as they are") {
     const Array t = transpose(in[1]);
     return Arrays{in[0], t, transpose(t), t, Array(3.0f)};
   };
-  const Program before = program_of(f, {x, x + 1});
-  const Program after = rewrite(before, layout_rules());
+  const Graph before = graph_of(f, {x, x + 1});
+  const Graph after = rewrite(before, layout_rules());
   CHECK(after.input_count == 2);
   const Arrays expected = run(before, {x, x + 1}), got = run(after, {x, x + 1});
   REQUIRE(got.size() == 5);
@@ -124,20 +124,20 @@ TEST_CASE("inputs, outputs and repeated ones stay as they are") {
 TEST_CASE("constants of a program stay the same arrays") {
   const Array w = random::normal({3}), x = random::normal({3});
   eval(w);
-  const Program program =
-      rewrite(program_of([&](const Arrays& in) { return Arrays{in[0] * Array(1.0f) * w}; }, {x}),
+  const Graph graph =
+      rewrite(graph_of([&](const Arrays& in) { return Arrays{in[0] * Array(1.0f) * w}; }, {x}),
               layout_rules());
-  REQUIRE(program.constants.size() == 1);
-  CHECK(program.constants[0].second.same_as(w));
+  REQUIRE(graph.constants.size() == 1);
+  CHECK(graph.constants[0].second.same_as(w));
 }
 
 TEST_CASE("a rule that answers with another shape or dtype is found out") {
   const Array x = random::normal({3});
-  const Program program = program_of([](const Arrays& in) { return Arrays{exp(in[0])}; }, {x});
+  const Graph graph = graph_of([](const Arrays& in) { return Arrays{exp(in[0])}; }, {x});
   const Rule shapes = [](const Site&, const Array& a) { return expand_dims(a, 0); };
   const Rule dtypes = [](const Site&, const Array& a) { return astype(a, float16); };
-  CHECK_THROWS_AS(rewrite(program, {shapes}), std::logic_error);
-  CHECK_THROWS_AS(rewrite(program, {dtypes}), std::logic_error);
+  CHECK_THROWS_AS(rewrite(graph, {shapes}), std::logic_error);
+  CHECK_THROWS_AS(rewrite(graph, {dtypes}), std::logic_error);
 }
 
 TEST_CASE("numbers are known through what repeats and rounds them") {
@@ -150,7 +150,7 @@ TEST_CASE("numbers are known through what repeats and rounds them") {
   const Array x = random::normal({2, 3}), half = astype(x, float16);
   auto ask = [&](const Formula& f, const Array& input) {
     seen.clear();
-    rewrite(program_of(f, {input}), {look});
+    rewrite(graph_of(f, {input}), {look});
     REQUIRE(seen.size() == 1);
     return seen[0];
   };
@@ -169,7 +169,7 @@ TEST_CASE("what depends on no input is computed once") {
   const Formula f = [&](const Arrays& in) {
     return Arrays{in[0] + sum(w * w, {0}) + astype(arange(4), float32), exp(w)};
   };
-  const Program before = program_of(f, {x}), after = fold_constants(before);
+  const Graph before = graph_of(f, {x}), after = fold_constants(before);
   CHECK(ops_of(after) == Names{"Add", "Add"});
   for (const auto& c : after.constants) CHECK(c.second.is_available());
   const Arrays expected = run(before, {x}), got = run(after, {x});
@@ -183,9 +183,9 @@ TEST_CASE("folding does not grow the constants beyond its bound") {
     Array small = exp(row), large = matmul(expand_dims(small, 1), expand_dims(small, 0));
     return Arrays{in[0] * large, in[0] * small};
   };
-  const Program before = program_of(f, {x});
+  const Graph before = graph_of(f, {x});
   CHECK(ops_of(fold_constants(before)) == Names{"Multiply", "Multiply"});
-  const Program bounded = fold_constants(before, 64 * 64);
+  const Graph bounded = fold_constants(before, 64 * 64);
   CHECK(count(bounded, "Matmul") == 1);
   CHECK(count(bounded, "Exp") == 0);
   size_t bytes = 0;
@@ -195,19 +195,19 @@ TEST_CASE("folding does not grow the constants beyond its bound") {
   for (size_t i = 0; i < 2; i++) CHECK(same_bits(got[i], expected[i]));
   // What shrinks is always folded.
   const Array big = random::normal({100, 100});
-  const Program shrinking = fold_constants(
-      program_of([&](const Arrays& in) { return Arrays{in[0] * sum(big)}; }, {x}), 0);
+  const Graph shrinking =
+      fold_constants(graph_of([&](const Arrays& in) { return Arrays{in[0] * sum(big)}; }, {x}), 0);
   CHECK(ops_of(shrinking) == Names{"Multiply"});
 }
 
 TEST_CASE("what another transformation traces is not folded") {
   const Array x = random::normal({3}), two(2.0f);
   const Function f = [&](const Arrays& traced) {
-    const Program program = fold_constants(
-        rewrite(program_of([&](const Arrays& in) { return Arrays{in[0] * exp(traced[0])}; }, {two}),
+    const Graph graph = fold_constants(
+        rewrite(graph_of([&](const Arrays& in) { return Arrays{in[0] * exp(traced[0])}; }, {two}),
                 layout_rules()));
-    CHECK(count(program, "Exp") == 1);
-    return replay(program, {two}, false);
+    CHECK(count(graph, "Exp") == 1);
+    return replay(graph, {two}, false);
   };
   CHECK(within(vmap(f)({x})[0], two * exp(x), 1e-6));
   const Function loss = [&](const Arrays& in) { return Arrays{sum(f(in)[0])}; };
@@ -290,9 +290,9 @@ TEST_CASE("random programs of moves keep their bits") {
   int fewer = 0;
   for (unsigned seed = 0; seed < 150; seed++) {
     CAPTURE(seed);
-    const Program before =
-        program_of([&](const Arrays& in) { return RandomProgram(seed)(in); }, inputs);
-    const Program after = fold_constants(rewrite(before, layout_rules()));
+    const Graph before =
+        graph_of([&](const Arrays& in) { return RandomProgram(seed)(in); }, inputs);
+    const Graph after = fold_constants(rewrite(before, layout_rules()));
     fewer += after.steps.size() < before.steps.size();
     const Arrays expected = run(before, inputs), got = run(after, inputs);
     REQUIRE(got.size() == expected.size());

@@ -16,23 +16,23 @@ namespace {
 constexpr const char* attention = "ScaledDotProductAttention";
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-Program fused(const Program& program) {
+Graph fused(const Graph& graph) {
   Rules rules = layout_rules();
   for (Rule r : fusion_rules()) rules.push_back(r);
-  const Program whole = rewrite(fold_constants(program), decomposed_rules());
+  const Graph whole = rewrite(fold_constants(graph), decomposed_rules());
   return fold_constants(rewrite(whole, rules));
 }
 
-std::optional<ScaledDotProductAttention> attention_in(const Program& program) {
-  for (const auto& step : program.steps) {
+std::optional<ScaledDotProductAttention> attention_in(const Graph& graph) {
+  for (const auto& step : graph.steps) {
     if (const auto* op = op_if<ScaledDotProductAttention>(*step.op)) return *op;
   }
   return std::nullopt;
 }
 
 // The rewritten program, whose results and gradients are those of `f`.
-Program checked(const Formula& f, const Arrays& inputs, double close = 1e-5) {
-  const Program before = program_of(f, inputs), after = fused(before);
+Graph checked(const Formula& f, const Arrays& inputs, double close = 1e-5) {
+  const Graph before = graph_of(f, inputs), after = fused(before);
   const Arrays expected = run(before, inputs), got = run(after, inputs);
   for (size_t i = 0; i < got.size(); i++) CHECK(within(got[i], expected[i], close));
   const Arrays slopes = gradients(before, inputs), others = gradients(after, inputs);
@@ -41,14 +41,14 @@ Program checked(const Formula& f, const Arrays& inputs, double close = 1e-5) {
 }
 
 void check_found(const Formula& f, const Arrays& inputs, double close = 1e-5) {
-  const Program after = checked(f, inputs, close);
+  const Graph after = checked(f, inputs, close);
   CHECK(count(after, attention) == 1);
   CHECK(count(after, "Softmax") == 0);
   CHECK(count(after, "Matmul") == 0);
 }
 
 void check_stays(const Formula& f, const Arrays& inputs) {
-  const Program after = checked(f, inputs);
+  const Graph after = checked(f, inputs);
   CHECK(count(after, attention) == 0);
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("attention is found wherever its scale stands") {
       return Arrays{matmul(weights(scores(x[0], x[1])), x[2])};
     };
     check_found(f, in);
-    CHECK(attention_in(fused(program_of(f, in)))->scale == doctest::Approx(s));
+    CHECK(attention_in(fused(graph_of(f, in)))->scale == doctest::Approx(s));
   }
   check_found(
       [](const Arrays& x) { return Arrays{matmul(weights(matmul(x[0], turned(x[1]))), x[2])}; },
@@ -139,7 +139,7 @@ TEST_CASE("key heads that are repeated for groups of query heads") {
         matmul(weights(matmul(x[0], turned(grouped(x[1]))) * Array(0.3f)), grouped(x[2]))};
   };
   check_found(f, in);
-  CHECK(count(fused(program_of(f, in)), "Broadcast") == 0);
+  CHECK(count(fused(graph_of(f, in)), "Broadcast") == 0);
   check_found(
       [&](const Arrays& x) {
         return Arrays{matmul(weights(matmul(x[0], turned(repeat(x[1], 3, 1))) * Array(0.3f)),
@@ -180,8 +180,8 @@ TEST_CASE("rows of which nothing is shown stay what they were") {
     const Formula f = [&](const Arrays& x) {
       return Arrays{matmul(weights(where(x[3], matmul(x[0], turned(x[1])), Array(fill))), x[2])};
     };
-    const Program before = program_of(f, {q, k, v, shown});
-    const Program after = fused(before);
+    const Graph before = graph_of(f, {q, k, v, shown});
+    const Graph after = fused(before);
     CHECK(count(after, attention) == 1);
     CHECK(within(run(after, {q, k, v, shown})[0], run(before, {q, k, v, shown})[0], 1e-5));
   }
@@ -203,7 +203,7 @@ TEST_CASE("a causal mask that is a constant becomes the mode") {
         return Arrays{matmul(weights(mask(matmul(x[0], turned(x[1])))), x[2])};
       };
       check_found(f, in);
-      const auto op = attention_in(fused(program_of(f, in)));
+      const auto op = attention_in(fused(graph_of(f, in)));
       CHECK(op->causal);
       CHECK_FALSE(op->has_mask);
     }
@@ -215,7 +215,7 @@ TEST_CASE("a causal mask that is a constant becomes the mode") {
             matmul(weights(where(other, matmul(x[0], turned(x[1])), Array(-infinity))), x[2])};
       };
       check_found(f, in);
-      CHECK_FALSE(attention_in(fused(program_of(f, in)))->causal);
+      CHECK_FALSE(attention_in(fused(graph_of(f, in)))->causal);
     }
   }
 }
@@ -254,9 +254,9 @@ TEST_CASE("heddle's own decomposition of attention is found, with every attribut
             if (sinks) in.push_back(normal({6}, t));
             const OpRef op =
                 make_op<ScaledDotProductAttention>(0.25f, causal, mask.has_value(), sinks);
-            const Program before = program_of(
+            const Graph before = graph_of(
                 [&](const Arrays& x) { return Arrays{exp(op->decompose(x, here)->at(0))}; }, in);
-            const Program after = fused(before);
+            const Graph after = fused(before);
             REQUIRE(text_of(after) == "ScaledDotProductAttention Exp ");
             CHECK(after.steps[0].op->equals(*op));
             CHECK(after.steps[0].inputs.size() == in.size());
@@ -273,7 +273,7 @@ TEST_CASE("a decomposition that was changed, or is used elsewhere, stays taken a
   const Arrays in{normal({1, 2, 3, 8}), normal({1, 2, 5, 8}), normal({1, 2, 5, 8})};
   const OpRef op = make_op<ScaledDotProductAttention>(0.25f, false, false, false);
   // Without what infinite values add.
-  CHECK(count(fused(program_of(
+  CHECK(count(fused(graph_of(
                   [&](const Arrays& x) {
                     const Array whole = op->decompose(x, here)->at(0);
                     const Array sum_of_parts = whole.node()->inputs[0];
@@ -282,7 +282,7 @@ TEST_CASE("a decomposition that was changed, or is used elsewhere, stays taken a
                   in)),
               attention) == 0);
   // Its weights are another result.
-  CHECK(count(fused(program_of(
+  CHECK(count(fused(graph_of(
                   [&](const Arrays& x) {
                     const Array whole = op->decompose(x, here)->at(0);
                     const Array mixed = whole.node()->inputs[0].node()->inputs[0];

@@ -25,16 +25,16 @@ Rules all_rules() {
   return rules;
 }
 
-Program fused(const Program& program) {
-  const Program whole = rewrite(fold_constants(program), decomposed_rules());
+Graph fused(const Graph& graph) {
+  const Graph whole = rewrite(fold_constants(graph), decomposed_rules());
   return fold_constants(rewrite(whole, all_rules()));
 }
 
 double tolerance(Dtype t) { return t == float16 ? 4e-3 : t == bfloat16 ? 3e-2 : 2e-5; }
 
 // The program that the rules make of `f` gives what `f` does, and its gradients do.
-Program checked(const Formula& f, const Arrays& inputs) {
-  const Program before = program_of(f, inputs), after = fused(before);
+Graph checked(const Formula& f, const Arrays& inputs) {
+  const Graph before = graph_of(f, inputs), after = fused(before);
   const double close = tolerance(inputs[0].dtype());
   const Arrays expected = run(before, inputs), got = run(after, inputs);
   REQUIRE(got.size() == expected.size());
@@ -46,13 +46,13 @@ Program checked(const Formula& f, const Arrays& inputs) {
 
 // The op alone is left.
 void check_becomes(const char* op, const Formula& f, const Arrays& inputs) {
-  const Program after = checked(f, inputs);
+  const Graph after = checked(f, inputs);
   CHECK(text_of(after) == std::string(op) + " ");
 }
 
 void check_stays(const Formula& f, const Arrays& inputs) {
-  Program before = fold_constants(program_of(f, inputs));
-  const Program after = rewrite(before, all_rules());
+  Graph before = fold_constants(graph_of(f, inputs));
+  const Graph after = rewrite(before, all_rules());
   CHECK(ops_of(after) == ops_of(rewrite(before, layout_rules())));
 }
 
@@ -160,7 +160,7 @@ TEST_CASE("heddle's own decompositions of norms are found, with every attribute"
     const Array x = normal({4, 16}, t), w = normal({16}, t), b = normal({16}, t);
     auto check = [&](const OpRef& op, const Arrays& inputs) {
       const Formula f = [&](const Arrays& in) { return *op->decompose(in, to_stream({})); };
-      const Program after = checked(f, inputs);
+      const Graph after = checked(f, inputs);
       REQUIRE(text_of(after) == op->name() + " ");
       CHECK(after.steps[0].op->equals(*op));
       CHECK(after.steps[0].inputs.size() == inputs.size());
@@ -211,7 +211,7 @@ TEST_CASE("what only looks like a norm stays") {
     return Arrays{in[0] * rsqrt(mean(square(in[0]), {-1}, true) + e) * in[1]};
   };
   for (const Array& weight : {per_row, Array(2.0f), y}) {
-    const Program after = checked(rows, {x, weight});
+    const Graph after = checked(rows, {x, weight});
     CHECK(ops_of(after) == Names{"RMSNorm", "Multiply"});
   }
 }
@@ -230,7 +230,7 @@ TEST_CASE("parts that are used elsewhere, or are results, stay") {
       },
       {x});
   // The norm is found, but not with the weight: it is a result by itself.
-  const Program after = checked(
+  const Graph after = checked(
       [](const Arrays& in) {
         const Array y = in[0] * rsqrt(mean(square(in[0]), {-1}, true) + Array(0.1f));
         return Arrays{y, y * in[1]};
@@ -280,7 +280,7 @@ TEST_CASE("a product with a bias") {
   for (const Shape& shape : {Shape{5, 4}, Shape{2, 3, 4}}) {
     const Array x = normal(shape), w = normal({4, 6}), b = normal({6});
     for (bool in_front : {false, true}) {
-      const Program after = checked(
+      const Graph after = checked(
           [&](const Arrays& in) {
             const Array product = matmul(in[0], in[1]);
             return Arrays{in_front ? in[2] + product : product + in[2]};
@@ -308,9 +308,9 @@ TEST_CASE("gelu in every order of its factors") {
   for (Dtype t : dtypes) {
     const Array x = normal({50}, t) * number(3, normal({1}, t));
     auto check = [&](const Formula& f, Array (*wanted)(const Array&)) {
-      const Program after = checked(f, {x});
-      const Program by_function =
-          rewrite(program_of([&](const Arrays& in) { return Arrays{wanted(in[0])}; }, {x}), {});
+      const Graph after = checked(f, {x});
+      const Graph by_function =
+          rewrite(graph_of([&](const Arrays& in) { return Arrays{wanted(in[0])}; }, {x}), {});
       CHECK(ops_of(after) == ops_of(by_function));
     };
     auto n = [&](double v) { return Array(v, t); };

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "core/threads.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "tile_reference.h"
 #include "tile_targets.h"
 

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "core/threads.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "tile_reference.h"
 #include "tile_targets.h"
 
@@ -14,8 +14,8 @@ namespace heddle::testing {
 namespace {
 
 namespace tile = cpu::tile;
+using tile::Bytecode;
 using tile::Instruction;
-using tile::Program;
 using tile::Register;
 
 int64_t pick(std::mt19937_64& random, int64_t n) {
@@ -74,8 +74,8 @@ Shape random_shape(std::mt19937_64& random) {
 }
 
 // gelu(x * scale + bias) and more: ten instructions on floats over three operands.
-Program long_program(Dtype t) {
-  Program p;
+Bytecode long_program(Dtype t) {
+  Bytecode p;
   p.inputs = {t, t, t};
   p.code = {{Code::multiply, t, t, 3, 0, 1, 0}, {Code::add, t, t, 3, 3, 2, 0},
             {Code::erf, t, t, 4, 3, 0, 0},      {Code::multiply, t, t, 5, 3, 4, 0},
@@ -87,7 +87,7 @@ Program long_program(Dtype t) {
   return p;
 }
 
-void run_flat(const Program& p, std::vector<Buffer*> inputs, std::vector<Buffer*> outputs) {
+void run_flat(const Bytecode& p, std::vector<Buffer*> inputs, std::vector<Buffer*> outputs) {
   std::vector<View> in, out;
   for (Buffer* b : inputs) in.push_back(b->flat());
   for (Buffer* b : outputs) out.push_back(b->flat());
@@ -179,7 +179,7 @@ TEST_CASE("tile: fused and one by one agree bit for bit, in every dtype") {
     std::mt19937_64 random(43);
     for (Dtype t : {float16, bfloat16, float32, float64}) {
       for (int64_t n : {1, 4, 15, 16, 17, 511, 512, 513, 70001}) {
-        const Program whole = long_program(t);
+        const Bytecode whole = long_program(t);
         std::vector<Buffer> registers;
         for (int r = 0; r < whole.registers; r++) registers.emplace_back(t, n);
         for (size_t r = 0; r < 3; r++) fill(registers[r], random);
@@ -199,7 +199,7 @@ TEST_CASE("tile: fused and one by one agree bit for bit, in every dtype") {
 }
 
 TEST_CASE("tile: narrow integers are wrapped between instructions") {
-  Program p;
+  Bytecode p;
   p.inputs = {uint8, uint8};
   p.code = {{Code::add, uint8, uint8, 2, 0, 1, 0}, {Code::right_shift, uint8, uint8, 2, 2, 0, 0}};
   p.outputs = {{2, uint8}};
@@ -212,7 +212,7 @@ TEST_CASE("tile: narrow integers are wrapped between instructions") {
 
 TEST_CASE("tile: lanes of different widths in one program and one register") {
   // select(x < y, double(x), double(y)) with every register used again at once.
-  Program p;
+  Bytecode p;
   p.inputs = {float32, float32};
   p.code = {
       {Code::less, float32, bool_, 2, 0, 1, 0},     {Code::copy, float32, float32, 3, 0, 0, 0},
@@ -238,7 +238,7 @@ TEST_CASE("tile: lanes of different widths in one program and one register") {
 TEST_CASE("tile: a result may overwrite an operand") {
   std::mt19937_64 random(47);
   for (int64_t n : {3, 512, 1000, 100000}) {
-    Program p = long_program(float32);
+    Bytecode p = long_program(float32);
     p.outputs.push_back({0, float32});  // and the overwritten operand is stored elsewhere
     Buffer a(float32, n), b(float32, n), c(float32, n), r(float32, n), s(float32, n);
     fill(a, random);
@@ -259,7 +259,7 @@ TEST_CASE("tile: a result may overwrite an operand") {
 
 TEST_CASE("tile: a result may overwrite an operand that is read to the end") {
   // x * (x + 1), with the result's register used for x + 1 too.
-  Program p;
+  Bytecode p;
   p.inputs = {float32, float32};
   p.code = {{Code::add, float32, float32, 2, 0, 1, 0},
             {Code::multiply, float32, float32, 2, 2, 0, 0}};

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "tile_reference.h"
 #include "tile_targets.h"
 

@@ -11,7 +11,7 @@
 #include "core/code.h"
 #include "core/convert.h"
 #include "core/view.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 #include "heddle/dtype.h"
 
 namespace heddle::testing {
@@ -57,8 +57,8 @@ struct Buffer {
 };
 
 // One instruction as a program.
-inline cpu::tile::Program single(Code code, Dtype from, Dtype to) {
-  cpu::tile::Program p;
+inline cpu::tile::Bytecode single(Code code, Dtype from, Dtype to) {
+  cpu::tile::Bytecode p;
   const int n = arity_of(code);
   for (int i = 0; i < n; i++) p.inputs.push_back(n == 3 && i == 0 ? bool_ : from);
   const auto dst = static_cast<cpu::tile::Register>(n);
@@ -75,7 +75,7 @@ inline constexpr Dtype all_dtypes[] = {bool_,   uint8,   uint16,   uint32,   uin
 
 // The result of one instruction on whole buffers.
 inline Buffer apply(Code code, Dtype from, Dtype to, std::vector<Buffer*> inputs) {
-  const cpu::tile::Program p = single(code, from, to);
+  const cpu::tile::Bytecode p = single(code, from, to);
   Buffer out(to, inputs[0]->size());
   std::vector<View> views;
   for (Buffer* b : inputs) views.push_back(b->flat());

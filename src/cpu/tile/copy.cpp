@@ -4,9 +4,9 @@
 #include <cstring>
 
 #include "core/threads.h"
+#include "cpu/tile/bytecode.h"
 #include "cpu/tile/moves.h"
 #include "cpu/tile/plan.h"
-#include "cpu/tile/program.h"
 
 namespace heddle::cpu::tile {
 namespace {
@@ -14,7 +14,7 @@ namespace {
 constexpr int copy_bytes = 4096;  // of a tile, which needs no registers: 64 x 64 bytes for bytes
 
 void convert(const View& src, const View& dst) {
-  Program program;
+  Bytecode program;
   program.inputs = {src.dtype};
   program.code = {{Code::copy, src.dtype, dst.dtype, 1, 0, 0, 0}};
   program.outputs = {{1, dst.dtype}};

@@ -2,15 +2,15 @@
 #include <algorithm>
 
 #include "cpu/scratch_array.h"
+#include "cpu/tile/bytecode.h"
 #include "cpu/tile/machine.h"
 #include "cpu/tile/moves.h"
-#include "cpu/tile/program.h"
 
 namespace heddle::cpu::tile {
 namespace {
 
-Program identity(Dtype dtype) {
-  Program p;
+Bytecode identity(Dtype dtype) {
+  Bytecode p;
   p.inputs = {dtype};
   p.outputs = {{0, dtype}};
   p.registers = 1;
@@ -95,7 +95,7 @@ class LinearOperand {
 
 }  // namespace
 
-Source::Source(const Program& program, const Shape& shape, const View* inputs)
+Source::Source(const Bytecode& program, const Shape& shape, const View* inputs)
     : shape_(shape), dtype_(program.outputs[0].dtype) {
   if (program.code.empty()) {
     const View& view = inputs[program.outputs[0].source];
@@ -127,7 +127,7 @@ struct Cursor::State {
     for (const View& view : source.inputs_) operands.emplace_back(view);
   }
 
-  const Program& program;
+  const Bytecode& program;
   const Kernels& table;
   Executable executable;
   RegisterFile registers;

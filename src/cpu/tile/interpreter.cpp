@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "cpu/tile/bytecode.h"
 #include "cpu/tile/machine.h"
 #include "cpu/tile/moves.h"
 #include "cpu/tile/plan.h"
-#include "cpu/tile/program.h"
 
 namespace heddle::cpu::tile {
 namespace {
 
-bool is_output(const Program& p, int r) {
-  for (const Program::Output& o : p.outputs) {
+bool is_output(const Bytecode& p, int r) {
+  for (const Bytecode::Output& o : p.outputs) {
     if (o.source == r) return true;
   }
   return false;
@@ -23,15 +23,15 @@ bool is_output(const Program& p, int r) {
 
 // Kernels may take whole blocks of an operand from memory itself, unless a result is about to be
 // stored there while the operand is still to be stored elsewhere.
-bool usable_in_place(const Program& program, int input, const Pattern& p) {
+bool usable_in_place(const Bytecode& program, int input, const Pattern& p) {
   return p.dense() && p.run % block == 0 &&
          fills_lane(program.inputs[static_cast<size_t>(input)]) &&
          (program.outputs.size() == 1 || !is_output(program, input));
 }
 
 // The last instruction may write to the result's memory: nothing is read after it.
-bool last_gives_result(const Program& program) {
-  const Program::Output& result = program.outputs[0];
+bool last_gives_result(const Bytecode& program) {
+  const Bytecode::Output& result = program.outputs[0];
   return program.outputs.size() == 1 && !program.code.empty() &&
          program.code.back().dst == result.source && fills_lane(result.dtype);
 }
@@ -50,7 +50,7 @@ int tile_limit(const Executable& e) {
 // M parameters by Adam take 12.3 ms instead of 17.1, a chain of 10 operations over 16 M floats 16.0
 // instead of 21.9, gelu 17.9 instead of 19.4; exp alone, which is one step, would take 9.4 instead
 // of 6.7.
-bool fetches_ahead(const Program& program, const Executable& e, const Plan& plan) {
+bool fetches_ahead(const Bytecode& program, const Executable& e, const Plan& plan) {
   constexpr size_t few_steps = 3;
   constexpr int64_t cached_bytes = 256 << 10;
   int64_t bytes = 0;
@@ -62,7 +62,7 @@ bool fetches_ahead(const Program& program, const Executable& e, const Plan& plan
 // The work of one thread: a range of tiles.
 class Runner {
  public:
-  Runner(const Program& program, const Executable& executable, const Kernels& k, const Plan& plan,
+  Runner(const Bytecode& program, const Executable& executable, const Kernels& k, const Plan& plan,
          const View* inputs, const View* outputs, bool stream)
       : program_(program),
         executable_(executable),
@@ -156,7 +156,7 @@ class Runner {
 
   static constexpr int local_patterns = 6;
 
-  const Program& program_;
+  const Bytecode& program_;
   const Executable& executable_;
   const Kernels& kernels_;
   const Plan& plan_;
@@ -175,7 +175,7 @@ class Runner {
 
 // Streaming pays for large results that do not overwrite an operand (whose lines are in the cache
 // anyway).
-bool should_stream(const Program& program, const View* inputs, const View* outputs,
+bool should_stream(const Bytecode& program, const View* inputs, const View* outputs,
                    int64_t elements) {
   if (outputs[0].dtype != program.outputs[0].dtype) return false;
   int64_t bytes = 0;
@@ -190,7 +190,7 @@ bool should_stream(const Program& program, const View* inputs, const View* outpu
 
 // The short way of small work: one tile, every operand with one stride, no plan. False, with
 // nothing done, where that does not fit.
-bool run_small(const Program& program, int n, const View* inputs, const View* outputs,
+bool run_small(const Bytecode& program, int n, const View* inputs, const View* outputs,
                const Kernels& k) {
   constexpr size_t most = 16;
   const size_t input_count = program.inputs.size(), output_count = program.outputs.size();
@@ -233,7 +233,7 @@ struct Part {
 
 }  // namespace
 
-void run(const Program& program, const Shape& shape, const View* inputs, const View* outputs) {
+void run(const Bytecode& program, const Shape& shape, const View* inputs, const View* outputs) {
   const int output_count = static_cast<int>(program.outputs.size());
   if (output_count == 0) return;
   const int64_t n = element_count(shape);
@@ -257,7 +257,7 @@ void run(std::span<const Job> jobs) {
   }
   const Kernels& k = kernels();
   std::deque<Executable> executables;  // jobs in a row often have one program
-  const Program* last = nullptr;
+  const Bytecode* last = nullptr;
   std::vector<Part> parts;
   parts.reserve(jobs.size());
   int64_t tiles = 0, elements = 0;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/code.h"
-#include "cpu/tile/program.h"
+#include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu::tile {
 

@@ -49,7 +49,7 @@ Lane result_lane(Code c, Lane from) {
 
 }  // namespace
 
-Executable::Executable(const Program& program, const Kernels& k, bool exact_output)
+Executable::Executable(const Bytecode& program, const Kernels& k, bool exact_output)
     : registers(program.registers + 1), slot_bytes(4) {
   const Register spare = static_cast<Register>(program.registers);
   auto cast = [&](Lane from, Lane to, Dtype t) {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "cpu/scratch_array.h"
+#include "cpu/tile/bytecode.h"
 #include "cpu/tile/kernels.h"
-#include "cpu/tile/program.h"
 
 namespace heddle::cpu::tile {
 
@@ -18,7 +18,7 @@ struct Step {
 struct Executable {
   // `exact_output`: the last instruction's result is also rounded; without it that is left to the
   // store of the result, where nothing else can see the difference.
-  Executable(const Program& program, const Kernels& kernels, bool exact_output);
+  Executable(const Bytecode& program, const Kernels& kernels, bool exact_output);
 
   InlineVector<Step, 12> steps;
   int registers;   // the program's and one spare

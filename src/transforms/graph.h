@@ -7,7 +7,7 @@
 
 namespace heddle {
 
-struct Program {
+struct Graph {
   struct Step {
     OpRef op;
     int stream;  // -1: the default stream of the thread that replays
@@ -30,21 +30,21 @@ struct Program {
 };
 
 // Where a step's work belongs on the calling thread.
-Stream stream_of(const Program::Step& step);
+Stream stream_of(const Graph::Step& step);
 
-// The program that computes `outputs` from `inputs`. What does not depend on an input is a
+// The graph that computes `outputs` from `inputs`. What does not depend on an input is a
 // constant, or, with `everything`, only what is evaluated already: then the rest is captured as
 // well. `values` receives the arrays of all slots.
 enum class Capturing : uint8_t { dependents, everything };
-Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = nullptr,
-                Capturing what = Capturing::dependents);
+Graph capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = nullptr,
+              Capturing what = Capturing::dependents);
 
-// Builds the program's graph on other inputs. With `infer`, shapes are derived anew from those of
+// Builds the graph on other inputs. With `infer`, shapes are derived anew from those of
 // the inputs; else they must be as captured.
-Arrays replay(const Program& program, const Arrays& inputs, bool infer);
+Arrays replay(const Graph& graph, const Arrays& inputs, bool infer);
 
 // Merges equal steps and scalars, and drops what is without effect.
-void simplify(Program& program);
+void simplify(Graph& graph);
 
 // A fresh input of a trace: has a shape and a dtype, but no value; evaluating it is an error.
 Array placeholder(const Shape& shape, Dtype dtype);

@@ -1,4 +1,4 @@
-#include "transforms/program.h"
+#include "transforms/graph.h"
 
 #include <algorithm>
 #include <map>
@@ -17,7 +17,7 @@ class Capture {
   // Under the graph lock. Of no use if it met something `unfinished`.
   Capture(const Arrays& inputs, const Arrays& outputs, Capturing what, Unfinished& unfinished)
       : default_stream_(to_stream({}).index), what_(what), unfinished_(unfinished) {
-    program_.input_count = static_cast<int>(inputs.size());
+    graph_.input_count = static_cast<int>(inputs.size());
     for (const Array& in : inputs) {
       add(in);
       depends_.push_back(true);
@@ -29,12 +29,12 @@ class Capture {
       throw;
     }
     for (const Array& out : outputs) {
-      if (unfinished.empty()) program_.outputs.push_back(slot(out));
+      if (unfinished.empty()) graph_.outputs.push_back(slot(out));
     }
     unmark();
   }
 
-  Program program_;
+  Graph graph_;
   Arrays values_;
 
  private:
@@ -57,7 +57,7 @@ class Capture {
 
   int add(const Array& a) {
     values_.push_back(a);
-    program_.avals.push_back({a.shape(), a.dtype()});
+    graph_.avals.push_back({a.shape(), a.dtype()});
     a.node()->mark = static_cast<uint32_t>(values_.size());
     return static_cast<int>(values_.size()) - 1;
   }
@@ -96,11 +96,11 @@ class Capture {
     }
     if (!depends) {
       // Nothing of this part of the graph need be known.
-      program_.constants.emplace_back(add(a), a);
+      graph_.constants.emplace_back(add(a), a);
       depends_.push_back(false);
       return;
     }
-    Program::Step step;
+    Graph::Step step;
     step.op = n->op;
     step.stream = n->stream == default_stream_ ? -1 : n->stream;
     for (const Array& in : n->inputs) step.inputs.push_back(slot(in));
@@ -113,7 +113,7 @@ class Capture {
       add(a);
     }
     depends_.resize(values_.size(), true);
-    program_.steps.push_back(std::move(step));
+    graph_.steps.push_back(std::move(step));
   }
 
   int default_stream_;
@@ -124,10 +124,10 @@ class Capture {
 
 }  // namespace
 
-Program capture(const Arrays& inputs, const Arrays& outputs, Arrays* values, Capturing what) {
+Graph capture(const Arrays& inputs, const Arrays& outputs, Arrays* values, Capturing what) {
   auto [p, slots] = walk_graph([&](Unfinished& unfinished) {
     Capture c(inputs, outputs, what, unfinished);
-    return std::pair(std::move(c.program_), std::move(c.values_));
+    return std::pair(std::move(c.graph_), std::move(c.values_));
   });
   if (values) {
     *values = std::move(slots);
@@ -165,12 +165,12 @@ std::vector<OpRef> makers_of(const std::vector<std::pair<int, Array>>& constants
 
 }  // namespace
 
-Stream stream_of(const Program::Step& step) {
+Stream stream_of(const Graph::Step& step) {
   const Stream here = to_stream({});
   return step.stream < 0 ? here : Stream{step.stream, here.device};
 }
 
-bool Program::follows_shapes() const {
+bool Graph::follows_shapes() const {
   // What is lazy of a constant means the same at other sizes if it is made of scalars and data by
   // ops that hold no size.
   const std::vector<OpRef> makers = makers_of(constants);
@@ -180,12 +180,12 @@ bool Program::follows_shapes() const {
                      [](const Step& step) { return step.op->follows_shapes(); });
 }
 
-Arrays replay(const Program& program, const Arrays& inputs, bool infer) {
-  Arrays slots(static_cast<size_t>(program.slot_count()));
+Arrays replay(const Graph& graph, const Arrays& inputs, bool infer) {
+  Arrays slots(static_cast<size_t>(graph.slot_count()));
   for (size_t i = 0; i < inputs.size(); i++) slots[i] = inputs[i];
-  for (const auto& [slot, array] : program.constants) slots[static_cast<size_t>(slot)] = array;
+  for (const auto& [slot, array] : graph.constants) slots[static_cast<size_t>(slot)] = array;
   Stream here = to_stream({});
-  for (const auto& step : program.steps) {
+  for (const auto& step : graph.steps) {
     Arrays in;
     in.reserve(step.inputs.size());
     for (int i : step.inputs) in.push_back(slots[static_cast<size_t>(i)]);
@@ -193,29 +193,29 @@ Arrays replay(const Program& program, const Arrays& inputs, bool infer) {
     size_t at = static_cast<size_t>(step.first_output);
     if (step.output_count == 1) {
       slots[at] = infer ? apply(step.op, std::move(in), stream)
-                        : apply(step.op, std::move(in), program.avals[at], stream);
+                        : apply(step.op, std::move(in), graph.avals[at], stream);
     } else {
       Arrays out =
           infer ? apply_multi(step.op, std::move(in), stream)
                 : apply_multi(step.op, std::move(in),
-                              Avals(program.avals.begin() + step.first_output,
-                                    program.avals.begin() + step.first_output + step.output_count),
+                              Avals(graph.avals.begin() + step.first_output,
+                                    graph.avals.begin() + step.first_output + step.output_count),
                               stream);
       for (size_t k = 0; k < out.size(); k++) slots[at + k] = std::move(out[k]);
     }
   }
   Arrays outputs;
-  outputs.reserve(program.outputs.size());
-  for (int o : program.outputs) outputs.push_back(slots[static_cast<size_t>(o)]);
+  outputs.reserve(graph.outputs.size());
+  for (int o : graph.outputs) outputs.push_back(slots[static_cast<size_t>(o)]);
   return outputs;
 }
 
 namespace {
 
 // Scalars with the same bits become one slot, so that steps which differ in nothing else are equal.
-void merge_scalars(const Program& program, std::vector<int>& same) {
+void merge_scalars(const Graph& graph, std::vector<int>& same) {
   std::map<std::pair<Dtype, std::string>, int> seen;
-  for (const auto& [slot, array] : program.constants) {
+  for (const auto& [slot, array] : graph.constants) {
     if (array.ndim() != 0 || !array.is_available() || array.node()->tracer) continue;
     std::string bits(static_cast<const char*>(array.raw_data()), array.itemsize());
     same[static_cast<size_t>(slot)] =
@@ -225,13 +225,13 @@ void merge_scalars(const Program& program, std::vector<int>& same) {
 
 }  // namespace
 
-void simplify(Program& program) {
-  std::vector<int> same(program.avals.size());  // the slot that stands for each slot
+void simplify(Graph& graph) {
+  std::vector<int> same(graph.avals.size());  // the slot that stands for each slot
   for (size_t i = 0; i < same.size(); i++) same[i] = static_cast<int>(i);
-  merge_scalars(program, same);
+  merge_scalars(graph, same);
   std::multimap<size_t, size_t> seen;  // hash of op and inputs -> step kept
-  std::vector<Program::Step> kept;
-  for (auto& step : program.steps) {
+  std::vector<Graph::Step> kept;
+  for (auto& step : graph.steps) {
     for (int& i : step.inputs) i = same[static_cast<size_t>(i)];
     size_t hash = step.op->hash() * 31 + static_cast<size_t>(step.op->info().id);
     for (int i : step.inputs) hash = hash * 1000003 + static_cast<size_t>(i);
@@ -254,11 +254,11 @@ void simplify(Program& program) {
       kept.push_back(std::move(step));
     }
   }
-  for (int& o : program.outputs) o = same[static_cast<size_t>(o)];
+  for (int& o : graph.outputs) o = same[static_cast<size_t>(o)];
 
-  std::vector<bool> used(program.avals.size(), false);
-  for (int o : program.outputs) used[static_cast<size_t>(o)] = true;
-  std::vector<Program::Step> alive;
+  std::vector<bool> used(graph.avals.size(), false);
+  for (int o : graph.outputs) used[static_cast<size_t>(o)] = true;
+  std::vector<Graph::Step> alive;
   for (size_t k = kept.size(); k-- > 0;) {
     auto& step = kept[k];
     bool wanted = false;
@@ -269,9 +269,9 @@ void simplify(Program& program) {
     for (int i : step.inputs) used[static_cast<size_t>(i)] = true;
     alive.push_back(std::move(step));
   }
-  program.steps.assign(std::make_move_iterator(alive.rbegin()),
-                       std::make_move_iterator(alive.rend()));
-  std::erase_if(program.constants,
+  graph.steps.assign(std::make_move_iterator(alive.rbegin()),
+                     std::make_move_iterator(alive.rend()));
+  std::erase_if(graph.constants,
                 [&](const auto& k) { return !used[static_cast<size_t>(k.first)]; });
 }
 

@@ -64,7 +64,7 @@ struct Instruction {
 // Registers 0 .. inputs.size()-1 are the operands, loaded from memory in their dtypes' lanes and
 // never written by instructions. Results are written once per register unless registers are reused
 // after the last use of their value (dst may equal an operand of the same instruction).
-struct Program {
+struct Bytecode {
   std::vector<Dtype> inputs;
   std::vector<Instruction> code;
   struct Output {
@@ -74,7 +74,7 @@ struct Program {
   };
   std::vector<Output> outputs;
   int registers = 0;  // how many there are, the inputs included
-  bool operator==(const Program&) const = default;
+  bool operator==(const Bytecode&) const = default;
 };
 
 // Runs `program` over `shape`. inputs[i].shape must equal `shape` (strides 0 where broadcast);
@@ -83,11 +83,11 @@ struct Program {
 // do not depend on the number of threads. Small work (at most tile_size elements, operands of one
 // stride each, up to 12 instructions and 14 registers) allocates nothing on the heap.
 // Throws std::invalid_argument where a function is not defined for a dtype.
-void run(const Program& program, const Shape& shape, const View* inputs, const View* outputs);
+void run(const Bytecode& program, const Shape& shape, const View* inputs, const View* outputs);
 
 // Runs several programs, none of which reads what another writes, as one parallel loop.
 struct Job {
-  const Program* program;
+  const Bytecode* program;
   const Shape* shape;
   const View* inputs;
   const View* outputs;
@@ -99,7 +99,7 @@ void run(std::span<const Job> jobs);
 // A Source is immutable and may be shared by threads; each thread owns a Cursor.
 class Source {
  public:
-  Source(const Program& program, const Shape& shape, const View* inputs);  // copies what it needs
+  Source(const Bytecode& program, const Shape& shape, const View* inputs);  // copies what it needs
   explicit Source(const View& view);  // the identity program over one array
   const Shape& shape() const { return shape_; }
   Dtype dtype() const { return dtype_; }  // of the produced values
@@ -109,7 +109,7 @@ class Source {
 
  private:
   friend class Cursor;
-  Program program_;  // empty, like inputs_, where the values lie in memory already
+  Bytecode program_;  // empty, like inputs_, where the values lie in memory already
   Shape shape_;
   std::vector<View> inputs_;
   Dtype dtype_;
