@@ -155,6 +155,13 @@ class Run {
 
 void arg_reduce(ArgReduction reduction, const tile::Source& in, int axis, const View& out) {
   if (out.size() == 0) return;
+  if (!out.row_contiguous()) {
+    std::vector<uint32_t> dense(static_cast<size_t>(out.size()));
+    const View results{dense.data(), uint32, out.shape, row_major_strides(out.shape)};
+    arg_reduce(reduction, in, axis, results);
+    tile::copy(results, out);
+    return;
+  }
   visit_lane(tile::lane_of(in.dtype()),
              [&]<class T>(TypeTag<T>) { Run<T>(reduction, in, axis, out)(); });
 }

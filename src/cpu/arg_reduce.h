@@ -9,8 +9,8 @@ namespace heddle::cpu {
 
 // out = the index along `axis` of the first NaN if there is one, else of the first extreme element,
 // for each position of the other axes; complex numbers compare lexicographically.
-// out: row-contiguous, uint32, of in.shape() without the axis (or with 1 for it); the axis is not
-// empty (refusing that is the caller's part). Parallel.
+// out: uint32, of in.shape() without the axis, any strides; the axis is not empty (refusing that is
+// the caller's part). Parallel.
 void arg_reduce(ArgReduction reduction, const tile::Source& in, int axis, const View& out);
 
 }  // namespace heddle::cpu

@@ -127,7 +127,7 @@ const RegisterKernel<Hadamard> hadamard_kernel([](const Work& w) {
   const int64_t part = base ? n / base->size : n;
   const double scale = op.orthonormal ? 1 / std::sqrt(static_cast<double>(n)) : op.scale.value;
   const View to = out.view();
-  const tile::Source source = source_of(w);
+  const InputSource source = source_of(w);
   visit_float_lane(out.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(out.size() / n, rows_grain(n), [&](int64_t begin, int64_t end) {
       RowReader<T> reader(source, n);

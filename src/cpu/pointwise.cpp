@@ -1,6 +1,7 @@
 #include "cpu/pointwise.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <numeric>
 #include <vector>
@@ -11,6 +12,25 @@
 namespace heddle::cpu {
 namespace {
 
+// True if the elements fill their memory without gaps in some order of the dimensions.
+bool is_dense(const Shape& shape, const Strides& strides) {
+  int64_t expected = 1;
+  Shape s = shape;
+  Strides st = strides;
+  size_t n = s.size();
+  for (size_t done = 0; done < n; done++) {
+    size_t pick = n;
+    for (size_t i = 0; i < n; i++) {
+      if (s[i] == 1) continue;
+      if (st[i] == expected) pick = i;
+    }
+    if (pick == n) break;
+    expected *= s[pick];
+    s[pick] = 1;
+  }
+  return std::all_of(s.begin(), s.end(), [](int64_t d) { return d == 1; });
+}
+
 // Code made a program, and what the program works on; reused by the thread, so that small groups
 // allocate nothing.
 struct Compiler {
@@ -20,6 +40,7 @@ struct Compiler {
   std::vector<tile::Register> registers;  // of each node of the group
   std::vector<int> last_use;  // position of the last reader; kept values live to the end
   std::vector<tile::Register> free;
+  std::vector<const Strides*> layouts;  // of operands, then of nodes
 
   // Strides of `node` seen in `shape`: 0 where it is broadcast.
   static View broadcast_view(const Node& node, const Shape& shape) {
@@ -86,26 +107,40 @@ struct Compiler {
     inputs.clear();
     for (const Node* in : group.operands) inputs.push_back(broadcast_view(*in, group.shape));
   }
-};
 
-// True if the elements fill their memory without gaps in some order of the dimensions.
-bool is_dense(const Shape& shape, const Strides& strides) {
-  int64_t expected = 1;
-  Shape s = shape;
-  Strides st = strides;
-  size_t n = s.size();
-  for (size_t done = 0; done < n; done++) {
-    size_t pick = n;
-    for (size_t i = 0; i < n; i++) {
-      if (s[i] == 1) continue;
-      if (st[i] == expected) pick = i;
+  // The strides that each node's value has in memory, whether or not its neighbours are stored:
+  // those of its first operand that is dense in an order of its own, so that transposed arrays are
+  // walked as they lie; row-major ones, for which null stands, if it has none or a row-major one.
+  std::span<const Strides* const> lay_out(const PointwiseGroup& group) {
+    static const Strides& none = *new Strides;  // of operands that are broadcast or have gaps
+    const PointwiseCode& code = group.code();
+    const size_t operands = group.operands.size();
+    layouts.assign(operands + code.nodes.size(), nullptr);
+    bool any = false;
+    for (size_t i = 0; i < operands; i++) {
+      const Node& in = *group.operands[i];
+      if (!(in.shape == group.shape)) {
+        layouts[i] = &none;
+      } else if (!in.row_contiguous()) {
+        layouts[i] = is_dense(in.shape, in.strides) ? &in.strides : &none;
+        any |= layouts[i] != &none;
+      }
     }
-    if (pick == n) break;
-    expected *= s[pick];
-    s[pick] = 1;
+    for (size_t k = 0; any && k < code.nodes.size(); k++) {
+      const Strides* chosen = &none;
+      for (size_t j = 0; j < code.nodes[k]->inputs.size(); j++) {
+        const size_t from = code.operands[k][j];
+        const Strides* layout =
+            layouts[from >= PointwiseCode::first_node ? operands + from - PointwiseCode::first_node
+                                                      : from];
+        if (!layout || chosen == &none) chosen = layout;
+        if (!layout) break;
+      }
+      layouts[operands + k] = chosen == &none ? nullptr : chosen;
+    }
+    return std::span(layouts).subspan(operands);
   }
-  return std::all_of(s.begin(), s.end(), [](int64_t d) { return d == 1; });
-}
+};
 
 Compiler& compiler(size_t i = 0) {
   auto& compilers = per_thread<std::deque<Compiler>>();
@@ -118,22 +153,15 @@ void prepare(const PointwiseGroup& group, Compiler& c) {
   c.read(group);
   c.outputs.clear();
 
-  // Results take the layout of an input that is dense in an order of its own, so that transposed
-  // arrays are walked as they lie.
-  const Strides* layout = nullptr;
-  for (const Node* in : group.operands) {
-    if (!(in->shape == group.shape)) continue;
-    if (in->row_contiguous()) {
-      layout = nullptr;
-      break;
-    }
-    if (!layout && is_dense(in->shape, in->strides)) layout = &in->strides;
-  }
-  Strides strides = layout ? *layout : row_major_strides(group.shape);
-
+  const std::span<const Strides* const> layouts = c.lay_out(group);
+  const Strides row_major = row_major_strides(group.shape);
   uint32_t taken = 0;  // operands whose memory a result has
+  size_t node = 0;
   for (Node* result : group.results) {
     Node& out = *result;
+    while (!group.code().kept[node]) node++;
+    const Strides& strides = layouts[node] ? *layouts[node] : row_major;
+    node++;
     bool donated = false;
     for (size_t i = 0; group.may_donate && i < group.operands.size() && !donated; i++) {
       const Node& in = *group.operands[i];
@@ -182,12 +210,49 @@ void run_pointwise(std::span<const PointwiseGroup> groups) {
   tile::run(jobs);
 }
 
-tile::Source source_of(const Work& work) {
-  if (!work.prologue) return tile::Source(work.input(0).view());
+namespace {
+
+// An expression of so many elements leaves the caches: there a strided read fetches a line for each
+// element, again and again.
+constexpr int64_t large = 1 << 16;
+
+// True if `in` is read across its memory in the order of its dimensions.
+bool is_across(const View& in) {
+  for (size_t i = in.shape.size(); i-- > 0;) {
+    if (in.shape[i] != 1) return std::abs(in.strides[i]) > 1;
+  }
+  return false;
+}
+
+}  // namespace
+
+Strides strides_of(const Work& work) {
+  if (!work.prologue) return work.input(0).strides;
+  const Strides* layout = compiler().lay_out(*work.prologue).back();
+  return layout ? *layout : row_major_strides(work.prologue->shape);
+}
+
+InputSource source_of(const Work& work, const Order& order) {
+  if (!work.prologue) {
+    return InputSource(tile::Source(reordered(work.input(0).view(), order)));
+  }
   Compiler& c = compiler();
   c.compile(work.prologue->code());
   c.read(*work.prologue);
-  return tile::Source(c.program, work.prologue->shape, c.inputs.data());
+  for (View& in : c.inputs) in = reordered(in, order);
+  View all{nullptr, c.program.outputs[0].dtype, work.prologue->shape, strides_of(work)};
+  all = reordered(all, order);
+  if (all.size() < large || std::count_if(c.inputs.begin(), c.inputs.end(), is_across) < 2) {
+    return InputSource(tile::Source(c.program, all.shape, c.inputs.data()));
+  }
+  BufferRef stored = allocate(static_cast<size_t>(all.size()) * size_of(all.dtype));
+  all.data = stored->data;
+  tile::run(c.program, all.shape, c.inputs.data(), &all);
+  return InputSource(tile::Source(all), std::move(stored));
+}
+
+InputSource source_of(const Work& work) {
+  return source_of(work, shape_order(work.inputs[0].shape().size()));
 }
 
 }  // namespace heddle::cpu

@@ -1,10 +1,8 @@
 #include "cpu/reduce.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -447,32 +445,30 @@ void reduce(Reduction reduction, const tile::Source& in, const Axes& axes, const
   }
 }
 
-void reduce(Reduction reduction, const View& in, const Axes& axes, const View& out) {
-  InlineVector<int, 8> order(in.shape.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto step = [&](int i) {  // repeated elements are walked last: outermost
-    const int64_t stride = std::abs(in.strides[static_cast<size_t>(i)]);
-    return stride == 0 || in.shape[static_cast<size_t>(i)] == 1 ? INT64_MAX : stride;
-  };
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return step(a) > step(b); });
-  View source{in.data, in.dtype, Shape(in.shape.size()), Strides(in.shape.size())};
-  View result{out.data, out.dtype, {}, {}};
-  Axes reduced;
+Reduced reordered(const Order& order, const Axes& axes, const View& out) {
+  Reduced result{{}, {out.data, out.dtype, {}, {}}};
   for (size_t i = 0; i < order.size(); ++i) {
-    const size_t from = static_cast<size_t>(order[i]);
-    source.shape[i] = in.shape[from];
-    source.strides[i] = in.strides[from];
     if (std::find(axes.begin(), axes.end(), order[i]) != axes.end()) {
-      reduced.push_back(static_cast<int>(i));
+      result.axes.push_back(static_cast<int>(i));
       continue;
     }
-    size_t kept = from;
+    size_t kept = static_cast<size_t>(order[i]);
     for (int axis : axes) kept -= axis < order[i];
-    result.shape.push_back(out.shape[kept]);
-    result.strides.push_back(out.strides[kept]);
+    result.out.shape.push_back(out.shape[kept]);
+    result.out.strides.push_back(out.strides[kept]);
   }
-  if (out.size() > 0 && in.size() > 0 && reduce_windows(reduction, source, reduced, result)) return;
-  reduce(reduction, tile::Source(source), reduced, result);
+  return result;
+}
+
+void reduce(Reduction reduction, const View& in, const Axes& axes, const View& out) {
+  const Order order = memory_order(in.shape, in.strides);
+  const View source = reordered(in, order);
+  const Reduced reduced = reordered(order, axes, out);
+  if (out.size() > 0 && in.size() > 0 &&
+      reduce_windows(reduction, source, reduced.axes, reduced.out)) {
+    return;
+  }
+  reduce(reduction, tile::Source(source), reduced.axes, reduced.out);
 }
 
 }  // namespace heddle::cpu

@@ -8,6 +8,7 @@
 
 #include "core/reduction.h"
 #include "core/view.h"
+#include "cpu/memory_order.h"
 #include "cpu/tile/bytecode.h"
 
 namespace heddle::cpu {
@@ -26,8 +27,14 @@ using Axes = InlineVector<int, 6>;
 // all, any: out.dtype is bool; an element counts as true unless it is zero.
 void reduce(Reduction reduction, const tile::Source& in, const Axes& axes, const View& out);
 
-// The same over an array of any strides, read in the order of its memory: the loops are ordered by
-// strides, so that a transposed array is as fast as a dense one.
+// The same over an array of any strides, read in the order of its memory.
 void reduce(Reduction reduction, const View& in, const Axes& axes, const View& out);
+
+// `axes` and `out` for an input whose dimensions are taken in `order`.
+struct Reduced {
+  Axes axes;
+  View out;
+};
+Reduced reordered(const Order& order, const Axes& axes, const View& out);
 
 }  // namespace heddle::cpu

@@ -25,15 +25,15 @@ View without(const View& view, const std::vector<int>& axes) {
   return out;
 }
 
-// An array in memory is read in its own order; an expression in that of its shape.
+// An array is read in the order of its memory, an expression in that of the array that it would be,
+// so that both add up in one order.
 void reduce_input(const Work& w, Reduction reduction, const std::vector<int>& axes,
                   const View& out) {
-  Axes reduced(axes.begin(), axes.end());
-  if (w.prologue) {
-    reduce(reduction, source_of(w), reduced, without(out, axes));
-  } else {
-    reduce(reduction, w.input(0).view(), reduced, without(out, axes));
-  }
+  const Axes reduced(axes.begin(), axes.end());
+  if (!w.prologue) return reduce(reduction, w.input(0).view(), reduced, without(out, axes));
+  const Order order = memory_order(w.prologue->shape, strides_of(w));
+  const Reduced target = reordered(order, reduced, without(out, axes));
+  reduce(reduction, source_of(w, order), target.axes, target.out);
 }
 
 const RegisterKernel<Reduce> reduce_kernel(
@@ -75,11 +75,25 @@ const RegisterKernel<Mean> mean_kernel(
     },
     true);
 
+// The order in which an extreme along `axis` is looked for: that of memory, but for short runs (a
+// few channels that come last), which cost more than strided reads do.
+Order order_for(const Work& w, int axis) {
+  const Shape& shape = w.inputs[0].shape();
+  const Order order = memory_order(shape, strides_of(w));
+  const auto size = [&](int i) { return shape[static_cast<size_t>(i)]; };
+  int64_t inner = 1;
+  for (size_t i = order.size(); order[--i] != axis;) inner *= size(order[i]);
+  if (inner > 1 ? inner >= 16 : size(axis) >= 64) return order;
+  return shape_order(shape.size());
+}
+
 const RegisterKernel<ArgReduce> arg_reduce_kernel(
     [](const Work& w) {
       const ArgReduce& op = op_of<ArgReduce>(w);
       w.output().allocate_dense();
-      arg_reduce(op.reduction, source_of(w), op.axis, w.output().view());
+      const Order order = order_for(w, op.axis);
+      const Reduced target = reordered(order, {op.axis}, without(w.output().view(), {op.axis}));
+      arg_reduce(op.reduction, source_of(w, order), target.axes[0], target.out);
     },
     true);
 

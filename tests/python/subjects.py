@@ -100,15 +100,19 @@ def compare_leaves(sample, given, wanted, exactly):
     return None
 
 
+def resized(arrays, change):
+    """The same inputs with other sizes for those that `change` names, wherever they stand."""
+    larger = []
+    for array in arrays:
+        for axis, size in enumerate(array.shape):
+            wrapped = np.arange(change.get(size, size)) % max(size, 1)
+            array = np.take(array, wrapped, axis)
+        larger.append(array)
+    return larger
+
+
 def grown(arrays):
-    """The same inputs at other sizes: one size after the other, wherever it stands, then all."""
+    """The same inputs at other sizes: one size after the other, then all."""
     sizes = sorted({size for array in arrays for size in array.shape if size > 1})
-    changes = [{size: size + 1} for size in sizes] + [{size: 2 * size for size in sizes}]
-    for change in changes:
-        larger = []
-        for array in arrays:
-            for axis, size in enumerate(array.shape):
-                wrapped = np.arange(change.get(size, size)) % max(size, 1)
-                array = np.take(array, wrapped, axis)
-            larger.append(array)
-        yield larger
+    for change in [{size: size + 1} for size in sizes] + [{size: 2 * size for size in sizes}]:
+        yield resized(arrays, change)
