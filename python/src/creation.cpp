@@ -220,7 +220,7 @@ are not finite, more than 2**31 - 1 numbers, numbers that do not fit the dtype, 
           "linspace",
           "start: int | float, stop: int | float, num: int = 50, endpoint: bool = True, dtype: "
           "Dtype | None = float32",
-          "array", ", "),
+          "array", StreamArg::positional),
       R"(
 `num` evenly spaced numbers from `start` to `stop`; without `endpoint` up to one step before it.
 

@@ -1,8 +1,8 @@
 // The submodule heddle.core.fast. Its norms and loss are bound here; attention and rope by their
 // family.
-#include "bind.h"
 #include "heddle/ops/norm.h"
 #include "nn.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
@@ -14,8 +14,7 @@ void bind_norms(nb::module_& fast) {
         return fast::rms_norm(x, weight, eps, s);
       },
       "x"_a, "weight"_a.none(), "eps"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def rms_norm(x: array, weight: array | None, eps: float, *, stream: Stream | "
-              "ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      signature("rms_norm", "x: array, weight: array | None, eps: float"),
       R"(
 ``x / sqrt(mean(x**2) + eps) * weight`` over the last axis, computed in float32 for halves.
 
@@ -31,8 +30,7 @@ Raises:
       [](const Array& x, const std::optional<Array>& weight, const std::optional<Array>& bias,
          float eps, const StreamOrDevice& s) { return fast::layer_norm(x, weight, bias, eps, s); },
       "x"_a, "weight"_a.none(), "bias"_a.none(), "eps"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def layer_norm(x: array, weight: array | None, bias: array | None, eps: float, *, "
-              "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      signature("layer_norm", "x: array, weight: array | None, bias: array | None, eps: float"),
       R"(
 ``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axis, computed in float32 for halves.
 
@@ -50,9 +48,7 @@ Raises:
         return fast::cross_entropy(logits, targets, s);
       },
       "logits"_a, "targets"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(
-          "def cross_entropy(logits: array, targets: array, *, stream: Stream | ThreadLocalStream "
-          "| Device | DeviceType | None = None) -> array"),
+      signature("cross_entropy", "logits: array, targets: array"),
       R"(
 ``logsumexp(logits, axis=-1) - logits[..., target]`` for each target, in float32.
 

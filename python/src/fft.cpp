@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "bind.h"
 #include "heddle/ops/creation.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
@@ -15,9 +15,6 @@ using Transform = Array (*)(const Array&, const Shape&, const std::vector<int>&,
                             StreamOrDevice);
 using OwnSize = Array (*)(const Array&, const std::vector<int>&, FFTNorm, StreamOrDevice);
 using EveryAxis = Array (*)(const Array&, FFTNorm, StreamOrDevice);
-
-constexpr const char* stream_parameter =
-    "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None";
 
 FFTNorm to_norm(const char* op, const std::string& norm) {
   if (norm == "backward") return FFTNorm::Backward;
@@ -63,9 +60,8 @@ void bind_kind(nb::module_& m, const Kind& kind) {
         return n ? kind.sized(a, Shape{*n}, {axis}, how, s) : kind.plain(a, {axis}, how, s);
       },
       "a"_a, "n"_a = nb::none(), "axis"_a = -1, "norm"_a = "backward", "stream"_a = nb::none(),
-      nb::sig(keep(fmt::format("def {}(a: array, n: int | None = None, axis: int = -1, "
-                               "norm: str = 'backward', {}) -> array",
-                               kind.one, stream_parameter))),
+      signature(kind.one, "a: array, n: int | None = None, axis: int = -1, norm: str = 'backward'",
+                "array", StreamArg::positional),
       keep(fmt::format("\n{} along one axis.", kind.what) +
            fmt::format(fmt::runtime(sizes_note), "n", "axis: the axis.")));
   auto over = [kind](const char* name, const Array& a, const OptionalAxes& n,
@@ -87,10 +83,11 @@ void bind_kind(nb::module_& m, const Kind& kind) {
                      const StreamOrDevice& s) { return over(name, a, n, axes, norm, s); },
         "a"_a, "s"_a = nb::none(), "axes"_a.none() = default_axes, "norm"_a = "backward",
         "stream"_a = nb::none(),
-        nb::sig(keep(fmt::format("def {}(a: array, s: tuple[int, ...] | None = None, "
-                                 "axes: collections.abc.Sequence[int] | None = {}, "
-                                 "norm: str = 'backward', {}) -> array",
-                                 name, default_text, stream_parameter))),
+        signature(name,
+                  fmt::format("a: array, s: tuple[int, ...] | None = None, axes: "
+                              "collections.abc.Sequence[int] | None = {}, norm: str = 'backward'",
+                              default_text),
+                  "array", StreamArg::positional),
         keep(fmt::format("\n{} along {}.", kind.what, which) +
              fmt::format(fmt::runtime(sizes_note), "s",
                          "axes: the axes; all if None, then without `s`.")));
@@ -111,9 +108,8 @@ void bind_shift(nb::module_& m, const char* name,
         return op(a, to_axes(axes, a.ndim()), s);
       },
       "a"_a, "axes"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(keep(fmt::format("def {}(a: array, axes: int | collections.abc.Sequence[int] | None "
-                               "= None, {}) -> array",
-                               name, stream_parameter))),
+      signature(name, "a: array, axes: int | collections.abc.Sequence[int] | None = None", "array",
+                StreamArg::positional),
       doc);
 }
 
@@ -122,9 +118,7 @@ void bind_frequencies(nb::module_& m, const char* name, Array (*op)(int, double,
   m.def(
       name, [op](int n, double d, const StreamOrDevice& s) { return op(n, d, s); }, "n"_a,
       "d"_a = 1.0, "stream"_a = nb::none(),
-      nb::sig(
-          keep(fmt::format("def {}(n: int, d: float = 1.0, {}) -> array", name, stream_parameter))),
-      doc);
+      signature(name, "n: int, d: float = 1.0", "array", StreamArg::positional), doc);
 }
 
 fft::Frames to_frames(const char* op, std::optional<int> hop_length, std::optional<int> win_length,

@@ -174,8 +174,8 @@ void bind_at() {
   auto method = [](const char* name, auto f, const char* doc) {
     array_at_class().def(
         name, f, "value"_a,
-        keep_signature(std::string("def ") + name +
-                       "(self, value: array | bool | int | float | complex) -> array"),
+        nb::sig(keep(std::string("def ") + name +
+                     "(self, value: array | bool | int | float | complex) -> array")),
         doc);
   };
   method(

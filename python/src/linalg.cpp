@@ -3,18 +3,10 @@
 
 #include <fmt/format.h>
 
-#include "bind.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
-
-// "def name(arguments, *, stream: ... = None) -> result"
-const char* signature(const char* name, const char* arguments, const char* result) {
-  return keep(
-      fmt::format("def {}({}, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = "
-                  "None) -> {}",
-                  name, arguments, result));
-}
 
 nb::tuple to_tuple(const Arrays& arrays) {
   nb::list items;
@@ -29,7 +21,7 @@ nb::tuple to_tuple(const std::pair<Array, Array>& pair) {
 void bind_inverses(nb::module_& m) {
   m.def(
       "inv", [](const Array& a, const StreamOrDevice& s) { return linalg::inv(a, s); }, "a"_a,
-      nb::kw_only(), "stream"_a = nb::none(), nb::sig(signature("inv", "a: array", "array")),
+      nb::kw_only(), "stream"_a = nb::none(), signature("inv", "a: array"),
       R"(
 The inverse of square matrices.
 
@@ -45,7 +37,7 @@ Raises:
         return linalg::tri_inv(a, upper, s);
       },
       "a"_a, "upper"_a = false, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("tri_inv", "a: array, upper: bool = False", "array")),
+      signature("tri_inv", "a: array, upper: bool = False"),
       R"(
 The inverse of triangular matrices.
 
@@ -62,7 +54,7 @@ Raises:
         return linalg::cholesky_inv(a, upper, s);
       },
       "a"_a, "upper"_a = false, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("cholesky_inv", "a: array, upper: bool = False", "array")),
+      signature("cholesky_inv", "a: array, upper: bool = False"),
       R"(
 The inverse of the matrices whose Cholesky factors are given.
 
@@ -75,7 +67,7 @@ Raises:
   RuntimeError: at evaluation, a 0 on the diagonal.)");
   m.def(
       "pinv", [](const Array& a, const StreamOrDevice& s) { return linalg::pinv(a, s); }, "a"_a,
-      nb::kw_only(), "stream"_a = nb::none(), nb::sig(signature("pinv", "a: array", "array")),
+      nb::kw_only(), "stream"_a = nb::none(), signature("pinv", "a: array"),
       R"(
 The Moore-Penrose pseudo-inverse, from the singular values above ``10 * max(M, N) * eps`` times the largest.
 
@@ -97,7 +89,7 @@ void bind_systems(nb::module_& m) {
         return linalg::solve(a, b, s);
       },
       "a"_a, "b"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("solve", "a: array, b: array", "array")),
+      signature("solve", "a: array, b: array"),
       R"(
 The solution ``x`` of ``a @ x = b``.
 
@@ -114,9 +106,7 @@ Raises:
         return linalg::solve_triangular(a, b, upper, s);
       },
       "a"_a, "b"_a, nb::kw_only(), "upper"_a = false, "stream"_a = nb::none(),
-      nb::sig(
-          keep("def solve_triangular(a: array, b: array, *, upper: bool = False, stream: Stream "
-               "| ThreadLocalStream | Device | DeviceType | None = None) -> array")),
+      signature("solve_triangular", "a: array, b: array, *, upper: bool = False"),
       R"(
 The solution ``x`` of ``a @ x = b`` for triangular ``a``.
 
@@ -137,7 +127,7 @@ void bind_factorizations(nb::module_& m) {
         return linalg::cholesky(a, upper, s);
       },
       "a"_a, "upper"_a = false, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("cholesky", "a: array, upper: bool = False", "array")),
+      signature("cholesky", "a: array, upper: bool = False"),
       R"(
 The Cholesky factor of symmetric, positive definite or (to rounding) semi-definite matrices.
 
@@ -152,7 +142,7 @@ Raises:
   m.def(
       "qr", [](const Array& a, const StreamOrDevice& s) { return to_tuple(linalg::qr(a, s)); },
       "a"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("qr", "a: array", "tuple[array, array]")),
+      signature("qr", "a: array", "tuple[array, array]"),
       R"(
 The QR factorization of matrices.
 
@@ -168,7 +158,7 @@ Raises:
   m.def(
       "lu", [](const Array& a, const StreamOrDevice& s) { return to_tuple(linalg::lu(a, s)); },
       "a"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("lu", "a: array", "tuple[array, array, array]")),
+      signature("lu", "a: array", "tuple[array, array, array]"),
       R"(
 The LU factorization of matrices, with row exchanges.
 
@@ -184,7 +174,7 @@ Raises:
       "lu_factor",
       [](const Array& a, const StreamOrDevice& s) { return to_tuple(linalg::lu_factor(a, s)); },
       "a"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("lu_factor", "a: array", "tuple[array, array]")),
+      signature("lu_factor", "a: array", "tuple[array, array]"),
       R"(
 The LU factorization of matrices in a compact form.
 
@@ -199,7 +189,7 @@ Raises:
   ValueError: fewer than two dimensions, another dtype.)");
   m.def(
       "det", [](const Array& a, const StreamOrDevice& s) { return linalg::det(a, s); }, "a"_a,
-      nb::kw_only(), "stream"_a = nb::none(), nb::sig(signature("det", "a: array", "array")),
+      nb::kw_only(), "stream"_a = nb::none(), signature("det", "a: array"),
       R"(
 The determinant of square matrices.
 
@@ -212,7 +202,7 @@ Raises:
       "slogdet",
       [](const Array& a, const StreamOrDevice& s) { return to_tuple(linalg::slogdet(a, s)); },
       "a"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("slogdet", "a: array", "tuple[array, array]")),
+      signature("slogdet", "a: array", "tuple[array, array]"),
       R"(
 The sign of the determinant of square matrices and the logarithm of its absolute value.
 
@@ -235,8 +225,7 @@ void bind_spectral(nb::module_& m) {
         return to_tuple(parts);
       },
       "a"_a, "compute_uv"_a = true, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("svd", "a: array, compute_uv: bool = True",
-                        "array | tuple[array, array, array]")),
+      signature("svd", "a: array, compute_uv: bool = True", "array | tuple[array, array, array]"),
       R"(
 The singular value decomposition of matrices.
 
@@ -255,7 +244,7 @@ Raises:
   m.def(
       "eig", [](const Array& a, const StreamOrDevice& s) { return to_tuple(linalg::eig(a, s)); },
       "a"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("eig", "a: array", "tuple[array, array]")),
+      signature("eig", "a: array", "tuple[array, array]"),
       R"(
 The eigenvalues and right eigenvectors of square matrices, complex64 always.
 
@@ -270,8 +259,7 @@ Raises:
   ValueError: matrices that are not square, another dtype.)");
   m.def(
       "eigvals", [](const Array& a, const StreamOrDevice& s) { return linalg::eigvals(a, s); },
-      "a"_a, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("eigvals", "a: array", "array")),
+      "a"_a, nb::kw_only(), "stream"_a = nb::none(), signature("eigvals", "a: array"),
       "\nThe eigenvalues of :func:`eig` alone.");
   m.def(
       "eigh",
@@ -279,7 +267,7 @@ Raises:
         return to_tuple(linalg::eigh(a, UPLO, s));
       },
       "a"_a, "UPLO"_a = "L", nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("eigh", "a: array, UPLO: str = 'L'", "tuple[array, array]")),
+      signature("eigh", "a: array, UPLO: str = 'L'", "tuple[array, array]"),
       R"(
 The eigenvalues and eigenvectors of symmetric or Hermitian matrices.
 
@@ -299,7 +287,7 @@ Raises:
         return linalg::eigvalsh(a, UPLO, s);
       },
       "a"_a, "UPLO"_a = "L", nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("eigvalsh", "a: array, UPLO: str = 'L'", "array")),
+      signature("eigvalsh", "a: array, UPLO: str = 'L'"),
       "\nThe eigenvalues of :func:`eigh` alone.");
 }
 
@@ -323,10 +311,10 @@ Array norm_of(const Array& a, const Order& ord, const NormAxis& axis, bool keepd
 void bind_norm(nb::module_& m, const char* name) {
   m.def(name, &norm_of, nb::arg(), "ord"_a = nb::none(), "axis"_a = nb::none(),
         "keepdims"_a = false, nb::kw_only(), "stream"_a = nb::none(),
-        nb::sig(signature(name,
-                          "a: array, /, ord: None | int | float | str = None, axis: None | int | "
-                          "list[int] = None, keepdims: bool = False",
-                          "array")),
+        signature(name,
+                  "a: array, /, ord: None | int | float | str = None, axis: None | int | "
+                  "list[int] = None, keepdims: bool = False",
+                  "array"),
         R"(
 Norms of vectors (over one axis) or matrices (over two), in a floating dtype.
 
@@ -365,7 +353,7 @@ void bind_products_of_vectors(nb::module_& m) {
         return linalg::cross(a, b, axis, s);
       },
       "a"_a, "b"_a, "axis"_a = -1, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(signature("cross", "a: array, b: array, axis: int = -1", "array")),
+      signature("cross", "a: array, b: array, axis: int = -1"),
       R"(
 The cross product of vectors along an axis; the other dimensions broadcast.
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "bind.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
@@ -17,7 +17,6 @@ using Binary = Array (*)(const Array&, const Array&, StreamOrDevice);
 Array positive(const Array& a, StreamOrDevice) { return a; }
 
 // How a function takes its stream.
-enum class StreamArg : uint8_t { keyword, also_positional };
 
 struct UnaryFunction {
   const char* name;
@@ -31,10 +30,10 @@ struct BinaryFunction {
   const char* name;
   Binary op;
   const char* doc;
-  StreamArg stream = StreamArg::also_positional;
+  StreamArg stream = StreamArg::positional;
 };
 
-constexpr StreamArg positional = StreamArg::also_positional;
+constexpr StreamArg positional = StreamArg::positional;
 constexpr StreamArg keyword = StreamArg::keyword;
 constexpr bool as_method = true;
 
@@ -159,20 +158,17 @@ constexpr BinaryFunction binary[] = {
 };
 
 constexpr const char* operand = "array | bool | int | float | complex";
-constexpr const char* stream_type = "Stream | ThreadLocalStream | Device | DeviceType | None";
 
 void bind_unary(nb::module_& m, const UnaryFunction& f, const char* note) {
-  bool free = f.stream == positional;
-  const char* signature = keep(fmt::format("def {}(a: {}, /{}, stream: {} = None) -> array", f.name,
-                                           operand, free ? "" : ", *", stream_type));
+  const nb::sig text = signature(f.name, fmt::format("a: {}, /", operand), "array", f.stream);
   const char* doc = keep(fmt::format("\n{}{}", f.doc, note));
   auto call = [op = f.op](nb::handle a, const StreamOrDevice& s) {
     return is_array(a) ? op(array_of(a), s) : op(to_operand(a), s);
   };
-  if (free) {
-    m.def(f.name, call, nb::arg(), "stream"_a = nb::none(), nb::sig(signature), doc);
+  if (f.stream == positional) {
+    m.def(f.name, call, nb::arg(), "stream"_a = nb::none(), text, doc);
   } else {
-    m.def(f.name, call, nb::arg(), nb::kw_only(), "stream"_a = nb::none(), nb::sig(signature), doc);
+    m.def(f.name, call, nb::arg(), nb::kw_only(), "stream"_a = nb::none(), text, doc);
   }
   if (f.method) {
     const char* see = keep(fmt::format("\nSee :func:`{}`.", f.name));
@@ -183,10 +179,9 @@ void bind_unary(nb::module_& m, const UnaryFunction& f, const char* note) {
 }
 
 void bind_binary(nb::module_& m, const BinaryFunction& f) {
-  bool free = f.stream == positional;
-  const char* signature =
-      keep(fmt::format("def {}(a: {}, b: {}{}, stream: {} = None) -> array", f.name, operand,
-                       operand, free ? "" : ", /, *", stream_type));
+  const bool free = f.stream == positional;
+  const nb::sig text = signature(
+      f.name, fmt::format("a: {0}, b: {0}{1}", operand, free ? "" : ", /"), "array", f.stream);
   const char* doc = keep(fmt::format("\n{}{}", f.doc, broadcast_note));
   auto call = [op = f.op](nb::handle a, nb::handle b, const StreamOrDevice& s) {
     if (is_array(a) && is_array(b)) return op(array_of(a), array_of(b), s);
@@ -194,10 +189,9 @@ void bind_binary(nb::module_& m, const BinaryFunction& f) {
     return op(x, y, s);
   };
   if (free) {
-    m.def(f.name, call, "a"_a, "b"_a, "stream"_a = nb::none(), nb::sig(signature), doc);
+    m.def(f.name, call, "a"_a, "b"_a, "stream"_a = nb::none(), text, doc);
   } else {
-    m.def(f.name, call, nb::arg(), nb::arg(), nb::kw_only(), "stream"_a = nb::none(),
-          nb::sig(signature), doc);
+    m.def(f.name, call, nb::arg(), nb::arg(), nb::kw_only(), "stream"_a = nb::none(), text, doc);
   }
 }
 
@@ -209,9 +203,8 @@ void bind_others(nb::module_& m) {
         return round(to_operand(a), decimals, s);
       },
       nb::arg(), "decimals"_a = 0, "stream"_a = nb::none(),
-      nb::sig("def round(a: array | bool | int | float | complex, /, decimals: int = 0, stream: "
-              "Stream | "
-              "ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      signature("round", "a: array | bool | int | float | complex, /, decimals: int = 0", "array",
+                StreamArg::positional),
       R"(
 Each element rounded to a number of decimals, ties to even; integers stay as they are.)");
   array_class().def(
@@ -224,10 +217,9 @@ Each element rounded to a number of decimals, ties to even; integers stay as the
          const StreamOrDevice& s) { return nan_to_num(to_operand(a), nan, posinf, neginf, s); },
       "a"_a, "nan"_a = 0.0f, "posinf"_a = nb::none(), "neginf"_a = nb::none(), nb::kw_only(),
       "stream"_a = nb::none(),
-      nb::sig("def nan_to_num(a: array | bool | int | float, nan: float = 0, posinf: float | None "
-              "= None, "
-              "neginf: float | None = None, *, stream: Stream | ThreadLocalStream | Device | "
-              "DeviceType | None = None) -> array"),
+      signature("nan_to_num",
+                "a: array | bool | int | float, nan: float = 0, posinf: float | None = None, "
+                "neginf: float | None = None"),
       R"(
 The array with NaN and infinities replaced: by `nan`, `posinf` and `neginf`.
 
@@ -242,10 +234,9 @@ Raises ValueError for complex64.)");
       },
       nb::arg(), nb::arg(), "rtol"_a = 1e-5, "atol"_a = 1e-8, nb::kw_only(), "equal_nan"_a = false,
       "stream"_a = nb::none(),
-      nb::sig("def isclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, "
-              "equal_nan: bool = False, stream: Stream | ThreadLocalStream | Device | DeviceType | "
-              "None = "
-              "None) -> array"),
+      signature("isclose",
+                "a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: "
+                "bool = False"),
       R"(
 Whether ``abs(a - b) <= atol + rtol * abs(b)``, element by element, as bool.
 
@@ -257,9 +248,8 @@ Infinities are close to equal ones only; NaNs to each other if `equal_nan` is tr
         return divmod(x, y, s);
       },
       "a"_a, "b"_a, "stream"_a = nb::none(),
-      nb::sig("def divmod(a: array | bool | int | float, b: array | bool | int | float, stream: "
-              "Stream | "
-              "ThreadLocalStream | Device | DeviceType | None = None) -> list[array]"),
+      signature("divmod", "a: array | bool | int | float, b: array | bool | int | float",
+                "list[array]", StreamArg::positional),
       R"(
 The list of :func:`floor_divide` and :func:`remainder` of two arrays.)");
   m.def(
@@ -269,11 +259,9 @@ The list of :func:`floor_divide` and :func:`remainder` of two arrays.)");
         return where(to_operand(condition), a, b, s);
       },
       nb::arg(), nb::arg(), nb::arg(), nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def where(condition: array | bool, x: array | bool | int | float | complex, y: "
-              "array | bool "
-              "| int | float | complex, /, *, stream: Stream | ThreadLocalStream | Device | "
-              "DeviceType | "
-              "None = None) -> array"),
+      signature("where",
+                "condition: array | bool, x: array | bool | int | float | complex, y: array | bool "
+                "| int | float | complex, /"),
       R"(
 Elements of `x` where `condition` is nonzero, else elements of `y`.
 
@@ -292,11 +280,9 @@ Raises ValueError for shapes that do not broadcast.)");
       },
       nb::arg(), nb::arg("a_min").none(), nb::arg("a_max").none(), nb::kw_only(),
       "stream"_a = nb::none(),
-      nb::sig("def clip(a: array, /, a_min: array | bool | int | float | None, a_max: array | bool "
-              "| int | "
-              "float | None, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = "
-              "None) "
-              "-> array"),
+      signature("clip",
+                "a: array, /, a_min: array | bool | int | float | None, a_max: array | bool | int "
+                "| float | None"),
       R"(
 Each element limited to the range from `a_min` to `a_max`; None leaves a side open. NaN stays.
 

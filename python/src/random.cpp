@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "bind.h"
 #include "foreign.h"
 #include "heddle/type_info.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
@@ -51,17 +51,13 @@ void require_drawable(nb::handle low, nb::handle high, Dtype t) {
 }
 
 constexpr const char* scalar = "bool | int | float | array";
-constexpr const char* tail =
-    "key: array | None = None, stream: Stream | ThreadLocalStream | Device | DeviceType | None = "
-    "None) -> "
-    "array";
-
 // What every draw says of its key.
 constexpr const char* key_note = R"(
   key: decides the draw; the next key of the calling thread if None.)";
 
-const char* signature(const char* name, std::string arguments) {
-  return keep(fmt::format("def {}({}{}", name, arguments, tail));
+// "def name(arguments, key: ..., stream: ...) -> array"
+nb::sig draw_signature(const char* name, const std::string& arguments) {
+  return signature(name, arguments + ", key: array | None = None", "array", StreamArg::positional);
 }
 
 const char* documentation(const char* text) { return keep(fmt::format("\n{}{}", text, key_note)); }
@@ -84,8 +80,7 @@ void bind_keys(nb::module_& m) {
       "split",
       [](const Array& key, int num, const StreamOrDevice& s) { return random::split(key, num, s); },
       "key"_a, "num"_a = 2, "stream"_a = nb::none(),
-      nb::sig("def split(key: array, num: int = 2, stream: Stream | ThreadLocalStream | Device | "
-              "DeviceType | None = None) -> array"),
+      signature("split", "key: array, num: int = 2", "array", StreamArg::positional),
       R"(
 Keys of independent draws, one in each of `num` rows.
 
@@ -103,10 +98,10 @@ void bind_continuous(nb::module_& m) {
       },
       "low"_a = 0, "high"_a = 1, "shape"_a = Numbers{}, "dtype"_a.none() = float32,
       "key"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(signature(
-          "uniform", fmt::format("low: {0} = 0, high: {0} = 1, shape: Sequence[int] = [], dtype: "
-                                 "Dtype | None = float32, ",
-                                 scalar))),
+      draw_signature("uniform",
+                     fmt::format("low: {0} = 0, high: {0} = 1, shape: Sequence[int] = [], dtype: "
+                                 "Dtype | None = float32",
+                                 scalar)),
       documentation(R"(Numbers in [low, high), all equally likely.
 
 Args:
@@ -123,10 +118,10 @@ Args:
       },
       "shape"_a = Numbers{}, "dtype"_a.none() = float32, "loc"_a = nb::none(),
       "scale"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(signature("normal",
-                        fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
-                                    "loc: {0} | None = None, scale: {0} | None = None, ",
-                                    scalar))),
+      draw_signature("normal",
+                     fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
+                                 "loc: {0} | None = None, scale: {0} | None = None",
+                                 scalar)),
       documentation(R"(Normally distributed numbers.
 
 Args:
@@ -143,9 +138,9 @@ Args:
       },
       "mean"_a, "cov"_a, "shape"_a = Numbers{}, "dtype"_a.none() = float32, "key"_a = nb::none(),
       "stream"_a = nb::none(),
-      nb::sig(signature("multivariate_normal",
-                        "mean: array, cov: array, shape: Sequence[int] = [], dtype: Dtype | None "
-                        "= float32, ")),
+      draw_signature("multivariate_normal",
+                     "mean: array, cov: array, shape: Sequence[int] = [], dtype: Dtype | None "
+                     "= float32"),
       documentation(R"(Vectors of dependent, normally distributed numbers.
 
 Args:
@@ -169,11 +164,11 @@ Raises:
       },
       "lower"_a, "upper"_a, "shape"_a = nb::none(), "dtype"_a.none() = float32,
       "key"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(signature(
+      draw_signature(
           "truncated_normal",
           fmt::format("lower: {0}, upper: {0}, shape: Sequence[int] | None = None, dtype: "
-                      "Dtype | None = float32, ",
-                      scalar))),
+                      "Dtype | None = float32",
+                      scalar)),
       documentation(R"(Normally distributed numbers within bounds.
 
 Args:
@@ -189,7 +184,7 @@ Args:
       },
       "shape"_a = Numbers{}, "dtype"_a.none() = float32, "key"_a = nb::none(),
       "stream"_a = nb::none(),
-      nb::sig(signature("gumbel", "shape: Sequence[int] = [], dtype: Dtype | None = float32, ")),
+      draw_signature("gumbel", "shape: Sequence[int] = [], dtype: Dtype | None = float32"),
       documentation(R"(Numbers of the standard Gumbel distribution, ``exp(-exp(-x))``.
 
 Args:
@@ -204,10 +199,10 @@ Args:
       },
       "shape"_a = Numbers{}, "dtype"_a.none() = float32, "loc"_a = nb::none(),
       "scale"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(signature("laplace",
-                        fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
-                                    "loc: {0} | None = None, scale: {0} | None = None, ",
-                                    scalar))),
+      draw_signature("laplace",
+                     fmt::format("shape: Sequence[int] = [], dtype: Dtype | None = float32, "
+                                 "loc: {0} | None = None, scale: {0} | None = None",
+                                 scalar)),
       documentation(R"(Numbers of the Laplace distribution.
 
 Args:
@@ -228,10 +223,10 @@ void bind_discrete(nb::module_& m) {
       },
       "low"_a, "high"_a, "shape"_a = Numbers{}, "dtype"_a.none() = int32, "key"_a = nb::none(),
       "stream"_a = nb::none(),
-      nb::sig(
-          signature("randint", fmt::format("low: {0}, high: {0}, shape: Sequence[int] = [], dtype: "
-                                           "Dtype | None = int32, ",
-                                           scalar))),
+      draw_signature("randint",
+                     fmt::format("low: {0}, high: {0}, shape: Sequence[int] = [], dtype: "
+                                 "Dtype | None = int32",
+                                 scalar)),
       documentation(R"(Integers in [low, high), all equally likely; `low` where there is none.
 
 Up to 2**24 they are MLX's for equal keys, which are drawn from float32 numbers; beyond, where those miss
@@ -251,8 +246,8 @@ Args:
                      : random::bernoulli(probability, key, s);
       },
       "p"_a = 0.5, "shape"_a = nb::none(), "key"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(signature("bernoulli",
-                        fmt::format("p: {} = 0.5, shape: Sequence[int] | None = None, ", scalar))),
+      draw_signature("bernoulli",
+                     fmt::format("p: {} = 0.5, shape: Sequence[int] | None = None", scalar)),
       documentation(R"(True with probability `p`, as bool.
 
 Args:
@@ -272,9 +267,9 @@ Args:
       },
       "logits"_a, "axis"_a = -1, "shape"_a = nb::none(), "num_samples"_a = nb::none(),
       "key"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(signature("categorical",
-                        "logits: array, axis: int = -1, shape: Sequence[int] | None = "
-                        "None, num_samples: int | None = None, ")),
+      draw_signature("categorical",
+                     "logits: array, axis: int = -1, shape: Sequence[int] | None = "
+                     "None, num_samples: int | None = None"),
       documentation(
           R"(Indices along an axis, uint32, each with the probability that softmax gives its logit.
 
@@ -299,7 +294,7 @@ Args:
         return random::permutation(n, key, s);
       },
       "x"_a, "axis"_a = 0, "key"_a = nb::none(), "stream"_a = nb::none(),
-      nb::sig(signature("permutation", "x: int | array, axis: int = 0, ")),
+      draw_signature("permutation", "x: int | array, axis: int = 0"),
       documentation(
           R"(The integers below `x`, uint32, or the slices of an array along an axis, in a random order.
 

@@ -3,14 +3,13 @@
 
 #include <fmt/format.h>
 
-#include "bind.h"
 #include "heddle/ops/pointwise.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
 
 constexpr const char* axes_type = "int | Sequence[int] | None";
-constexpr const char* stream_type = "Stream | ThreadLocalStream | Device | DeviceType | None";
 
 constexpr const char* axes_note = R"(
 
@@ -57,11 +56,11 @@ void bind_reducing(nb::module_& m, const ReducingFunction& f) {
                           const StreamOrDevice& s) {
     return op(a, to_axes(axis, a.ndim()), keepdims, s);
   };
-  const char* signature = keep(fmt::format(
-      "def {}(a: array, /, axis: {} = None, keepdims: bool = False, *, stream: {} = None) -> array",
-      f.name, axes_type, stream_type));
   m.def(f.name, call, nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
-        "stream"_a = nb::none(), nb::sig(signature), keep(fmt::format("\n{}{}", f.doc, axes_note)));
+        "stream"_a = nb::none(),
+        signature(f.name,
+                  fmt::format("a: array, /, axis: {} = None, keepdims: bool = False", axes_type)),
+        keep(fmt::format("\n{}{}", f.doc, axes_note)));
   if (!f.method) return;
   array_class().def(f.name, call, "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
                     "stream"_a = nb::none(), keep(fmt::format("\nSee :func:`{}`.", f.name)));
@@ -75,13 +74,11 @@ void bind_spread(nb::module_& m, const char* name, Spread op, const char* doc) {
                    std::optional<int> correction, const StreamOrDevice& s) {
     return op(a, to_axes(axis, a.ndim()), keepdims, correction.value_or(ddof), s);
   };
-  const char* signature =
-      keep(fmt::format("def {}(a: array, /, axis: {} = None, keepdims: bool = False, ddof: int = "
-                       "0, *, correction: int | None "
-                       "= None, stream: {} = None) -> array",
-                       name, axes_type, stream_type));
   m.def(name, call, nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, "ddof"_a = 0,
-        nb::kw_only(), "correction"_a = nb::none(), "stream"_a = nb::none(), nb::sig(signature),
+        nb::kw_only(), "correction"_a = nb::none(), "stream"_a = nb::none(),
+        signature(name, fmt::format("a: array, /, axis: {} = None, keepdims: bool = False, ddof: "
+                                    "int = 0, *, correction: int | None = None",
+                                    axes_type)),
         keep(fmt::format(
             "\n{} `ddof` is subtracted from the count that it divides by; `correction` is "
             "another name for it.{}",
@@ -98,12 +95,9 @@ void bind_position(nb::module_& m, const char* name,
                                const StreamOrDevice& s) {
     return axis ? along(a, *axis, keepdims, s) : overall(a, keepdims, s);
   };
-  const char* signature =
-      keep(fmt::format("def {}(a: array, /, axis: int | None = None, keepdims: bool = False, *, "
-                       "stream: {} = None) -> array",
-                       name, stream_type));
   m.def(name, call, nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
-        "stream"_a = nb::none(), nb::sig(signature),
+        "stream"_a = nb::none(),
+        signature(name, "a: array, /, axis: int | None = None, keepdims: bool = False"),
         keep(fmt::format(R"(
 The index of the {} element along an axis, or of the first NaN, as uint32.
 
@@ -127,11 +121,10 @@ void bind_comparisons(nb::module_& m) {
         return array_equal(x, y, equal_nan, s);
       },
       "a"_a, "b"_a, "equal_nan"_a = false, "stream"_a = nb::none(),
-      nb::sig("def array_equal(a: array | bool | int | float | complex, b: array | bool | int | "
-              "float | "
-              "complex, equal_nan: bool = False, stream: Stream | ThreadLocalStream | Device | "
-              "DeviceType "
-              "| None = None) -> array"),
+      signature("array_equal",
+                "a: array | bool | int | float | complex, b: array | bool | int | float | complex, "
+                "equal_nan: bool = False",
+                "array", StreamArg::positional),
       R"(
 Whether two arrays have the same shape and elements, as one bool.
 
@@ -142,10 +135,9 @@ With `equal_nan` NaN equals NaN.)");
          const StreamOrDevice& s) { return allclose(a, b, rtol, atol, equal_nan, s); },
       nb::arg(), nb::arg(), "rtol"_a = 1e-5, "atol"_a = 1e-8, nb::kw_only(), "equal_nan"_a = false,
       "stream"_a = nb::none(),
-      nb::sig("def allclose(a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, "
-              "equal_nan: bool = False, stream: Stream | ThreadLocalStream | Device | DeviceType | "
-              "None = "
-              "None) -> array"),
+      signature("allclose",
+                "a: array, b: array, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: "
+                "bool = False"),
       R"(
 Whether all elements of two arrays are close, as one bool: :func:`isclose` of each pair.)");
 }
@@ -165,11 +157,9 @@ void bind_reduce(nb::module_& m) {
       },
       nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
       "stream"_a = nb::none(),
-      nb::sig(
-          "def minmax(a: array, /, axis: int | Sequence[int] | None = None, keepdims: bool = "
-          "False, *, "
-          "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> tuple[array, "
-          "array]"),
+      signature("minmax",
+                "a: array, /, axis: int | Sequence[int] | None = None, keepdims: bool = False",
+                "tuple[array, array]"),
       keep(fmt::format("\nThe smallest and the largest element over axes, as a tuple.{}",
                        axes_note)));
   m.def(
@@ -179,10 +169,8 @@ void bind_reduce(nb::module_& m) {
       },
       nb::arg(), "axis"_a = nb::none(), "keepdims"_a = false, nb::kw_only(),
       "stream"_a = nb::none(),
-      nb::sig("def count_nonzero(a: array, /, axis: int | Sequence[int] | None = None, keepdims: "
-              "bool = "
-              "False, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) "
-              "-> array"),
+      signature("count_nonzero",
+                "a: array, /, axis: int | Sequence[int] | None = None, keepdims: bool = False"),
       keep(fmt::format("\nThe number of nonzero elements over axes, as int32.{}", axes_note)));
   m.def(
       "softmax",
@@ -190,9 +178,8 @@ void bind_reduce(nb::module_& m) {
         return softmax(a, to_axes(axis, a.ndim()), precise, s);
       },
       nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "precise"_a = false, "stream"_a = nb::none(),
-      nb::sig("def softmax(a: array, /, axis: int | Sequence[int] | None = None, *, precise: bool "
-              "= False, "
-              "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      signature("softmax",
+                "a: array, /, axis: int | Sequence[int] | None = None, *, precise: bool = False"),
       R"(
 ``exp(a) / sum(exp(a))`` over axes, without overflow; float32 for integers.
 

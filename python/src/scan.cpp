@@ -3,14 +3,12 @@
 
 #include <fmt/format.h>
 
-#include "bind.h"
 #include "heddle/ops/pointwise.h"
 #include "heddle/ops/shape.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
-
-constexpr const char* stream_type = "Stream | ThreadLocalStream | Device | DeviceType | None";
 
 constexpr const char* scan_note = R"(
 
@@ -41,11 +39,6 @@ void bind_method(const char* name, ScanOp op) {
 
 // Sums and products may be taken in another dtype.
 void bind_with_dtype(nb::module_& m, const char* name, ScanOp op, const char* doc) {
-  const char* signature =
-      keep(fmt::format("def {}(a: array, /, axis: int | None = None, *, reverse: bool = False, "
-                       "inclusive: bool = True, "
-                       "dtype: Dtype | None = None, stream: {} = None) -> array",
-                       name, stream_type));
   m.def(
       name,
       [op](const Array& a, std::optional<int> axis, bool reverse, bool inclusive,
@@ -53,23 +46,25 @@ void bind_with_dtype(nb::module_& m, const char* name, ScanOp op, const char* do
         return along(op, dtype ? astype(a, *dtype, s) : a, axis, reverse, inclusive, s);
       },
       nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "reverse"_a = false, "inclusive"_a = true,
-      "dtype"_a = nb::none(), "stream"_a = nb::none(), nb::sig(signature),
+      "dtype"_a = nb::none(), "stream"_a = nb::none(),
+      signature(name,
+                "a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = "
+                "True, dtype: Dtype | None = None"),
       keep(fmt::format("\n{} The elements are converted to `dtype` first, if one is given.{}", doc,
                        scan_note)));
 }
 
 void bind_plain(nb::module_& m, const char* name, ScanOp op, const char* doc) {
-  const char* signature =
-      keep(fmt::format("def {}(a: array, /, axis: int | None = None, *, reverse: bool = False, "
-                       "inclusive: bool = True, "
-                       "stream: {} = None) -> array",
-                       name, stream_type));
   m.def(
       name,
       [op](const Array& a, std::optional<int> axis, bool reverse, bool inclusive,
            const StreamOrDevice& s) { return along(op, a, axis, reverse, inclusive, s); },
       nb::arg(), "axis"_a = nb::none(), nb::kw_only(), "reverse"_a = false, "inclusive"_a = true,
-      "stream"_a = nb::none(), nb::sig(signature), keep(fmt::format("\n{}{}", doc, scan_note)));
+      "stream"_a = nb::none(),
+      signature(name,
+                "a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = "
+                "True"),
+      keep(fmt::format("\n{}{}", doc, scan_note)));
 }
 
 }  // namespace

@@ -6,8 +6,6 @@
 namespace heddle::python {
 namespace {
 
-using Axes = std::variant<std::monostate, int, std::vector<int>>;
-
 // Shapes where MLX takes a sequence only.
 Shape sizes(nb::handle value) {
   if (PyLong_Check(value.ptr())) throw nb::next_overload();
@@ -32,7 +30,7 @@ nb::tuple as_tuple(const Arrays& arrays) {
   return nb::steal<nb::tuple>(PyList_AsTuple(items.ptr()));
 }
 
-Array squeeze_axes(const Array& a, const Axes& axis, const StreamOrDevice& s) {
+Array squeeze_axes(const Array& a, const AxisArg& axis, const StreamOrDevice& s) {
   if (axis.index() == 0) return squeeze(a, s);
   return squeeze(a, to_axes(axis, a.ndim()), s);
 }
@@ -118,7 +116,7 @@ The array with axes of size one put in, at these places of the result.)");
           for (const Array& a : operands(arys)) out.push_back(f(a, s));
           return out.size() == 1 ? wrap(out[0]) : nb::cast(out);
         },
-        "arys"_a, stream, signature(name, "*arys: array", "array | list[array]", ", "), doc);
+        "arys"_a, stream, signature(name, "*arys: array", "array | list[array]"), doc);
   };
   at_least("atleast_1d", atleast_1d, R"(
 The arrays with at least one dimension: one array, or a list of several.)");
@@ -157,7 +155,9 @@ The array in row-major (or, if allowed, column-major) order in memory; a copy on
         return view(to_operand(a), dtype, s);
       },
       "a"_a, "dtype"_a, stream,
-      signature("view", "a: array | bool | int | float, dtype: Dtype", "array", ", "), R"(
+      signature("view", "a: array | bool | int | float, dtype: Dtype", "array",
+                StreamArg::positional),
+      R"(
 The bytes of the elements as another dtype; the last axis grows or shrinks where the sizes differ.
 Raises ValueError if it does not divide.)");
 }
@@ -190,7 +190,7 @@ The last two axes exchanged. Raises ValueError for fewer than two.)");
       signature("swapaxes", "a: array, /, axis1: int, axis2: int"), "\nTwo axes exchanged.");
   m.def(
       "flip",
-      [](const Array& a, const Axes& axis, const StreamOrDevice& s) {
+      [](const Array& a, const AxisArg& axis, const StreamOrDevice& s) {
         return axis.index() == 0 ? flip(a, s) : flip(a, to_axes(axis, a.ndim()), s);
       },
       nb::arg(), "axis"_a = nb::none(), nb::kw_only(), stream,
@@ -198,8 +198,8 @@ The last two axes exchanged. Raises ValueError for fewer than two.)");
 The elements in reverse order along the given axes, or along all.)");
   m.def(
       "roll",
-      [](const Array& a, const std::variant<int64_t, std::vector<int64_t>>& shift, const Axes& axis,
-         const StreamOrDevice& s) {
+      [](const Array& a, const std::variant<int64_t, std::vector<int64_t>>& shift,
+         const AxisArg& axis, const StreamOrDevice& s) {
         Shape shifts;
         if (auto one = std::get_if<int64_t>(&shift)) {
           shifts.push_back(*one);
@@ -260,7 +260,7 @@ The arrays one after the other along a new axis. Raises ValueError unless the sh
         return as_tuple(unstack(x, axis, s));
       },
       nb::arg(), nb::kw_only(), "axis"_a = 0, stream,
-      signature("unstack", "x: array, /, *, axis: int = 0", "tuple[array, ...]", ", "), R"(
+      signature("unstack", "x: array, /, *, axis: int = 0", "tuple[array, ...]"), R"(
 A tuple of the parts of the array along an axis, which they lack.)");
   m.def("split", &split_by, nb::arg(), "indices_or_sections"_a, "axis"_a = 0, nb::kw_only(), stream,
         signature("split", "a: array, /, indices_or_sections: int | Sequence[int], axis: int = 0",
@@ -283,7 +283,7 @@ Raises ValueError if it cannot.)");
       [](const nb::args& arrays, const StreamOrDevice& s) {
         return broadcast_arrays(operands(arrays), s);
       },
-      "arrays"_a, stream, signature("broadcast_arrays", "*arrays: array", "list[array]", ", "), R"(
+      "arrays"_a, stream, signature("broadcast_arrays", "*arrays: array", "list[array]"), R"(
 A list of the arrays, broadcast against each other.)");
   m.def(
       "broadcast_shapes",
@@ -345,7 +345,7 @@ void bind_grids(nb::module_& m) {
       },
       "a"_a, "offset"_a = 0, "axis1"_a = 0, "axis2"_a = 1, stream,
       signature("diagonal", "a: array, offset: int = 0, axis1: int = 0, axis2: int = 1", "array",
-                ", "),
+                StreamArg::positional),
       R"(
 The diagonals of the matrices that two axes span, along a new last axis.)");
   m.def(
@@ -380,7 +380,7 @@ The matrices with zeros below the k-th diagonal. Raises ValueError for fewer tha
       },
       "arrays"_a, "sparse"_a = false, "indexing"_a = "xy", stream,
       signature("meshgrid", "*arrays: array, sparse: bool = False, indexing: str = 'xy'",
-                "tuple[array, ...]", ", "),
+                "tuple[array, ...]"),
       R"(
 A tuple of the coordinates of the grid that vectors of coordinates span.
 
@@ -418,7 +418,7 @@ void bind_methods() {
       [](const Array& a, const nb::args& shape, const StreamOrDevice& s) {
         return reshape(a, to_shape(one_sequence(shape)), s);
       },
-      "shape"_a, stream, signature("reshape", "self, *shape: int | Sequence[int]", "array", ", "),
+      "shape"_a, stream, signature("reshape", "self, *shape: int | Sequence[int]"),
       "\nSee :func:`reshape`; the shape as a sequence or as several arguments.");
   c.def(
       "transpose",
@@ -427,7 +427,7 @@ void bind_methods() {
         if (axes.size() == 1 && nb::handle(axes[0]).is_none()) return transpose(a, s);
         return transpose(a, nb::cast<std::vector<int>>(one_sequence(axes)), s);
       },
-      "axes"_a, stream, signature("transpose", "self, *axes: int | Sequence[int]", "array", ", "),
+      "axes"_a, stream, signature("transpose", "self, *axes: int | Sequence[int]"),
       "\nSee :func:`transpose`; the axes as a sequence or as several arguments.");
   c.def_prop_ro(
       "T", [](const Array& a) { return transpose(a); }, "The array with its axes reversed.");

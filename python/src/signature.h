@@ -1,26 +1,24 @@
-// Typed signatures for functions whose last parameter is the stream.
+// Signatures, as users see them, of functions whose last parameter is the stream.
 #pragma once
 
-#include <deque>
 #include <string>
 
 #include "bind.h"
 
 namespace heddle::python {
 
-// nanobind keeps a pointer to a signature: texts put together here live as long as the process.
-inline nb::sig keep_signature(std::string text) {
-  static std::deque<std::string> kept;
-  return nb::sig(kept.emplace_back(std::move(text)).c_str());
-}
+// How callers may give the stream: by name alone, or in its place too.
+enum class StreamArg : uint8_t { keyword, positional };
 
-// "def name(parameters, *, stream: ... = None) -> result"; parameters that end in "*" or hold a
-// star argument leave the star out.
+// "def name(parameters, *, stream: ... = None) -> result". Behind parameters that hold a star of
+// their own, and where the stream is positional, there is none before it.
 inline nb::sig signature(const std::string& name, const std::string& parameters,
-                         const std::string& result = "array", const std::string& star = ", *, ") {
-  return keep_signature(
-      "def " + name + "(" + parameters + star +
-      "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> " + result);
+                         const std::string& result = "array",
+                         StreamArg stream = StreamArg::keyword) {
+  const bool plain = stream == StreamArg::positional || parameters.find('*') != std::string::npos;
+  return nb::sig(
+      keep("def " + name + "(" + parameters + (plain ? ", " : ", *, ") +
+           "stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> " + result));
 }
 
 }  // namespace heddle::python

@@ -3,12 +3,10 @@
 
 #include <fmt/format.h>
 
-#include "bind.h"
+#include "signature.h"
 
 namespace heddle::python {
 namespace {
-
-constexpr const char* stream_type = "Stream | ThreadLocalStream | Device | DeviceType | None";
 
 constexpr const char* axis_note = R"(
 
@@ -30,9 +28,7 @@ void bind_sorting(nb::module_& m, const char* name, Along along, Flat flat, cons
         return axis ? along(a, *axis, s) : flat(a, s);
       },
       nb::arg(), "axis"_a.none() = -1, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(keep(
-          fmt::format("def {}(a: array, /, axis: int | None = -1, *, stream: {} = None) -> array",
-                      name, stream_type))),
+      signature(name, "a: array, /, axis: int | None = -1"),
       keep(fmt::format("\n{}{}", doc, axis_note)));
 }
 
@@ -45,9 +41,7 @@ void bind_counting(nb::module_& m, const char* name, const char* count, CountAlo
         return axis ? along(a, k, *axis, s) : flat(a, k, s);
       },
       nb::arg(), nb::arg(count), "axis"_a.none() = -1, nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig(keep(fmt::format(
-          "def {}(a: array, /, {}: int, axis: int | None = -1, *, stream: {} = None) -> array",
-          name, count, stream_type))),
+      signature(name, fmt::format("a: array, /, {}: int, axis: int | None = -1", count)),
       keep(fmt::format("\n{}{}\n  ValueError: a number that the axis does not have.", doc,
                        axis_note)));
 }
@@ -88,9 +82,7 @@ void bind_sort(nb::module_& m) {
       [](const Array& sorted_sequence, const Array& values, const std::string& side,
          const StreamOrDevice& s) { return searchsorted(sorted_sequence, values, side, s); },
       nb::arg(), nb::arg(), "side"_a = "left", nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def searchsorted(sorted_sequence: array, values: array, /, side: str = 'left', *, "
-              "stream: "
-              "Stream | ThreadLocalStream | Device | DeviceType | None = None) -> array"),
+      signature("searchsorted", "sorted_sequence: array, values: array, /, side: str = 'left'"),
       R"(
 The indices, uint32, at which `values` would keep a sorted sequence sorted.
 
@@ -104,13 +96,11 @@ Raises:
   m.def("unique", &unique_function, nb::arg(), "size"_a, "return_index"_a = false,
         "return_inverse"_a = false, "return_counts"_a = false, "fill_value"_a = nb::none(),
         nb::kw_only(), "stream"_a = nb::none(),
-        nb::sig(
-            "def unique(a: array, /, size: int, return_index: bool = False, return_inverse: bool = "
-            "False, return_counts: bool = False, fill_value: bool | int | float | complex | array "
-            "| None "
-            "= None, *, stream: Stream | ThreadLocalStream | Device | DeviceType | None = None) -> "
-            "array "
-            "| tuple[array, ...]"),
+        signature("unique",
+                  "a: array, /, size: int, return_index: bool = False, return_inverse: bool = "
+                  "False, return_counts: bool = False, fill_value: bool | int | float | complex | "
+                  "array | None = None",
+                  "array | tuple[array, ...]"),
         R"(
 The sorted distinct elements of the flattened array.
 
