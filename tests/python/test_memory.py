@@ -196,3 +196,31 @@ def test_an_allocation_beyond_memory_is_an_error():
     with pytest.raises((RuntimeError, MemoryError)):
         mx.eval(mx.zeros((1 << 20, 1 << 20), mx.float64) + 1)
     assert (mx.ones((2,)) + 1).tolist() == [2, 2]
+
+
+FORMER = [
+    "clear_cache",
+    "get_active_memory",
+    "get_cache_memory",
+    "get_peak_memory",
+    "reset_peak_memory",
+    "set_cache_limit",
+    "set_memory_limit",
+    "set_wired_limit",
+]
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_former_names_do_the_same_and_say_so(name, capfd):
+    """MLX keeps them in `metal`."""
+    arguments = (1 << 40,) if name.startswith("set_") else ()
+    kept = mx.zeros((1000,)) + 1  # so that there is something to count
+    mx.eval(kept)
+    before = getattr(mx, name)(*arguments)
+    try:
+        wanted = getattr(mx, name)(*arguments)
+        assert getattr(mx.metal, name)(*arguments) == wanted
+    finally:
+        if arguments and before:
+            getattr(mx, name)(before)
+    assert f"Use mx.{name} instead" in capfd.readouterr().err

@@ -5,6 +5,7 @@ from . import (
     convolution,
     creation,
     custom,
+    distributed,
     fast,
     fft,
     indexing,
@@ -38,5 +39,6 @@ FAMILIES = (
     fft,
     recurrent,
     custom,
+    distributed,
 )
 SAMPLES = [sample for family in FAMILIES for sample in family.SAMPLES]

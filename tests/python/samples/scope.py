@@ -29,6 +29,16 @@ _REASONS = {
     "kernels for a GPU, refused at the call: tested in test_gpu_kernels.py": (
         "fast.cuda_kernel fast.metal_kernel fast.precompiled_cuda_kernel"
     ),
+    "what a GPU would have: tested in test_gpu_kernels.py and test_memory.py": (
+        "cuda.is_available metal.clear_cache metal.device_info metal.get_active_memory "
+        "metal.get_cache_memory metal.get_peak_memory metal.is_available metal.reset_peak_memory "
+        "metal.set_cache_limit metal.set_memory_limit metal.set_wired_limit metal.start_capture "
+        "metal.stop_capture"
+    ),
+    "a group of one has nobody to talk to: tested in test_nn_distributed.py": (
+        "distributed.init distributed.is_available distributed.recv distributed.recv_like "
+        "distributed.send"
+    ),
 }
 _LATER: dict[str, str] = {}
 
