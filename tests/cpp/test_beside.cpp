@@ -16,9 +16,14 @@
 #include "heddle/export.h"
 #include "heddle/heddle.h"
 #include "heddle/primitive.h"
+#include "runs.h"
+#include "thrown.h"
 
 namespace heddle {
 namespace {
+
+using test::runs;
+using test::what_throws;
 
 // A point at which one thread stops until another lets it go on.
 class Stop {
@@ -51,21 +56,6 @@ class Stopping final : public Backend {
   std::function<void()> before_;
 };
 
-class Runs : public UnaryPrimitive {
- public:
-  using Code = std::function<void(const Arrays&, Array&)>;
-  explicit Runs(Code code) : UnaryPrimitive(to_stream({})), code_(std::move(code)) {}
-  void eval_cpu(const Arrays& in, Array& out) override { code_(in, out); }
-  const char* name() const override { return "Runs"; }
-
- private:
-  Code code_;
-};
-
-Array runs(const Array& in, Runs::Code code) {
-  return Array(in.shape(), float32, std::make_shared<Runs>(std::move(code)), {in});
-}
-
 void copy_plus_one(const Arrays& in, Array& out) {
   Array y = in[0] + Array(1.0f);
   y.eval();
@@ -78,15 +68,6 @@ Array matrix() {
 }
 
 bool same(const Array& a, const Array& b) { return array_equal(a, b).item<bool>(); }
-
-std::string what_throws(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "nothing";
-}
 
 // Everything that a thread may do while `slow` is being computed by another.
 void do_everything_beside(const Array& slow) {
@@ -126,7 +107,7 @@ TEST_CASE("beside a kernel that takes its time everything goes on") {
 TEST_CASE("beside a primitive of the program's own everything goes on") {
   Stop stop;
   Array x = matrix();
-  Array slow = runs(x, [&](const Arrays& in, Array& out) {
+  Array slow = runs(x.shape(), {x}, [&](const Arrays& in, Array& out) {
     stop.here();
     copy_plus_one(in, out);
   });
@@ -182,7 +163,7 @@ TEST_CASE("many threads evaluate parts of one graph, and each of its nodes once"
       StreamContext context(everybodys);
       Array x = matrix();
       for (int i = 0; i < length; i++) {
-        x = runs(tanh(x), [&runs_of, i](const Arrays& in, Array& out) {
+        x = runs(x.shape(), {tanh(x)}, [&runs_of, i](const Arrays& in, Array& out) {
           runs_of[i]++;
           out.copy_shared_buffer(in[0]);
         });
@@ -266,7 +247,7 @@ TEST_CASE("what an evaluation was going to compute is free while its primitive r
   Stop stop;
   Array x = matrix();
   Array both = exp(x) * x;
-  Array own = runs(x, [&](const Arrays& in, Array& out) {
+  Array own = runs(x.shape(), {x}, [&](const Arrays& in, Array& out) {
     stop.here();
     copy_plus_one(in, out);
   });
@@ -294,12 +275,12 @@ TEST_CASE("primitives that wait for each other's results are refused, not stuck"
     const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     while (entered < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   };
-  one = runs(matrix(), [&](const Arrays& in, Array& out) {
+  one = runs({8, 8}, {matrix()}, [&](const Arrays& in, Array& out) {
     meet();
     two.eval();
     copy_plus_one(in, out);
   });
-  two = runs(matrix(), [&](const Arrays& in, Array& out) {
+  two = runs({8, 8}, {matrix()}, [&](const Arrays& in, Array& out) {
     meet();
     one.eval();
     copy_plus_one(in, out);

@@ -9,6 +9,7 @@
 #include "heddle/nn/distributed.h"
 #include "heddle/optim.h"
 #include "nn_checks.h"
+#include "thrown.h"
 
 namespace heddle::test {
 namespace {
@@ -23,15 +24,6 @@ bool identical(const Array& a, const Array& b) {
 // The parameters of a module in another dtype.
 void convert(nn::Module& module, Dtype dtype) {
   module.apply([&](const Array& p) { return astype(p, dtype); });
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
 }
 
 }  // namespace
@@ -84,12 +76,12 @@ TEST_CASE("an eps that is not positive is refused by every normalization") {
     CHECK_THROWS_AS(nn::GroupNorm(2, 4, eps), std::invalid_argument);
     CHECK_THROWS_AS(nn::BatchNorm(4, eps), std::invalid_argument);
   }
-  CHECK(message_of([] { nn::LayerNorm(4, 0.0); }) ==
+  CHECK(what_throws([] { nn::LayerNorm(4, 0.0); }) ==
         "[LayerNorm] 'eps' must be positive but got 0.0.");
 }
 
 TEST_CASE("an embedding says that it takes integers") {
-  CHECK(message_of([] { nn::Embedding(3, 4)(ones({2})); }) ==
+  CHECK(what_throws([] { nn::Embedding(3, 4)(ones({2})); }) ==
         "[Embedding] The layer takes integers, the numbers of rows, but its input is float32.");
 }
 

@@ -9,9 +9,14 @@
 #include "heddle/ops.h"
 #include "heddle/primitive.h"
 #include "heddle/transforms.h"
+#include "runs.h"
 #include "tensor.h"
+#include "thrown.h"
 
 using namespace heddle;
+using heddle::test::Runs;
+using heddle::test::runs;
+using heddle::test::what_throws;
 
 namespace {
 
@@ -100,32 +105,7 @@ Arrays sum_and_difference(const Array& x, const Array& y) {
                             std::make_shared<SumAndDifference>(to_stream({})), {x, y});
 }
 
-// Runs whatever a test says.
-class Runs : public UnaryPrimitive {
- public:
-  using Code = std::function<void(const Arrays&, Array&)>;
-  explicit Runs(Code code) : UnaryPrimitive(to_stream({})), code_(std::move(code)) {}
-  void eval_cpu(const Arrays& in, Array& out) override { code_(in, out); }
-  const char* name() const override { return "Runs"; }
-
- private:
-  Code code_;
-};
-
-Array runs(const Shape& shape, const Arrays& in, Runs::Code code) {
-  return Array(shape, float32, std::make_shared<Runs>(std::move(code)), in);
-}
-
 Array range(int n) { return arange(0, n, 1, float32); }
-
-std::string what_throws(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "nothing";
-}
 
 }  // namespace
 

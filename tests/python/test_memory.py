@@ -199,14 +199,8 @@ def test_an_allocation_beyond_memory_is_an_error():
 
 
 FORMER = [
-    "clear_cache",
-    "get_active_memory",
-    "get_cache_memory",
-    "get_peak_memory",
-    "reset_peak_memory",
-    "set_cache_limit",
-    "set_memory_limit",
-    "set_wired_limit",
+    *("clear_cache", "get_active_memory", "get_cache_memory", "get_peak_memory"),
+    *("reset_peak_memory", "set_cache_limit", "set_memory_limit", "set_wired_limit"),
 ]
 
 
