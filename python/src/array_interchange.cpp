@@ -7,7 +7,7 @@
 #include "bind.h"
 #include "core/node.h"
 #include "dlpack.h"
-#include "foreign.h"
+#include "foreign_memory.h"
 #include "heddle/ops/pointwise.h"
 
 namespace heddle::python {

@@ -3,7 +3,7 @@
 
 #include "array_type.h"
 #include "bind.h"
-#include "foreign.h"
+#include "foreign_memory.h"
 #include "heddle/ops/pointwise.h"
 
 namespace heddle::python {

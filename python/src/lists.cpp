@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "foreign.h"
+#include "foreign_memory.h"
 #include "heddle/ops/shape.h"
 #include "numbers.h"
 

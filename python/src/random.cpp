@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "foreign.h"
+#include "foreign_memory.h"
 #include "heddle/type_info.h"
 #include "signature.h"
 

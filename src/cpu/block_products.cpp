@@ -8,7 +8,7 @@
 #include "cpu/gather_groups.h"
 #include "cpu/kernel.h"
 #include "cpu/matmul.h"
-#include "cpu/rows.h"
+#include "cpu/row_access.h"
 #include "cpu/scratch.h"
 #include "cpu/scratch_array.h"
 #include "cpu/tile/bytecode.h"

@@ -10,7 +10,7 @@
 #include "core/threads.h"
 #include "cpu/kernel.h"
 #include "cpu/pointwise.h"
-#include "cpu/rows.h"
+#include "cpu/row_access.h"
 #include "cpu/scratch_array.h"
 
 namespace heddle::cpu {

@@ -10,7 +10,7 @@
 
 #include "core/threads.h"
 #include "cpu/combine.h"
-#include "cpu/update.h"
+#include "cpu/indexed_update.h"
 
 namespace heddle::cpu {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "core/threads.h"
 #include "cpu/combine.h"
-#include "cpu/update.h"
+#include "cpu/indexed_update.h"
 #include "ops/index.h"
 
 namespace heddle::cpu {

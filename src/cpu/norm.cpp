@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "cpu/reduce.h"
-#include "cpu/row_kernels.h"
-#include "cpu/rows.h"
+#include "cpu/row_access.h"
+#include "cpu/softmax_norm_kernels.h"
 
 namespace heddle::cpu {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/threads.h"
-#include "cpu/lanes.h"
+#include "cpu/lane_values.h"
 #include "cpu/reduce_kernels.h"
 #include "cpu/scratch_array.h"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "cpu/combine.h"
-#include "cpu/update.h"
+#include "cpu/indexed_update.h"
 #include "ops/index.h"
 
 namespace heddle::cpu {

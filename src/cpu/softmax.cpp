@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "cpu/row_kernels.h"
-#include "cpu/rows.h"
+#include "cpu/row_access.h"
+#include "cpu/softmax_norm_kernels.h"
 
 namespace heddle::cpu {
 namespace {

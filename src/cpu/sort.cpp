@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/threads.h"
-#include "cpu/lanes.h"
+#include "cpu/lane_values.h"
 #include "cpu/scratch.h"
 #include "cpu/scratch_array.h"
 #include "cpu/sort_columns.h"

@@ -1,4 +1,4 @@
-#include "cpu/row_kernels.h"
+#include "cpu/softmax_norm_kernels.h"
 
 #include <cmath>
 #include <cstring>
@@ -8,7 +8,7 @@
 #include "cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "cpu/row_kernels.cpp"
+#define HWY_TARGET_INCLUDE "cpu/softmax_norm_kernels.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 

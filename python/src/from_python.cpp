@@ -1,7 +1,7 @@
 // Arrays, shapes and axes from Python values.
 #include <fmt/format.h>
 
-#include "foreign.h"
+#include "foreign_memory.h"
 #include "heddle/ops/pointwise.h"
 #include "numbers.h"
 

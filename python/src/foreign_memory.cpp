@@ -1,4 +1,4 @@
-#include "foreign.h"
+#include "foreign_memory.h"
 
 #include <fmt/format.h>
 
