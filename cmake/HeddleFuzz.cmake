@@ -8,7 +8,8 @@ if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
 endif()
 
 set(heddle_fuzz_flags -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-file(GLOB heddle_fuzzed CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/core/*.cpp" "${PROJECT_SOURCE_DIR}/src/io/*.cpp")
+file(GLOB heddle_fuzzed CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/core/*.cpp" "${PROJECT_SOURCE_DIR}/src/io/*.cpp"
+     "${PROJECT_SOURCE_DIR}/src/convert/*.cpp" "${PROJECT_SOURCE_DIR}/src/convert/*/*.cpp")
 set_property(SOURCE ${heddle_fuzzed} APPEND PROPERTY COMPILE_OPTIONS ${heddle_fuzz_flags})
 
 file(GLOB_RECURSE heddle_unfuzzed CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cpu/*.cpp")

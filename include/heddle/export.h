@@ -25,12 +25,9 @@
 
 #include "heddle/array.h"
 #include "heddle/attribute.h"
+#include "heddle/program.h"
 
 namespace heddle {
-
-using NamedArguments = std::map<std::string, Array>;
-// What is exported: from positional and named arguments to results.
-using ExportedFunction = std::function<Arrays(const Arrays&, const NamedArguments&)>;
 
 struct ExportOptions {
   // Sizes may differ from those of the examples, ranks and dtypes not. At such sizes a call throws

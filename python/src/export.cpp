@@ -4,9 +4,9 @@
 #include <map>
 
 #include "bind.h"
+#include "convert/trace.h"
 #include "file_object.h"
 #include "io/file.h"
-#include "io/traced_function.h"
 #include "tree.h"
 
 namespace heddle::python {
@@ -341,7 +341,7 @@ void write_dot(nb::object file, const nb::args& args, const nb::kwargs& kwargs) 
 nb::dict describe_function(nb::handle file, nb::object callback) {
   const std::string path = path_of(file);
   ReleaseGil release;
-  const io::FunctionFile read = io::describe_function(path, [&](const ExportRecord& r) {
+  const convert::FunctionFile read = convert::describe_function(path, [&](const ExportRecord& r) {
     AcquireGil gil;
     call_python(callback, nb::make_tuple(to_python(r)));
   });

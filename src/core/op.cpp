@@ -140,7 +140,8 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& 
 Arrays apply_multi(OpRef op, Arrays inputs, const Stream& stream) {
   op->check(inputs);
   Avals results = op->infer(inputs);
-  return apply_multi(std::move(op), std::move(inputs), results, stream);
+  if (results.size() > 1) return apply_multi(std::move(op), std::move(inputs), results, stream);
+  return {apply(std::move(op), std::move(inputs), std::move(results[0]), stream)};
 }
 
 }  // namespace heddle

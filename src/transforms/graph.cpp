@@ -225,7 +225,7 @@ void merge_scalars(const Graph& graph, std::vector<int>& same) {
 
 }  // namespace
 
-void simplify(Graph& graph) {
+void simplify(Graph& graph, const std::function<bool(const Op&)>& apart) {
   std::vector<int> same(graph.avals.size());  // the slot that stands for each slot
   for (size_t i = 0; i < same.size(); i++) same[i] = static_cast<int>(i);
   merge_scalars(graph, same);
@@ -236,7 +236,7 @@ void simplify(Graph& graph) {
     size_t hash = step.op->hash() * 31 + static_cast<size_t>(step.op->info().id);
     for (int i : step.inputs) hash = hash * 1000003 + static_cast<size_t>(i);
     bool merged = false;
-    if (step.op->is_pure()) {
+    if (step.op->is_pure() && !(apart && apart(*step.op))) {
       auto [first, last] = seen.equal_range(hash);
       for (auto it = first; it != last && !merged; ++it) {
         const auto& other = kept[it->second];
@@ -250,7 +250,7 @@ void simplify(Graph& graph) {
       }
     }
     if (!merged) {
-      seen.emplace(hash, kept.size());
+      if (!(apart && apart(*step.op))) seen.emplace(hash, kept.size());
       kept.push_back(std::move(step));
     }
   }

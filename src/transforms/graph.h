@@ -43,8 +43,9 @@ Graph capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = null
 // the inputs; else they must be as captured.
 Arrays replay(const Graph& graph, const Arrays& inputs, bool infer);
 
-// Merges equal steps and scalars, and drops what is without effect.
-void simplify(Graph& graph);
+// Merges equal steps and scalars, and drops what is without effect. Steps of ops that are `apart`
+// are equal to none.
+void simplify(Graph& graph, const std::function<bool(const Op&)>& apart = {});
 
 // A fresh input of a trace: has a shape and a dtype, but no value; evaluating it is an error.
 Array placeholder(const Shape& shape, Dtype dtype);

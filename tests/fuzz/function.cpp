@@ -1,20 +1,20 @@
 // .mlxfn and .heddle files of functions, which are called too.
 #include "fuzz.h"
-#include "io/heddle_file.h"
-#include "io/mlxfn.h"
+#include "convert/mlxfn/file.h"
+#include "convert/native/file.h"
 
 namespace {
 using namespace heddle;
 
-io::FunctionFile traces_of(const uint8_t* data, size_t bytes) {
+convert::FunctionFile traces_of(const uint8_t* data, size_t bytes) {
   io::Bytes file{BufferRef(), reinterpret_cast<const char*>(data), bytes};
-  if (io::looks_like_mlxfn(file)) return io::read_mlxfn(file, "input");
+  if (convert::mlxfn::looks_like_file(file)) return convert::mlxfn::read(file, "input");
   auto [tensors, metadata] = load_safetensors(fuzz::stream(data, bytes), "input");
-  return io::read_heddle({std::move(tensors), std::move(metadata)}, "input");
+  return convert::native::read({std::move(tensors), std::move(metadata)}, "input");
 }
 
 // Whether a call takes little memory and time.
-bool is_small(const io::TracedFunction& trace) {
+bool is_small(const convert::Calls& trace) {
   constexpr size_t largest_called = size_t{1} << 14;
   size_t total = 0;
   for (const Aval& value : trace.slots) {
@@ -28,7 +28,7 @@ bool is_small(const io::TracedFunction& trace) {
   return total <= largest_called;
 }
 
-void call(const ImportedFunction& f, const io::TracedFunction& trace) {
+void call(const ImportedFunction& f, const convert::Calls& trace) {
   Arrays args;
   NamedArguments named;
   for (size_t i = 0; i < static_cast<size_t>(trace.input_count); i++) {
@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
   try {
     ImportedFunction f = import_function(data, bytes, "input");
     fuzz::require(f.metadata().size() <= bytes, "metadata are part of the file");
-    for (const io::TracedFunction& trace : traces_of(data, bytes).functions) {
+    for (const convert::Calls& trace : traces_of(data, bytes).functions) {
       if (is_small(trace)) call(f, trace);
     }
     // A call that fits no trace lists them all.

@@ -449,7 +449,7 @@ def test_own_files_of_version_1():
 
 def test_own_files_of_a_newer_version(tmp_path):
     path = own_file(tmp_path)
-    data = path.read_bytes().replace(b'"version":"2"', b'"version":"3"')
+    data = path.read_bytes().replace(b'"version":"3"', b'"version":"4"')
     with pytest.raises(ValueError, match="version"):
         load(data, path)
 

@@ -1,0 +1,162 @@
+// import_function: files of functions become programs.
+#include <cstring>
+
+#include "convert/mlxfn/file.h"
+#include "convert/native/file.h"
+#include "convert/program.h"
+#include "convert/trace.h"
+#include "core/node.h"
+#include "heddle/io.h"
+#include "io/reader.h"
+#include "transforms/graph.h"
+
+namespace heddle {
+
+struct ImportedFunction::State : convert::Imported {};
+
+namespace convert {
+namespace {
+
+// Every call is built once, on the inputs of the trace, and its results compared with what the file
+// says.
+void verify(const Calls& f, const Dialect& dialect, const std::string& label) {
+  TracingScope tracing;
+  Arrays inputs;
+  for (int i = 0; i < f.input_count; i++) {
+    const Aval& a = f.slots[static_cast<size_t>(i)];
+    inputs.push_back(placeholder(a.shape, a.dtype));
+  }
+  Building how{.verify = true};
+  how.refuse = [&](const Call& c, const std::string& problem) {
+    throw UnsafeFileError(fmt::format("[import_function] {}: offset {}, primitive {}: {}", label,
+                                      c.offset, c.name, problem));
+  };
+  build(f, dialect, inputs, how);
+}
+
+Imported imported(FunctionFile file, const std::string& label) {
+  // Constants that are fetched when they are first needed are fetched by any thread.
+  static const Stream anyones = new_thread_unsafe_stream(Device{});
+  Imported out;
+  for (Calls& f : file.functions) {
+    for (const auto& [slot, constant] : f.constants) {
+      if (!constant.is_available()) constant.node()->stream = anyones.index;
+    }
+    verify(f, *file.dialect, label);
+    const int calls = static_cast<int>(f.calls.size());
+    out.programs.push_back(
+        Program(std::make_shared<Program::State>(std::move(f), *file.dialect, file.shapeless,
+                                                 Report{file.dialect->name(), calls, calls, {}})));
+  }
+  file.functions.clear();
+  out.file = std::move(file);
+  return out;
+}
+
+// Reads from memory in pieces, as from a stream.
+ReadFunction reader_of(const io::Bytes& bytes) {
+  return [bytes, at = uint64_t{0}](void* to, size_t n) mutable {
+    n = std::min<uint64_t>(n, bytes.size - at);
+    if (n > 0) std::memcpy(to, bytes.data + at, n);
+    at += n;
+    return n;
+  };
+}
+
+// A safetensors file begins with the length of its header and a brace.
+bool looks_like_safetensors(const io::Bytes& bytes) {
+  return bytes.size > 8 && bytes.data[8] == '{';
+}
+
+Imported imported(const io::Bytes& bytes, const std::string& file, bool is_path) {
+  const std::string label = io::shown_path(file);
+  if (mlxfn::looks_like_file(bytes)) return imported(mlxfn::read(bytes, label), label);
+  if (!looks_like_safetensors(bytes)) {
+    throw UnsafeFileError(
+        fmt::format("[import_function] {}: offset 0, version: the {} bytes are neither a .mlxfn "
+                    "nor a .heddle file.",
+                    label, bytes.size));
+  }
+  auto [tensors, metadata] =
+      is_path ? load_safetensors(file) : load_safetensors(reader_of(bytes), label);
+  return imported(native::read({std::move(tensors), std::move(metadata)}, label), label);
+}
+
+}  // namespace
+
+Imported import_file(const std::string& path) {
+  return imported(io::map_file("import_function", path), path, true);
+}
+Imported import_memory(const void* data, size_t bytes, const std::string& label) {
+  return imported({BufferRef(), static_cast<const char*>(data), bytes}, label, false);
+}
+
+FunctionFile describe_function(const std::string& path, const ExportCallback& callback) {
+  const Imported read = import_file(path);
+  for (const Program& p : read.programs) tell(state_of(p).calls, *read.file.dialect, callback);
+  return read.file;
+}
+
+}  // namespace convert
+
+namespace {
+
+ImportedFunction function_of(convert::Imported imported) {
+  return ImportedFunction(std::make_shared<const ImportedFunction::State>(
+      ImportedFunction::State{std::move(imported)}));
+}
+
+// Sizes that have to stay, for a number of the file was computed from them.
+void check_fixed(const convert::Calls& f, const Arrays& inputs) {
+  for (auto [input, axis] : f.fixed) {
+    const int64_t was = f.slots[static_cast<size_t>(input)].shape[static_cast<size_t>(axis)];
+    const int64_t is = inputs[static_cast<size_t>(input)].shape(axis);
+    if (is == was) continue;
+    throw std::invalid_argument(fmt::format(
+        "[ImportedFunction] Axis {} of input {} has size {} where the export had {}: the function "
+        "does not run at other sizes than those of the export there, for it computes a number from "
+        "it that does not follow it. Export the function at this size too, with an exporter that "
+        "is not shapeless, or compute the number with arrays.",
+        axis, input, is, was));
+  }
+}
+
+}  // namespace
+
+ImportedFunction import_function(const std::string& path) {
+  return function_of(convert::import_file(path));
+}
+ImportedFunction import_function(const void* data, size_t bytes, const std::string& label) {
+  return function_of(convert::import_memory(data, bytes, label));
+}
+
+ImportedFunction::Result ImportedFunction::call(const Arrays& args,
+                                                const NamedArguments& named) const {
+  const convert::Arguments given(args, named);
+  for (const Program& program : state_->programs) {
+    const Program::State& p = convert::state_of(program);
+    if (!convert::fits(p.calls, given, p.shapeless)) continue;
+    check_fixed(p.calls, given.arrays);
+    return {p.run(given.arrays), p.calls.structure};
+  }
+  std::string message =
+      "[import_function::call] No imported function found which matches the given positional and "
+      "keyword "
+      "arguments. Possible functions include:\n";
+  for (size_t k = 0; k < state_->programs.size(); k++) {
+    const convert::Calls& f = convert::state_of(state_->programs[k]).calls;
+    const Avals inputs(f.slots.begin(), f.slots.begin() + f.input_count);
+    message +=
+        fmt::format(" {}. Function with {}", k + 1, convert::listing(inputs, f.keywords, "   "));
+  }
+  Avals called;
+  for (const Array& a : given.arrays) called.push_back({a.shape(), a.dtype()});
+  message += fmt::format("\nCalled with {}", convert::listing(called, given.keywords, "  "));
+  throw std::invalid_argument(message);
+}
+
+const std::string& ImportedFunction::metadata() const { return state_->file.metadata; }
+const std::string& ImportedFunction::version() const { return state_->file.version; }
+bool ImportedFunction::shapeless() const { return state_->file.shapeless; }
+
+}  // namespace heddle

@@ -1,0 +1,41 @@
+// heddle's own program files (.heddle): a safetensors container that any tool for those can open.
+// Its tensors are the constants, its metadata holds
+//   format   "heddle"
+//   version  "3"
+//   program  JSON: {"shapeless", "metadata", "functions": [function, ...]}
+// A function has "keywords" (names of the last inputs), "inputs" ([{"shape", "dtype"}]),
+// "constants" (names of tensors), "nodes", "outputs" and "structure" (of the results; null: a flat
+// list). A node has "op", "inputs", "attributes" ({name: value}) and "results" ([{"shape",
+// "dtype"}]). Values are numbered in this order: inputs, constants, results of the nodes; a node
+// reads values with smaller numbers only. Numbers that JSON lacks are the strings "nan", "inf",
+// "-inf".
+//
+// What holds for other sizes: "dimensions" ([{"name", "axes": [[input, axis], ...]}]), "fixed"
+// ([[input, axis], ...], which have to stay) and "follows_sizes" (no number depends on sizes
+// otherwise than it is stated); a node's "following" lists the numbers of its attributes that
+// follow sizes, each [attribute, element, rest, [[dimension, factor], ...]], where the number is
+// rest + the sum of factor * size. A node may have an "origin": [name, module path, location].
+//
+// Version 2 had no "dimensions", "follows_sizes" and "following"; version 1 had no "fixed" either,
+// and held MLX's primitives. Both are read.
+#pragma once
+
+#include "convert/calls.h"
+#include "io/file.h"
+
+namespace heddle::convert::native {
+
+inline constexpr const char* suffix = ".heddle";
+
+void write(const FunctionFile& file, const WriteFunction& sink);
+
+// From what the safetensors reader found. Throws UnsafeFileError with `label` and field for a
+// program that contradicts itself or is of a newer version, std::invalid_argument for an unknown
+// operation.
+struct Container {
+  std::unordered_map<std::string, Array> tensors;
+  std::unordered_map<std::string, std::string> metadata;
+};
+FunctionFile read(const Container& container, const std::string& label);
+
+}  // namespace heddle::convert::native

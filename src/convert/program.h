@@ -1,0 +1,40 @@
+// What is behind a Program.
+#pragma once
+
+#include "convert/calls.h"
+#include "transforms/compile.h"
+
+namespace heddle {
+
+struct Program::State {
+  convert::Calls calls;
+  const convert::Dialect* dialect;
+  bool shapeless;  // sizes may be others than those of the examples, but for calls.fixed
+  Report report;
+  mutable Compiled built{false};  // for each signature of inputs
+
+  State(convert::Calls c, const convert::Dialect& d, bool any_size, Report found = {})
+      : calls(std::move(c)), dialect(&d), shapeless(any_size), report(std::move(found)) {}
+
+  // The results for arguments that fit (convert::fits), built once for each signature.
+  Arrays run(const Arrays& inputs) const;
+};
+
+namespace convert {
+
+// As Program::trace; `structure` as in Tracing.
+Program traced_program(const ExportedFunction& fun, const Arrays& args, const NamedArguments& named,
+                       const Program::Dimensions& dimensions,
+                       std::function<std::string()> structure = {});
+
+// A file of functions, taken apart and verified; see import_function.
+struct Imported {
+  FunctionFile file;  // without its functions
+  std::vector<Program> programs;
+};
+Imported import_file(const std::string& path);
+Imported import_memory(const void* data, size_t bytes, const std::string& label);
+const Program::State& state_of(const Program& program);
+
+}  // namespace convert
+}  // namespace heddle
