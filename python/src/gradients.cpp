@@ -84,6 +84,44 @@ void check_arguments(const char* op, const Selection& s, const nb::args& args,
   }
 }
 
+// What of the function's result the gradient is of.
+Array loss_of(const char* op, const nb::object& result, bool allow_tuple) {
+  nb::object loss = result;
+  if (allow_tuple && nb::isinstance<nb::tuple>(result) && nb::len(result) > 0) loss = result[0];
+  if (is_array(loss)) return array_of(loss);
+  throw std::invalid_argument(fmt::format(
+      "[{}] The return value of the function whose gradient we want to compute should be {}; but "
+      "{} was returned.",
+      op,
+      allow_tuple ? "either a scalar array or a tuple with the first value being a scalar array"
+                  : "a scalar array",
+      nb::type_name(loss.type()).c_str()));
+}
+
+// The gradients, in trees of these forms, as MLX arranges them.
+nb::object arranged(const Selection& s, const std::vector<nb::object>& forms,
+                    const Arrays& gradients) {
+  size_t next = 0;
+  nb::list by_number;
+  nb::dict by_name;
+  for (size_t i = 0; i < forms.size(); i++) {
+    nb::object tree = rebuild_tree(forms[i], gradients, next);
+    if (i < s.numbers.size()) {
+      by_number.append(tree);
+    } else {
+      by_name[s.names[i - s.numbers.size()].c_str()] = tree;
+    }
+  }
+  nb::object positional = nb::none();
+  if (s.one_number) {
+    positional = by_number[0];
+  } else if (!s.numbers.empty()) {
+    positional = nb::tuple(by_number);
+  }
+  if (s.names.empty()) return positional;
+  return nb::make_tuple(positional, by_name);
+}
+
 // Calls the function and gives (its result, the gradients in MLX's arrangement).
 std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Selection& s,
                                                       bool allow_tuple, nb::handle fun,
@@ -120,41 +158,9 @@ std::pair<nb::object, nb::object> value_and_gradients(const char* op, const Sele
     }
     result = call_python(fun, nb::tuple(positional), keywords);
     lent.give_back();
-    nb::object loss = result;
-    if (allow_tuple && nb::isinstance<nb::tuple>(result) && nb::len(result) > 0) loss = result[0];
-    if (!is_array(loss)) {
-      throw std::invalid_argument(fmt::format(
-          "[{}] The return value of the function whose gradient we want to compute should be {}; "
-          "but "
-          "{} was returned.",
-          op,
-          allow_tuple ? "either a scalar array or a tuple with the first value being a scalar array"
-                      : "a scalar array",
-          nb::type_name(loss.type()).c_str()));
-    }
-    return Arrays{array_of(loss)};
+    return Arrays{loss_of(op, result, allow_tuple)};
   };
-  Arrays gradients = vjp(traced, primals, {Array(1.0f)}).second;
-
-  size_t next = 0;
-  nb::list by_number;
-  nb::dict by_name;
-  for (size_t i = 0; i < trees.size(); i++) {
-    nb::object tree = rebuild_tree(forms[i], gradients, next);
-    if (i < s.numbers.size()) {
-      by_number.append(tree);
-    } else {
-      by_name[s.names[i - s.numbers.size()].c_str()] = tree;
-    }
-  }
-  nb::object positional = nb::none();
-  if (s.one_number) {
-    positional = by_number[0];
-  } else if (!s.numbers.empty()) {
-    positional = nb::tuple(by_number);
-  }
-  if (s.names.empty()) return {result, positional};
-  return {result, nb::make_tuple(positional, by_name)};
+  return {result, arranged(s, forms, vjp(traced, primals, {Array(1.0f)}).second)};
 }
 
 // The function of the arrays in `primals`: one argument, or a sequence of them, each a tree.

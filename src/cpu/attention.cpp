@@ -300,84 +300,114 @@ inline void start(const Problem& p, const RowBlock& rows, bool with_sinks, Runni
   std::fill_n(run.weighted, run.width * p.value_depth, 0.f);
 }
 
-template <class T>
-void attend(const Problem& p) {
-  const hn::ScalableTag<float> d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const bool few = p.rows <= few_queries;
-  const int64_t most = few ? p.rows : panel_vectors * lanes;  // rows of a block
-  const int64_t blocks = (p.rows + most - 1) / most;
-  const int64_t block_count = p.q.shape[0] * p.key_heads * blocks;
+// How the rows of queries and the keys are cut. A block of rows takes its keys in pieces, whose
+// results are merged in order; so many threads can share a block, and bits do not depend on it.
+struct Cuts {
+  explicit Cuts(const Problem& p)
+      : p(p),
+        lanes(static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()))),
+        few(p.rows <= few_queries),
+        most(few ? p.rows : panel_vectors * lanes),
+        blocks((p.rows + most - 1) / most),
+        pieces((p.keys + split_keys - 1) / split_keys),
+        run_size(most * (2 + p.value_depth)) {}
 
-  auto rows_of = [&](int64_t block) {
-    int64_t first = block % blocks * most;
+  int64_t block_count() const { return p.q.shape[0] * p.key_heads * blocks; }
+  RowBlock rows_of(int64_t block) const {
+    const int64_t first = block % blocks * most;
     block /= blocks;
     return RowBlock{block / p.key_heads, block % p.key_heads, first,
                     std::min(most, p.rows - first)};
-  };
-  auto width_of = [&](const RowBlock& rows) {
-    return few ? rows.count : (rows.count + lanes - 1) / lanes * lanes;
-  };
-  auto running_in = [&](float* space, int64_t width) {
-    return Running{width, space, space + width, space + 2 * width};
-  };
-  auto attend_block = [&](const RowBlock& rows, int64_t begin, int64_t end, Running& run) HWY_ATTR {
-    if (few) return attend_few<T>(p, rows, begin, end, run);
-    switch (run.width / lanes) {
-      case 1:
-        return attend_lanes<1, T>(p, rows, begin, end, run);
-      case 2:
-        return attend_lanes<2, T>(p, rows, begin, end, run);
-      default:
-        return attend_lanes<3, T>(p, rows, begin, end, run);
-    }
-  };
-  const int64_t pieces = (p.keys + split_keys - 1) / split_keys;
-  const int64_t run_size = most * (2 + p.value_depth);
-  // One piece of a block of rows, without what the pieces before it gave.
-  auto attend_piece = [&](const RowBlock& rows, int64_t piece, Running& run) HWY_ATTR {
-    start(p, rows, piece == 0, run);
-    const int64_t first = piece * split_keys;
-    const int64_t last = std::min(key_limit(p, rows), first + split_keys);
-    if (first < last) attend_block(rows, first, last, run);
-  };
-  const bool share_pieces = p.rows <= one_block && pieces > 1;
-  const int64_t work =
-      most * std::min(p.keys, share_pieces ? split_keys : p.keys) * (p.depth + p.value_depth);
-  const int64_t grain = std::max<int64_t>(1, 8 * parallel_grain / std::max<int64_t>(work, 1));
-
-  if (!share_pieces) {
-    parallel_for(block_count, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-      Scratch space((pieces > 1 ? 2 : 1) * run_size * sizeof(float));
-      for (int64_t i = begin; i < end; i++) {
-        const RowBlock rows = rows_of(i);
-        Running run = running_in(space.as<float>(), width_of(rows));
-        Running next = running_in(space.as<float>() + run_size, width_of(rows));
-        attend_piece(rows, 0, run);
-        const int64_t limit = key_limit(p, rows);
-        for (int64_t piece = 1; piece * split_keys < limit; piece++) {
-          attend_piece(rows, piece, next);
-          merge(p, run, next);
-        }
-        store_rows<T>(p, rows, run);
-      }
-    });
-    return;
   }
-  Scratch space(block_count * pieces * run_size * sizeof(float));
-  auto run_of = [&](int64_t task) {
-    return running_in(space.as<float>() + task * run_size, width_of(rows_of(task / pieces)));
-  };
-  parallel_for(block_count * pieces, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
-    for (int64_t task = begin; task < end; task++) {
-      Running run = run_of(task);
-      attend_piece(rows_of(task / pieces), task % pieces, run);
+  Running running_in(float* space, const RowBlock& rows) const {
+    const int64_t width = few ? rows.count : (rows.count + lanes - 1) / lanes * lanes;
+    return Running{width, space, space + width, space + 2 * width};
+  }
+  // Of tasks that compute so many keys each.
+  int64_t grain(int64_t keys) const {
+    const int64_t work = most * keys * (p.depth + p.value_depth);
+    return std::max<int64_t>(1, 8 * parallel_grain / std::max<int64_t>(work, 1));
+  }
+
+  const Problem& p;
+  const int64_t lanes;
+  const bool few;
+  const int64_t most;  // rows of a block
+  const int64_t blocks;
+  const int64_t pieces;
+  const int64_t run_size;
+};
+
+// One piece of a block of rows, without what the pieces before it gave.
+template <class T>
+void attend_piece(const Cuts& cuts, const RowBlock& rows, int64_t piece, Running& run) {
+  const Problem& p = cuts.p;
+  start(p, rows, piece == 0, run);
+  const int64_t first = piece * split_keys;
+  const int64_t last = std::min(key_limit(p, rows), first + split_keys);
+  if (first >= last) return;
+  if (cuts.few) return attend_few<T>(p, rows, first, last, run);
+  switch (run.width / cuts.lanes) {
+    case 1:
+      return attend_lanes<1, T>(p, rows, first, last, run);
+    case 2:
+      return attend_lanes<2, T>(p, rows, first, last, run);
+    default:
+      return attend_lanes<3, T>(p, rows, first, last, run);
+  }
+}
+
+// Threads share the blocks.
+template <class T>
+void attend_by_blocks(const Cuts& cuts) {
+  const Problem& p = cuts.p;
+  parallel_for(cuts.block_count(), cuts.grain(p.keys), [&](int64_t begin, int64_t end) HWY_ATTR {
+    Scratch space((cuts.pieces > 1 ? 2 : 1) * cuts.run_size * sizeof(float));
+    for (int64_t i = begin; i < end; i++) {
+      const RowBlock rows = cuts.rows_of(i);
+      Running run = cuts.running_in(space.as<float>(), rows);
+      Running next = cuts.running_in(space.as<float>() + cuts.run_size, rows);
+      attend_piece<T>(cuts, rows, 0, run);
+      const int64_t limit = key_limit(p, rows);
+      for (int64_t piece = 1; piece * split_keys < limit; piece++) {
+        attend_piece<T>(cuts, rows, piece, next);
+        merge(p, run, next);
+      }
+      store_rows<T>(p, rows, run);
     }
   });
-  for (int64_t i = 0; i < block_count; i++) {
+}
+
+// Threads share the pieces of all blocks.
+template <class T>
+void attend_by_pieces(const Cuts& cuts) {
+  const Problem& p = cuts.p;
+  const int64_t pieces = cuts.pieces, tasks = cuts.block_count() * pieces;
+  Scratch space(tasks * cuts.run_size * sizeof(float));
+  auto run_of = [&](int64_t task) {
+    return cuts.running_in(space.as<float>() + task * cuts.run_size, cuts.rows_of(task / pieces));
+  };
+  const int64_t grain = cuts.grain(std::min(p.keys, split_keys));
+  parallel_for(tasks, grain, [&](int64_t begin, int64_t end) HWY_ATTR {
+    for (int64_t task = begin; task < end; task++) {
+      Running run = run_of(task);
+      attend_piece<T>(cuts, cuts.rows_of(task / pieces), task % pieces, run);
+    }
+  });
+  for (int64_t i = 0; i < cuts.block_count(); i++) {
     Running run = run_of(i * pieces);
     for (int64_t piece = 1; piece < pieces; piece++) merge(p, run, run_of(i * pieces + piece));
-    store_rows<T>(p, rows_of(i), run);
+    store_rows<T>(p, cuts.rows_of(i), run);
+  }
+}
+
+template <class T>
+void attend(const Problem& p) {
+  const Cuts cuts(p);
+  if (p.rows <= one_block && cuts.pieces > 1) {
+    attend_by_pieces<T>(cuts);
+  } else {
+    attend_by_blocks<T>(cuts);
   }
 }
 

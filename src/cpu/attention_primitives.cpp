@@ -166,9 +166,9 @@ Rows filled_up(const bfloat16_t* data, int64_t stride, int64_t n, int64_t padded
   return {space, width};
 }
 
-void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
-  const Dtype half = Dtype::bfloat16, full = Dtype::float32;
-  const int64_t n = rows.count, height = padded_rows(n);
+// The queries of a block, filled up, and what is summed over keys before the first.
+void start(const Problem& p, const RowBlock& rows, int64_t height, const Space& space) {
+  const int64_t n = rows.count;
   std::fill_n(space.queries + n * p.depth, (height - n) * p.depth, bfloat16_t(0.f));
   for (int64_t r = 0; r < n; r++) {
     int64_t row = rows.first + r;
@@ -178,6 +178,27 @@ void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
     space.maximum[r] = p.params.sinks ? sink_of(p, rows, r) : lowest;
     space.sum[r] = p.params.sinks ? 1 : 0;
   }
+}
+
+void store(const Problem& p, const RowBlock& rows, const Space& space) {
+  for (int64_t r = 0; r < rows.count; r++) {
+    int64_t row = rows.first + r;
+    float* sums = space.weighted + r * p.value_depth;
+    HWY_DYNAMIC_DISPATCH(scale_row)(sums, p.value_depth, 1 / space.sum[r]);
+    if (!all_finite(sums, p.value_depth)) {
+      attend_row_by_weights(p, {rows.b, rows.key_head, row, 1}, sums);
+    }
+    HWY_DYNAMIC_DISPATCH(round_row)
+    (sums, p.value_depth,
+     const_cast<bfloat16_t*>(
+         p.row_of<bfloat16_t>(p.out, rows.b, p.head_of(rows.key_head, row), row % p.queries)));
+  }
+}
+
+void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
+  const Dtype half = Dtype::bfloat16, full = Dtype::float32;
+  const int64_t n = rows.count, height = padded_rows(n);
+  start(p, rows, height, space);
   const int64_t end = key_limit(p, rows);
   for (int64_t key = 0; key < end; key += key_block) {
     const int64_t keys = std::min(key_block, end - key), width = padded_keys(keys);
@@ -215,18 +236,7 @@ void attend_block(const Problem& p, const RowBlock& rows, const Space& space) {
     weighted.accumulate = key > 0;
     multiply(weighted, space.weights, v.data, space.weighted);
   }
-  for (int64_t r = 0; r < n; r++) {
-    int64_t row = rows.first + r;
-    float* sums = space.weighted + r * p.value_depth;
-    HWY_DYNAMIC_DISPATCH(scale_row)(sums, p.value_depth, 1 / space.sum[r]);
-    if (!all_finite(sums, p.value_depth)) {
-      attend_row_by_weights(p, {rows.b, rows.key_head, row, 1}, sums);
-    }
-    HWY_DYNAMIC_DISPATCH(round_row)
-    (sums, p.value_depth,
-     const_cast<bfloat16_t*>(
-         p.row_of<bfloat16_t>(p.out, rows.b, p.head_of(rows.key_head, row), row % p.queries)));
-  }
+  store(p, rows, space);
 }
 
 }  // namespace

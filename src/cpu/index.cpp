@@ -138,6 +138,65 @@ void copy_box(const std::vector<BoxLoop>& loops, size_t width, const char* from,
   });
 }
 
+// The boxes of a gather, as loops over source and result: the axes in front lie before the indices
+// in the result's memory, the others behind them.
+struct Boxes {
+  Strides strides;  // of the result
+  int64_t index_step;
+  std::vector<BoxLoop> front, rest;
+  int64_t fronts, box;  // elements of each
+  size_t width;         // of an element
+};
+
+// sizes: of a box.
+Boxes boxes_of(const Node& in, const Shape& out, const Shape& sizes, size_t front) {
+  const size_t n = in.shape.size(), index_ndim = out.size() - n;
+  Boxes b;
+  b.strides = Strides(out.size(), 0);
+  int64_t step = 1;
+  auto lay = [&](size_t first, size_t last) {
+    for (size_t i = last; i-- > first;) {
+      b.strides[i] = step;
+      step *= out[i];
+    }
+  };
+  lay(index_ndim + front, out.size());
+  b.index_step = step;
+  lay(0, index_ndim);
+  lay(index_ndim, index_ndim + front);
+
+  auto loops = [&](size_t first, size_t last, int64_t& elements) {
+    const auto part = [&](const auto& all, size_t skip) {
+      return std::decay_t<decltype(all)>(all.begin() + static_cast<long>(skip + first),
+                                         all.begin() + static_cast<long>(skip + last));
+    };
+    const Shape shape = part(sizes, 0);
+    elements = element_count(shape);
+    return collapse_box(shape, part(in.strides, 0), part(b.strides, index_ndim));
+  };
+  b.front = loops(0, front, b.fronts);
+  b.rest = loops(front, n, b.box);
+  b.width = size_of(in.dtype);
+  return b;
+}
+
+// Copies the boxes at these offsets of the source, one behind the other in the result.
+void gather_boxes(const Boxes& b, const int64_t* offsets, int64_t count, const char* source,
+                  char* target) {
+  const auto bytes = static_cast<int64_t>(b.width);
+  if (b.box == 1) {
+    visit_width(b.width, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      gather_elements(reinterpret_cast<const T*>(source), offsets, reinterpret_cast<T*>(target),
+                      b.index_step, count);
+    });
+    return;
+  }
+  for (int64_t i = 0; i < count; i++) {
+    copy_box(b.rest, b.width, source + offsets[i] * bytes, target + i * b.index_step * bytes);
+  }
+}
+
 const RegisterKernel<Gather> gather([](const Work& w) {
   const auto& op = op_of<Gather>(w);
   const Node& in = w.input(0);
@@ -161,64 +220,24 @@ const RegisterKernel<Gather> gather([](const Work& w) {
     out.share(in, strides, offset);
     return;
   }
+  const Boxes b = boxes_of(in, out.shape, sizes, op.axes.empty() ? 0 : axes_in_front(op.axes));
+  out.set_data(allocate(out.nbytes()), b.strides);
 
-  // Memory order: axes in front, indices, the rest of the box.
-  size_t front = op.axes.empty() ? 0 : axes_in_front(op.axes);
-  Strides strides(out.shape.size(), 0);
-  int64_t step = 1;
-  auto lay = [&](size_t first, size_t last) {
-    for (size_t i = last; i-- > first;) {
-      strides[i] = step;
-      step *= out.shape[i];
-    }
-  };
-  lay(index_ndim + front, out.shape.size());
-  int64_t index_step = step;
-  lay(0, index_ndim);
-  lay(index_ndim, index_ndim + front);
-  out.set_data(allocate(out.nbytes()), strides);
-
-  auto box_strides = [&](const Strides& s, size_t skip, size_t first, size_t last) {
-    return Strides(s.begin() + static_cast<long>(skip + first),
-                   s.begin() + static_cast<long>(skip + last));
-  };
-  size_t n = in.shape.size();
-  Shape front_shape(sizes.begin(), sizes.begin() + static_cast<long>(front));
-  Shape rest_shape(sizes.begin() + static_cast<long>(front), sizes.end());
-  auto front_loops = collapse_box(front_shape, box_strides(in.strides, 0, 0, front),
-                                  box_strides(strides, index_ndim, 0, front));
-  auto rest_loops = collapse_box(rest_shape, box_strides(in.strides, 0, front, n),
-                                 box_strides(strides, index_ndim, front, n));
-  size_t width = size_of(in.dtype);
-  int64_t bytes = static_cast<int64_t>(width);
-  int64_t box = element_count(rest_shape), fronts = element_count(front_shape);
-
+  const auto bytes = static_cast<int64_t>(b.width);
   int64_t blocks = (count + block_size - 1) / block_size;
-  int64_t grain = std::max<int64_t>(1, parallel_grain / (std::min(count, block_size) * box));
-  parallel_for(fronts * blocks, grain, [&](int64_t begin, int64_t end) {
+  int64_t grain = std::max<int64_t>(1, parallel_grain / (std::min(count, block_size) * b.box));
+  parallel_for(b.fronts * blocks, grain, [&](int64_t begin, int64_t end) {
     int64_t offsets[block_size];
     for (int64_t t = begin; t < end; t++) {
       int64_t first = t % blocks * block_size, many = std::min(block_size, count - first);
       positions.clamped(first, many, offsets);
-      int64_t from = 0, to = first * index_step, rest = t / blocks;
-      for (size_t i = front_loops.size(); i-- > 0;) {
-        from += rest % front_loops[i].count * front_loops[i].a;
-        to += rest % front_loops[i].count * front_loops[i].b;
-        rest /= front_loops[i].count;
+      int64_t from = 0, to = first * b.index_step, rest = t / blocks;
+      for (size_t i = b.front.size(); i-- > 0;) {
+        from += rest % b.front[i].count * b.front[i].a;
+        to += rest % b.front[i].count * b.front[i].b;
+        rest /= b.front[i].count;
       }
-      const char* source = in.data + from * bytes;
-      char* target = out.data + to * bytes;
-      if (box == 1) {
-        visit_width(width, [&](auto tag) {
-          using T = typename decltype(tag)::type;
-          gather_elements(reinterpret_cast<const T*>(source), offsets, reinterpret_cast<T*>(target),
-                          index_step, many);
-        });
-        continue;
-      }
-      for (int64_t i = 0; i < many; i++) {
-        copy_box(rest_loops, width, source + offsets[i] * bytes, target + i * index_step * bytes);
-      }
+      gather_boxes(b, offsets, many, in.data + from * bytes, out.data + to * bytes);
     }
   });
 });

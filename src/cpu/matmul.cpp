@@ -167,38 +167,37 @@ View transposed(View v) {
   return v;
 }
 
-// The product of complex matrices as one of real matrices. With rows of a read as pairs (re, im),
-// each element x + iy of b becomes the block [[x, y], [-y, x]], and pairs come out.
-void multiply_complex(const View& a, const View& b, const View& out, const Epilogue& e) {
-  auto as_real = [](View v) {
-    v.dtype = Dtype::float32;
-    for (auto& stride : v.strides) stride *= 2;
-    v.strides.back() = 1;
-    v.shape.back() *= 2;
-    return v;
-  };
-  auto densely = [](const View& v, std::optional<Scratch>& space) {
-    View dense{nullptr, v.dtype, v.shape, row_major_strides(v.shape)};
-    space.emplace(v.size() * sizeof(complex64_t));
-    dense.data = space->data();
-    tile::copy(v, dense);
-    return dense;
-  };
-  std::optional<Scratch> a_space, addend_space;
-  View a_pairs = as_real(a.strides.back() == 1 ? a : densely(a, a_space));
+// Pairs (re, im) as two columns.
+View as_real(View v) {
+  v.dtype = Dtype::float32;
+  for (auto& stride : v.strides) stride *= 2;
+  v.strides.back() = 1;
+  v.shape.back() *= 2;
+  return v;
+}
 
-  size_t rank = b.shape.size();
+View densely(const View& v, std::optional<Scratch>& space) {
+  View dense{nullptr, v.dtype, v.shape, row_major_strides(v.shape)};
+  space.emplace(v.size() * sizeof(complex64_t));
+  dense.data = space->data();
+  tile::copy(v, dense);
+  return dense;
+}
+
+// Each element x + iy of b as the block [[x, y], [-y, x]].
+View real_blocks(const View& b, std::optional<Scratch>& space) {
+  const size_t rank = b.shape.size();
   View unique = b;  // without the entries that broadcasting repeats
   for (size_t d = 0; d + 2 < rank; d++) {
     if (unique.strides[d] == 0) unique.shape[d] = 1;
   }
-  int64_t K = b.shape[rank - 2], N = b.shape[rank - 1];
-  Shape blocks_shape = unique.shape;
-  blocks_shape[rank - 2] *= 2;
-  blocks_shape[rank - 1] *= 2;
-  View blocks{nullptr, Dtype::float32, blocks_shape, row_major_strides(blocks_shape)};
-  Scratch blocks_space(blocks.size() * sizeof(float));
-  blocks.data = blocks_space.data();
+  const int64_t K = b.shape[rank - 2], N = b.shape[rank - 1];
+  Shape shape = unique.shape;
+  shape[rank - 2] *= 2;
+  shape[rank - 1] *= 2;
+  View blocks{nullptr, Dtype::float32, shape, row_major_strides(shape)};
+  space.emplace(blocks.size() * sizeof(float));
+  blocks.data = space->data();
   // Several rows at a time, so that lines of memory are used whole whichever way b is stored.
   constexpr int64_t group = 8;
   const int64_t rows = unique.size() / N, step = b.strides[rank - 1];
@@ -233,7 +232,15 @@ void multiply_complex(const View& a, const View& b, const View& out, const Epilo
       blocks.strides[d] = 0;
     }
   }
+  return blocks;
+}
 
+// The product of complex matrices as one of real matrices. With rows of a read as pairs (re, im)
+// and elements of b as blocks, pairs come out.
+void multiply_complex(const View& a, const View& b, const View& out, const Epilogue& e) {
+  std::optional<Scratch> a_space, b_space, addend_space;
+  const View a_pairs = as_real(a.strides.back() == 1 ? a : densely(a, a_space));
+  const View blocks = real_blocks(b, b_space);
   Epilogue real = e;
   View addend;
   if (e.addend && e.beta != 0) {
@@ -243,6 +250,42 @@ void multiply_complex(const View& a, const View& b, const View& out, const Epilo
     real.addend = nullptr;
   }
   matmul(a_pairs, blocks, as_real(out), real);
+}
+
+// There are no products to sum: pairs of real zeros.
+void complex_zero_sums(const View& a, const View& out, const Epilogue& e) {
+  const size_t rank = out.shape.size();
+  View zero_sums = out, addend;
+  zero_sums.dtype = Dtype::float32;
+  zero_sums.shape.push_back(2);
+  zero_sums.strides = row_major_strides(zero_sums.shape);
+  Epilogue real = e;
+  if (e.addend && e.beta != 0) {
+    addend = *e.addend;
+    addend.dtype = Dtype::float32;
+    for (auto& stride : addend.strides) stride *= 2;
+    addend.shape.push_back(2);
+    addend.strides.push_back(1);
+    real.addend = &addend;
+  }
+  View left{a.data, Dtype::float32, zero_sums.shape, Strides(rank + 1)};
+  View right = left;
+  left.shape[rank] = 0;
+  right.shape[rank - 1] = 0;
+  matmul(left, right, zero_sums, real);
+}
+
+// Where one of the operands is a vector.
+void multiply_vector(Stack& s, const Epilogue& e) {
+  const auto& left = s.sides[operand_a];
+  const auto& right = s.sides[operand_b];
+  DenseCopy copy;
+  if (s.M == 1 && right.row_stride != 1 && right.column_stride != 1 && s.N > 1 && s.K > 1) {
+    copy.make(s, operand_b, s.K, s.N);
+  } else if (s.M > 1 && left.row_stride != 1 && left.column_stride != 1 && s.K > 1) {
+    copy.make(s, operand_a, s.M, s.K);
+  }
+  each_entry(s, e, gemv);
 }
 
 }  // namespace
@@ -260,28 +303,7 @@ void matmul(const View& a, const View& b, const View& out, const Epilogue& e) {
     return multiply_complex(transposed(b), transposed(a), transposed(out), turned);
   }
 
-  bool has_addend = e.addend && e.beta != 0;
-  if (out.dtype == Dtype::complex64) {
-    // No products to sum: pairs of real zeros.
-    View zero_sums = out, addend;
-    zero_sums.dtype = Dtype::float32;
-    zero_sums.shape.push_back(2);
-    zero_sums.strides = row_major_strides(zero_sums.shape);
-    Epilogue real = e;
-    if (has_addend) {
-      addend = *e.addend;
-      addend.dtype = Dtype::float32;
-      for (auto& stride : addend.strides) stride *= 2;
-      addend.shape.push_back(2);
-      addend.strides.push_back(1);
-      real.addend = &addend;
-    }
-    View left{a.data, Dtype::float32, zero_sums.shape, Strides(rank + 1)};
-    View right = left;
-    left.shape[rank] = 0;
-    right.shape[rank - 1] = 0;
-    return matmul(left, right, zero_sums, real);
-  }
+  if (out.dtype == Dtype::complex64) return complex_zero_sums(a, out, e);
 
   Stack s{out.dtype,
           out.shape[rank - 2],
@@ -292,21 +314,11 @@ void matmul(const View& a, const View& b, const View& out, const Epilogue& e) {
           out.as<char>()};
   s.sides[operand_a] = side_of(a);
   s.sides[operand_b] = side_of(b);
-  if (has_addend) s.sides[operand_addend] = side_of(*e.addend);
+  if (e.addend && e.beta != 0) s.sides[operand_addend] = side_of(*e.addend);
   if (K == 0) return store_zero_sums(s, e);
   merge_batch(s);
 
-  auto& left = s.sides[operand_a];
-  auto& right = s.sides[operand_b];
-  if (s.M == 1 || s.N == 1) {
-    DenseCopy copy;
-    if (s.M == 1 && right.row_stride != 1 && right.column_stride != 1 && s.N > 1 && s.K > 1) {
-      copy.make(s, operand_b, s.K, s.N);
-    } else if (s.M > 1 && left.row_stride != 1 && left.column_stride != 1 && s.K > 1) {
-      copy.make(s, operand_a, s.M, s.K);
-    }
-    return each_entry(s, e, gemv);
-  }
+  if (s.M == 1 || s.N == 1) return multiply_vector(s, e);
   if (s.M * s.N * s.K <= small_limit(s.dtype)) return each_entry(s, e, gemm_small);
   if (!onednn::native(s.dtype)) return each_entry(s, e, gemm);
   multiply_densely(s, e);

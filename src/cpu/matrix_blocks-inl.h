@@ -145,6 +145,38 @@ HWY_INLINE void transpose([[maybe_unused]] D d, [[maybe_unused]] hn::Vec<D> (&ro
 #endif
 }
 
+// sum[r] += square[i] x[r, i] for each column i of a square block of w, one by one.
+template <int rows, int lanes, class D, class V, class T>
+HWY_INLINE void add_columns(D d, const V (&square)[lanes], const T* x, int64_t x_stride,
+                            V (&sum)[rows]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; i++) {
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      sum[r] = hn::MulAdd(square[i], hn::Set(d, x[r * x_stride + i]), sum[r]);
+    }
+  }
+}
+
+// The same for two blocks of bfloat16 that are turned at once: pairs of neighbours.
+template <int rows, int lanes, class D, class V, class T>
+HWY_INLINE void add_pairs_of_columns(D d, const V (&square)[lanes], const T* x, int64_t x_stride,
+                                     V (&sum)[rows]) {
+  const hn::RebindToUnsigned<D> bits;
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; i++) {
+    const auto pair = hn::BitCast(bits, square[i]);
+    const V first = hn::BitCast(d, hn::ShiftLeft<16>(pair));
+    const V second = hn::BitCast(d, hn::And(pair, hn::Set(bits, 0xffff0000u)));
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      const T* at = x + r * x_stride + 2 * i;
+      sum[r] = hn::MulAdd(first, hn::Set(d, at[0]), sum[r]);
+      sum[r] = hn::MulAdd(second, hn::Set(d, at[1]), sum[r]);
+    }
+  }
+}
+
 // y[r, i] = sum over k of w[i, k] x[r, k] for a vector of rows of w, of which `count` are there, k
 // contiguous, and `rows` rows of x. Sums run over k one by one, as in multiply_block.
 template <int rows, class T, class S>
@@ -166,7 +198,6 @@ HWY_INLINE void dot_rows_in_order(const S* w, int64_t row_stride, int64_t count,
   };
   int64_t k = 0;
   if constexpr (std::is_same_v<S, bfloat16_t>) {
-    // Pairs of them are turned at once.
     const hn::RebindToUnsigned<decltype(d)> bits;
     for (; k + 2 * lanes <= K; k += 2 * lanes) {
       V square[lanes];
@@ -176,30 +207,13 @@ HWY_INLINE void dot_rows_in_order(const S* w, int64_t row_stride, int64_t count,
         square[i] = hn::BitCast(d, hn::LoadU(bits, reinterpret_cast<const uint32_t*>(row)));
       }
       transpose(d, square);
-#pragma GCC unroll 16
-      for (int i = 0; i < lanes; i++) {
-        const auto pair = hn::BitCast(bits, square[i]);
-        const V first = hn::BitCast(d, hn::ShiftLeft<16>(pair));
-        const V second = hn::BitCast(d, hn::And(pair, hn::Set(bits, 0xffff0000u)));
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-          const T* at = x + r * x_stride + k + 2 * i;
-          sum[r] = hn::MulAdd(first, hn::Set(d, at[0]), sum[r]);
-          sum[r] = hn::MulAdd(second, hn::Set(d, at[1]), sum[r]);
-        }
-      }
+      add_pairs_of_columns(d, square, x + k, x_stride, sum);
     }
   }
   for (; k + lanes <= K; k += lanes) {
     V square[lanes];
     load(k, square);
-#pragma GCC unroll 16
-    for (int i = 0; i < lanes; i++) {
-#pragma GCC unroll 4
-      for (int r = 0; r < rows; r++) {
-        sum[r] = hn::MulAdd(square[i], hn::Set(d, x[r * x_stride + k + i]), sum[r]);
-      }
-    }
+    add_columns(d, square, x + k, x_stride, sum);
   }
   if (k < K) {
     // The last numbers of each row, and what comes before them if there is as much.
