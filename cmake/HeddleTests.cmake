@@ -1,6 +1,7 @@
 # The C++ tests: one doctest program of all tests/cpp/*.cpp. They may include the engine's private headers.
 
-file(GLOB heddle_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cpp/*.cpp")
+file(GLOB heddle_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cpp/*.cpp"
+     "${PROJECT_SOURCE_DIR}/src/convert/stub/*.cpp")
 heddle_find_doctest()
 add_executable(heddle_tests ${heddle_test_sources})
 target_link_libraries(heddle_tests PRIVATE heddle_objects doctest::doctest)

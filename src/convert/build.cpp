@@ -164,7 +164,7 @@ Arrays build(const Calls& f, const Dialect& dialect, const Arrays& inputs, const
   return outputs;
 }
 
-Report read_dry(const Calls& f, const Dialect& dialect) {
+Report read_dry(Calls& f, const Dialect& dialect) {
   TracingScope tracing;
   Arrays inputs;
   for (int i = 0; i < f.input_count; i++) {
@@ -188,9 +188,12 @@ Report read_dry(const Calls& f, const Dialect& dialect) {
       for (const Aval& a : builder.recorded(c)) out.push_back(placeholder(a.shape, a.dtype));
     }
     for (size_t k = 0; k < out.size(); k++) {
-      builder.slot(c.first_output + static_cast<int>(k)) = std::move(out[k]);
+      const int slot = c.first_output + static_cast<int>(k);
+      f.slots[static_cast<size_t>(slot)] = {out[k].shape(), out[k].dtype()};
+      builder.slot(slot) = std::move(out[k]);
     }
   }
+  f.results_recorded |= report.runnable();
   return report;
 }
 

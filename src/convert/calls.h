@@ -23,8 +23,9 @@ struct Calls {
   // Sizes that calls follow, and those of a shapeless function that have to stay as traced.
   std::vector<Dimension> dimensions = {};
   std::vector<std::pair<int, int>> fixed = {};
-  // All numbers that depend on sizes are known to follow them: nothing is left to judge.
-  bool follows_sizes = false;
+  // All numbers that depend on sizes follow them, as in a graph that computes with sizes. Not so in
+  // traces, which may hold sizes of their inputs anywhere: what they hold is judged (OtherSizes).
+  bool follows_sizes = true;
   bool results_recorded = true;         // slots of results hold their shapes and dtypes
   std::vector<std::string> names = {};  // of slots, where the format has them
 
@@ -63,7 +64,8 @@ struct Building {
 Arrays build(const Calls& f, const Dialect& dialect, const Arrays& inputs,
              const Building& how = {});
 
-// The same on placeholders of the traced inputs, for the sake of what is refused: all of it.
-Report read_dry(const Calls& f, const Dialect& dialect);
+// The same on placeholders of the traced inputs, for the sake of what is refused: all of it. Shapes
+// and dtypes of results that the format does not record are noted in `f`.
+Report read_dry(Calls& f, const Dialect& dialect);
 
 }  // namespace heddle::convert

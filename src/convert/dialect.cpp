@@ -13,10 +13,18 @@ const typename Rows::mapped_type* find_row(const Rows& rows, const std::string& 
   return at == rows.end() ? nullptr : &at->second;
 }
 
+template <class Rows>
+std::vector<std::string> names_of(const Rows& rows) {
+  std::vector<std::string> out;
+  for (const auto& [name, row] : rows) out.push_back(name);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 }  // namespace
 
 std::vector<int64_t> Reading::numbers(size_t i) const {
-  Array values = astype(flatten(in[i]), int64);
+  const Array values = contiguous(astype(flatten(in[i]), int64));
   try {
     values.eval();
   } catch (const std::exception&) {  // an input of the program, which has no value yet
@@ -25,7 +33,7 @@ std::vector<int64_t> Reading::numbers(size_t i) const {
                               "program's inputs, which are not known while it is built",
                               i));
   }
-  const auto* data = static_cast<const int64_t*>(contiguous(values).raw_data());
+  const auto* data = static_cast<const int64_t*>(values.raw_data());
   return {data, data + values.size()};
 }
 
@@ -38,5 +46,7 @@ const ReaderRow* TableDialect::reader(const std::string& call) const {
   return find_row(readers, call);
 }
 const WriterRow* TableDialect::writer(const Op& op) const { return find_row(writers, op.name()); }
+std::vector<std::string> TableDialect::calls() const { return names_of(readers); }
+std::vector<std::string> TableDialect::ops() const { return names_of(writers); }
 
 }  // namespace heddle::convert

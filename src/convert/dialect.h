@@ -87,6 +87,12 @@ struct Reading {
   }
   template <class T>
   T get(const char* name, T otherwise) const {
+    if constexpr (std::is_same_v<T, double>) {  // a text format may write 2 for 2.0
+      for (const auto& [key, value] : attributes) {
+        const int64_t* whole = key == name ? std::get_if<int64_t>(&value) : nullptr;
+        if (whole) return static_cast<double>(*whole);
+      }
+    }
     const T* found = find<T>(name);
     return found ? *found : otherwise;
   }
@@ -142,6 +148,9 @@ class TableDialect : public Dialect {
  public:
   const ReaderRow* reader(const std::string& call) const override;
   const WriterRow* writer(const Op& op) const override;
+  // The names of the rows, sorted: of calls that are read, of ops that are written.
+  std::vector<std::string> calls() const;
+  std::vector<std::string> ops() const;
 
  protected:
   std::unordered_map<std::string, ReaderRow> readers;

@@ -1,4 +1,5 @@
-// Calls of shapeless functions at sizes other than those of the trace. Most operations mean the
+// Calls of shapeless functions, in MLX's dialect or heddle's own, at sizes other than those of the
+// trace. Most operations mean the
 // same at any size; some have in their attributes a size or a position that may have been taken
 // from the traced inputs, and nothing tells whether it was. Such a call is refused where that makes
 // a difference, so that no size of the trace is taken for one of the call.

@@ -126,6 +126,15 @@ Program convert::traced_program(const ExportedFunction& fun, const Arrays& args,
       std::make_shared<Program::State>(std::move(calls), dialect, any_size, std::move(report)));
 }
 
+Program convert::program_of(Calls calls, const Dialect& dialect, bool shapeless) {
+  Report report = read_dry(calls, dialect);
+  if (!report.runnable()) {
+    throw ConversionError("[Program] Not all of it can be read.\n" + to_string(report), report);
+  }
+  return Program(
+      std::make_shared<Program::State>(std::move(calls), dialect, shapeless, std::move(report)));
+}
+
 const Program::State& convert::state_of(const Program& program) { return program.state(); }
 
 Program Program::trace(const ExportedFunction& fun, const Arrays& args, const NamedArguments& named,

@@ -27,6 +27,10 @@ Program traced_program(const ExportedFunction& fun, const Arrays& args, const Na
                        const Program::Dimensions& dimensions,
                        std::function<std::string()> structure = {});
 
+// The program of what a dialect's file was taken apart into, all of which is read once. Throws
+// ConversionError with what cannot be read. `shapeless` as in Program::State.
+Program program_of(Calls calls, const Dialect& dialect, bool shapeless);
+
 // A file of functions, taken apart and verified; see import_function.
 struct Imported {
   FunctionFile file;  // without its functions

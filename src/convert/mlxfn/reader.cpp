@@ -174,6 +174,7 @@ class FileReader {
 
   Calls function() {
     Calls f;
+    f.follows_sizes = false;
     Ids slots;
     uint64_t start = in_.offset();
     uint64_t names = in_.count("keyword count", 8);

@@ -254,12 +254,12 @@ class ProgramReader {
     f.input_count = static_cast<int>(f.slots.size());
     if (f.keywords.size() > f.slots.size()) refuse("keywords", "there are more than inputs");
     if (version_ > 1) f.fixed = axes(f, array(source, "fixed"), "fixed");
+    f.follows_sizes = version_ > 2 && flag(source, "follows_sizes");
     if (version_ > 2) {
       for (const Json& d : array(source, "dimensions")) {
         f.dimensions.push_back({string(d, "name"), axes(f, array(d, "axes"), "dimensions")});
         if (f.dimensions.back().axes.empty()) refuse("dimensions", "one has no axes");
       }
-      f.follows_sizes = flag(source, "follows_sizes");
     }
     for (const Json& c : array(source, "constants")) {
       auto at = tensors_.find(text_of(c, "constants"));
