@@ -16,8 +16,8 @@ namespace {
 
 using InputAxis = std::pair<int, int>;
 
-Graph graph_of(const Traced& t) {
-  return capture(t.inputs, t.outputs, nullptr, Capturing::everything);
+Graph graph_of(const Traced& t, Arrays* values = nullptr) {
+  return capture(t.inputs, t.outputs, values, Capturing::everything);
 }
 
 // Where two graphs differ beyond constants and attributes; empty: nowhere.
@@ -86,7 +86,7 @@ struct Samples {
 class Difference {
  public:
   Difference(const Traced& traced, const TraceAt& trace_at)
-      : traced_(traced), trace_at_(trace_at), graph_(graph_of(traced)) {}
+      : traced_(traced), trace_at_(trace_at), graph_(graph_of(traced, &values_)) {}
 
   FollowedSizes guess() {
     for_each_axis([&](InputAxis a) { look_at(a); });
@@ -315,8 +315,13 @@ class Difference {
       }
       out.ops[op.get()].numbers.push_back(std::move(n));
     }
-    const bool same = lines_.empty() && out.ops.empty();
-    out.outputs = same ? traced_.outputs : replay(graph_, traced_.inputs, true);
+    if (lines_.empty() && out.ops.empty()) {
+      out.outputs = traced_.outputs;
+    } else {
+      Arrays now;
+      out.outputs = replay(graph_, traced_.inputs, true, &now);
+      for (size_t k = 0; k < now.size(); k++) out.replaced.emplace_back(values_[k], now[k]);
+    }
     out.dimensions = std::move(dimensions_);
     out.fixed.assign(fixed_.begin(), fixed_.end());
     return out;
@@ -333,6 +338,7 @@ class Difference {
 
   const Traced& traced_;
   const TraceAt& trace_at_;
+  Arrays values_;  // of the graph's slots
   Graph graph_;
   bool strict_ = false;
   std::vector<Dimension> dimensions_;

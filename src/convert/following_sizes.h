@@ -28,6 +28,8 @@ struct FollowingOp {
 
 struct FollowedSizes {
   Arrays outputs = {};  // of the same inputs
+  // Arrays of the traced graph, and those that took their places.
+  std::vector<std::pair<Array, Array>> replaced = {};
   std::vector<Dimension> dimensions = {};
   std::unordered_map<const Op*, FollowingOp> ops = {};
   // Axes (input, axis) that numbers depend on otherwise: their sizes have to stay.

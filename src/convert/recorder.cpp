@@ -45,10 +45,12 @@ Calls Recorder::record(const Arrays& inputs, std::vector<std::string> keywords,
   f_.follows_sizes = sizes.known && dialect_.holds_following_numbers();
   std::vector<int> slots;
   for (const Array& in : inputs) slots.push_back(f_.add_slot({in.shape(), in.dtype()}));
-  Graph graph = capture(inputs, outputs, nullptr, Capturing::everything);
+  Arrays values;
+  Graph graph = capture(inputs, outputs, &values, Capturing::everything);
+  const std::vector<Origin> origins = origins_of(graph, values);
   simplify(graph, [&](const Op& op) { return following(op) != nullptr; });
   if (report_) report_->steps = static_cast<int>(graph.steps.size());
-  f_.outputs = record_graph(graph, slots);
+  f_.outputs = record_graph(graph, slots, origins);
   return std::move(f_);
 }
 
@@ -57,7 +59,28 @@ const FollowingOp* Recorder::following(const Op& op) const {
   return at == sizes_->ops.end() ? nullptr : &at->second;
 }
 
-std::vector<int> Recorder::record_graph(const Graph& graph, const std::vector<int>& in) {
+std::vector<Origin> Recorder::origins_of(const Graph& graph, const Arrays& values) const {
+  if (origins_.empty()) return {};
+  std::unordered_map<const Node*, const Node*> before;
+  for (const auto& [was, is] : sizes_->replaced) before[is.node()] = was.node();
+  std::vector<Origin> out(values.size());
+  for (size_t k = 0; k < values.size(); k++) {
+    const Node* node = values[k].node();
+    auto earlier = before.find(node);
+    auto at = origins_.find(earlier == before.end() ? node : earlier->second);
+    if (at != origins_.end()) out[k] = at->second.second;
+  }
+  for (auto step = graph.steps.rbegin(); step != graph.steps.rend(); ++step) {
+    for (int i : step->inputs) {
+      Origin& origin = out[static_cast<size_t>(i)];
+      if (origin == Origin{}) origin = out[static_cast<size_t>(step->first_output)];
+    }
+  }
+  return out;
+}
+
+std::vector<int> Recorder::record_graph(const Graph& graph, const std::vector<int>& in,
+                                        const std::vector<Origin>& origins) {
   std::vector<int> slots(graph.avals.size(), -1);
   std::copy(in.begin(), in.end(), slots.begin());
   // Constants that no step reads any more are left out.
@@ -73,8 +96,11 @@ std::vector<int> Recorder::record_graph(const Graph& graph, const std::vector<in
     std::vector<int> operands;
     for (int i : step.inputs) operands.push_back(slots[static_cast<size_t>(i)]);
     auto first = graph.avals.begin() + step.first_output;
+    const size_t before = f_.calls.size();
+    if (!origins.empty()) origin_ = origins[static_cast<size_t>(step.first_output)];
     std::vector<int> results =
         record_step(*step.op, operands, Avals(first, first + step.output_count));
+    for (size_t k = before; k < f_.calls.size(); k++) f_.calls[k].origin = origin_;
     std::copy(results.begin(), results.end(), slots.begin() + step.first_output);
   }
   std::vector<int> outputs;

@@ -17,6 +17,11 @@ class Recorder {
   Recorder(const Dialect& dialect, bool shapeless, Report* report = nullptr)
       : dialect_(dialect), shapeless_(shapeless), report_(report) {}
 
+  // Where results come from, by their nodes, which are held. What is computed on the way to a
+  // result comes from there, too.
+  using Origins = std::unordered_map<const Node*, std::pair<Array, Origin>>;
+  void set_origins(Origins origins) { origins_ = std::move(origins); }
+
   // The function of `inputs`, the last of which are named by `keywords`, that gives `outputs`;
   // `sizes` says which of its numbers follow sizes. Throws std::invalid_argument for what cannot be
   // recorded.
@@ -38,7 +43,10 @@ class Recorder {
                            const std::function<Arrays(const Arrays&)>& f);
 
  private:
-  std::vector<int> record_graph(const Graph& graph, const std::vector<int>& in);
+  // `origins` of the graph's slots; empty: not known.
+  std::vector<int> record_graph(const Graph& graph, const std::vector<int>& in,
+                                const std::vector<Origin>& origins = {});
+  std::vector<Origin> origins_of(const Graph& graph, const Arrays& values) const;
   std::vector<int> record_step(const Op& op, const std::vector<int>& in, const Avals& out);
   std::vector<int> call_of(const Op& op, const std::vector<int>& in, const Avals& out);
   const FollowingOp* following(const Op& op) const;
@@ -49,6 +57,8 @@ class Recorder {
   int depth_ = 0;  // of compositions
   Calls f_;
   const FollowedSizes* sizes_ = nullptr;
+  Origins origins_;
+  Origin origin_;  // of the step that is recorded
   std::unordered_map<const Node*, std::pair<Array, int>>
       constants_;                                         // held: addresses are the keys
   std::map<std::pair<Dtype, std::string>, int> scalars_;  // by their bytes

@@ -62,7 +62,7 @@ std::vector<std::pair<int, int>> unnamed(const std::vector<Dimension>& dimension
 
 Calls record(const Traced& traced, const TraceAt& trace_at, std::vector<std::string> keywords,
              const Dialect& dialect, bool shapeless, const std::vector<Dimension>* dimensions,
-             const FollowingScope* following, Report* report) {
+             const FollowingScope* following, Report* report, Recorder::Origins origins = {}) {
   FollowedSizes sizes{traced.outputs};
   if (dimensions && !dimensions->empty()) {
     sizes = follow_sizes(traced, trace_at, *dimensions);
@@ -70,8 +70,9 @@ Calls record(const Traced& traced, const TraceAt& trace_at, std::vector<std::str
   } else if (!dimensions && following && following->size_was_read()) {
     sizes = follow_sizes(traced, trace_at);
   }
-  return Recorder(dialect, shapeless, report)
-      .record(traced.inputs, std::move(keywords), sizes.outputs, sizes);
+  Recorder recorder(dialect, shapeless, report);
+  recorder.set_origins(std::move(origins));
+  return recorder.record(traced.inputs, std::move(keywords), sizes.outputs, sizes);
 }
 
 }  // namespace
@@ -159,18 +160,26 @@ Calls translate(const Calls& f, const Dialect& from, const Dialect& to, bool sha
   TracingScope tracing;
   std::optional<FollowingScope> following;
   if (shapeless) following.emplace();
+  Building how;
   const TraceAt trace_at = [&](const std::vector<Shape>& shapes) {
     Traced t;
     for (size_t i = 0; i < shapes.size(); i++) {
       t.inputs.push_back(placeholder(shapes[i], f.slots[i].dtype));
     }
-    t.outputs = build(f, from, t.inputs);
+    t.outputs = build(f, from, t.inputs, how);
     return t;
   };
   std::vector<Shape> shapes;
   for (int i = 0; i < f.input_count; i++) shapes.push_back(f.slots[static_cast<size_t>(i)].shape);
-  Calls out =
-      record(trace_at(shapes), trace_at, f.keywords, to, shapeless, &f.dimensions, nullptr, report);
+  Recorder::Origins origins;
+  how.built = [&](const Call& c, const Arrays& results) {
+    if (c.origin == Origin{}) return;
+    for (const Array& a : results) origins.try_emplace(a.node(), a, c.origin);
+  };
+  const Traced traced = trace_at(shapes);
+  how.built = {};
+  Calls out = record(traced, trace_at, f.keywords, to, shapeless, &f.dimensions, nullptr, report,
+                     std::move(origins));
   if (f.dimensions.empty()) out.fixed = f.fixed;
   out.structure = f.structure;
   return out;

@@ -180,7 +180,7 @@ bool Graph::follows_shapes() const {
                      [](const Step& step) { return step.op->follows_shapes(); });
 }
 
-Arrays replay(const Graph& graph, const Arrays& inputs, bool infer) {
+Arrays replay(const Graph& graph, const Arrays& inputs, bool infer, Arrays* values) {
   Arrays slots(static_cast<size_t>(graph.slot_count()));
   for (size_t i = 0; i < inputs.size(); i++) slots[i] = inputs[i];
   for (const auto& [slot, array] : graph.constants) slots[static_cast<size_t>(slot)] = array;
@@ -207,6 +207,7 @@ Arrays replay(const Graph& graph, const Arrays& inputs, bool infer) {
   Arrays outputs;
   outputs.reserve(graph.outputs.size());
   for (int o : graph.outputs) outputs.push_back(slots[static_cast<size_t>(o)]);
+  if (values) *values = std::move(slots);
   return outputs;
 }
 

@@ -40,8 +40,8 @@ Graph capture(const Arrays& inputs, const Arrays& outputs, Arrays* values = null
               Capturing what = Capturing::dependents);
 
 // Builds the graph on other inputs. With `infer`, shapes are derived anew from those of
-// the inputs; else they must be as captured.
-Arrays replay(const Graph& graph, const Arrays& inputs, bool infer);
+// the inputs; else they must be as captured. `values` receives the arrays of all slots.
+Arrays replay(const Graph& graph, const Arrays& inputs, bool infer, Arrays* values = nullptr);
 
 // Merges equal steps and scalars, and drops what is without effect. Steps of ops that are `apart`
 // are equal to none.

@@ -237,6 +237,11 @@ TEST_CASE("programs go from one format to others, with sizes that follow") {
     CHECK(same(loaded({x})[0], pairs_by_hand(x)));
   }
   CHECK(loaded.inputs()[0].dimensions == std::vector<std::string>{"batch", ""});
+  std::string places;  // of its operations, where the text gives them
+  for (const Program::Step& step : loaded.steps()) {
+    places += fmt::format("{} {} {}; ", step.op, step.origin.name, step.origin.location);
+  }
+  CHECK(places == "Multiply h ; Reshape p ; Multiply m model.py:5; Reduce s ; Squeeze s ; ");
   CHECK(what_throws([&] { loaded({counted({3, 8})}); }).find("Axis 1") != std::string::npos);
   std::filesystem::remove(path);
   // The other format has only room for the number that follows the batch.
