@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import gguf
+import heddle.core as hx
 import mlx.core as mx
 import numpy as np
 
@@ -148,3 +149,38 @@ fields = {
     "b": mx.array([True]),
 }
 seed("gguf", "mlx", by_mlx("gguf", lambda p: mx.save_gguf(p, {"a": mx.ones((2,))}, fields)))
+
+
+def by_heddle(suffix, fun, *args, **options):
+    path = Path(f"/tmp/heddle-seed.{suffix}")
+    hx.export_function(str(path), fun, *args, **options)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def follows(x):
+    n = x.shape[0]
+    return {"y": (x.reshape(2 * n, -1)[1 : n + 1] + n) * x.shape[1] ** -0.5, "n": hx.arange(n)}
+
+
+def whole(x, *, w):
+    y = hx.fast.layer_norm(x @ w, None, None, 1e-5)
+    attended = hx.fast.scaled_dot_product_attention(y[None, None], y[None, None], y[None, None])
+    attended = attended.squeeze((0, 1))
+    packed = hx.quantize(hx.concatenate([y] * 8, axis=1), group_size=32, bits=4)
+    return [attended, hx.abs(hx.fft.fft(y)), hx.sort(y, axis=0), *packed]
+
+
+def lookup(x, i):
+    return x.at[i].add(1.0), x[i, :2], hx.take_along_axis(x, hx.argsort(x, axis=1), axis=1)
+
+
+for shapeless in (False, True):
+    kind = "any" if shapeless else "one"
+    options = {"shapeless": shapeless}
+    x, w = hx.ones((3, 4)), hx.ones((4, 4))
+    seed("function", f"follows-{kind}.heddle", by_heddle("heddle", follows, x, **options))
+    indices = hx.array([0, 2])
+    seed("function", f"lookup-{kind}.heddle", by_heddle("heddle", lookup, x, indices, **options))
+seed("function", "whole.heddle", by_heddle("heddle", whole, x, w=w))

@@ -447,6 +447,98 @@ def test_own_files_of_version_1():
             assert np.array_equal(given, right)
 
 
+def following(x):
+    """A reshape, a slice and a constant that follow the first size; the second stays."""
+    n = x.shape[0]
+    return (x.reshape(2 * n, -1)[1 : n + 1] + n) * x.shape[1] ** -0.5
+
+
+def follows(path):
+    mx.export_function(str(path), following, mx.ones((3, 4)), shapeless=True)
+    return path
+
+
+def test_own_files_of_version_2(tmp_path):
+    """It knew of constants alone that follow sizes: others are judged."""
+    path = follows(tmp_path / "f.heddle")
+
+    def earlier(program):
+        for function in program["functions"]:
+            del function["dimensions"], function["follows_sizes"]
+            for node in function["nodes"]:
+                node.pop("following", None)
+
+    data = rewritten(path, earlier).replace(b'"version": "3"', b'"version": "2"')
+    function = load(data, path)
+    x = mx.array(np.arange(12, dtype=np.float32).reshape(3, 4))
+    assert function(x).tolist() == following(x).tolist()
+    with pytest.raises(ValueError, match="Reshape at other sizes than those of the export"):
+        function(mx.ones((5, 4)))
+
+
+NUMBERS = "a number that follows a size: [attribute, element, rest, [[dimension, factor], ...]]"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f, n: f.pop("dimensions"),
+        lambda f, n: f.update(dimensions=7),
+        lambda f, n: f.update(dimensions=[]),
+        lambda f, n: f.update(dimensions=[{"name": "n", "axes": []}]),
+        lambda f, n: f.update(dimensions=[{"name": 1, "axes": [[0, 0]]}]),
+        lambda f, n: f.update(dimensions=[{"name": "n", "axes": [[1, 0]]}]),
+        lambda f, n: f.update(dimensions=[{"name": "n", "axes": [[0, 2]]}]),
+        lambda f, n: f.update(dimensions=[{"name": "n", "axes": [[0]]}]),
+        lambda f, n: f.update(follows_sizes=1),
+        lambda f, n: f.pop("follows_sizes"),
+        lambda f, n: f.update(fixed=[[0, 9]]),
+        lambda f, n: f.update(fixed=[[-1, 0]]),
+        lambda f, n: n.update(following={}),
+        lambda f, n: n["following"].append([]),
+        lambda f, n: n["following"].append(["none", 0, 0, []]),
+        lambda f, n: n["following"][0].__setitem__(1, 2),
+        lambda f, n: n["following"][0].__setitem__(1, -1),
+        lambda f, n: n["following"][0].__setitem__(2, 2**62),
+        lambda f, n: n["following"][0].__setitem__(2, 0.5),
+        lambda f, n: n["following"][0].__setitem__(3, [[0, 2**40]]),
+        lambda f, n: n["following"][0].__setitem__(3, [[9, 1]]),
+        lambda f, n: n["following"][0].__setitem__(3, [[0, 1]] * 9),
+        lambda f, n: n["following"][0].__setitem__(3, 1),
+        # What it says is not what was recorded.
+        lambda f, n: n["following"][0].__setitem__(2, 1),
+        lambda f, n: n["following"][0].__setitem__(3, [[0, -1]]),
+        lambda f, n: n["following"][0].__setitem__(3, [[0, 2**32]]),
+        lambda f, n: n.update(origin="here"),
+        lambda f, n: n.update(origin=["a", "b"]),
+        lambda f, n: n.update(origin=[1, 2, 3]),
+    ],
+)
+def test_own_files_with_false_sizes(tmp_path, change):
+    path = follows(tmp_path / "f.heddle")
+
+    def changed(program):
+        function = program["functions"][0]
+        node = next(n for n in function["nodes"] if n["op"] == "Reshape")
+        assert len(node["following"]) == 1, NUMBERS
+        change(function, node)
+
+    with pytest.raises(ValueError, match="import_function") as error:
+        load(rewritten(path, changed), path)
+    assert "\n" not in str(error.value)
+
+
+def test_own_files_where_a_fixed_size_is_left_out(tmp_path):
+    """Nothing is read out of bounds where a file is silent about what has to stay."""
+    path = follows(tmp_path / "f.heddle")
+    honest = mx.import_function(str(path))
+    with pytest.raises(ValueError, match="Axis 1 of input 0 has size 6 where the export had 4"):
+        honest(mx.ones((3, 6)))
+    data = rewritten(path, lambda p: p["functions"][0].update(fixed=[]))
+    # The constant is that of the export: the file says that it holds.
+    assert load(data, path)(mx.ones((3, 6))).tolist() == mx.full((3, 3), 2.0).tolist()
+
+
 def test_own_files_of_a_newer_version(tmp_path):
     path = own_file(tmp_path)
     data = path.read_bytes().replace(b'"version":"3"', b'"version":"4"')
