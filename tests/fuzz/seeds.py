@@ -166,8 +166,8 @@ def follows(x):
 
 def whole(x, *, w):
     y = hx.fast.layer_norm(x @ w, None, None, 1e-5)
-    attended = hx.fast.scaled_dot_product_attention(y[None, None], y[None, None], y[None, None])
-    attended = attended.squeeze((0, 1))
+    z = y[None, None]
+    attended = hx.fast.scaled_dot_product_attention(z, z, z, scale=0.5).squeeze((0, 1))
     packed = hx.quantize(hx.concatenate([y] * 8, axis=1), group_size=32, bits=4)
     return [attended, hx.abs(hx.fft.fft(y)), hx.sort(y, axis=0), *packed]
 
