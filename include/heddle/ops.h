@@ -4,6 +4,7 @@
 // to one (see dtype.h).
 #pragma once
 
+#include "heddle/ops/arithmetic.h"
 #include "heddle/ops/attention.h"
 #include "heddle/ops/conv.h"
 #include "heddle/ops/creation.h"

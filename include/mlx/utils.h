@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "heddle/errors.h"
-#include "heddle/ops/pointwise.h"
+#include "heddle/ops/arithmetic.h"
 #include "heddle/ops/shape.h"
 #include "heddle/type_info.h"
 #include "mlx/array.h"

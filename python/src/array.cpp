@@ -4,7 +4,7 @@
 #include "array_type.h"
 #include "bind.h"
 #include "core/node.h"
-#include "heddle/ops/pointwise.h"
+#include "heddle/ops/arithmetic.h"
 #include "ops/following.h"
 
 namespace heddle::python {

@@ -8,7 +8,7 @@
 #include "core/node.h"
 #include "dlpack.h"
 #include "foreign_memory.h"
-#include "heddle/ops/pointwise.h"
+#include "heddle/ops/arithmetic.h"
 
 namespace heddle::python {
 namespace {

@@ -4,7 +4,7 @@
 #include "array_type.h"
 #include "bind.h"
 #include "foreign_memory.h"
-#include "heddle/ops/pointwise.h"
+#include "heddle/ops/arithmetic.h"
 
 namespace heddle::python {
 namespace {

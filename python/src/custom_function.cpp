@@ -4,8 +4,8 @@
 
 #include "bind.h"
 #include "core/node.h"
+#include "heddle/ops/arithmetic.h"
 #include "heddle/ops/creation.h"
-#include "heddle/ops/pointwise.h"
 #include "heddle/ops/shape.h"
 #include "tree.h"
 #include "wrapper.h"

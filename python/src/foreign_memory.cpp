@@ -10,7 +10,7 @@
 
 #include "core/node.h"
 #include "dlpack.h"
-#include "heddle/ops/pointwise.h"
+#include "heddle/ops/arithmetic.h"
 #include "heddle/type_info.h"
 
 namespace heddle::python {

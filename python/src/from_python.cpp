@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "foreign_memory.h"
-#include "heddle/ops/pointwise.h"
+#include "heddle/ops/arithmetic.h"
 #include "numbers.h"
 
 namespace heddle::python {

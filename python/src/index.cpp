@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "heddle/ops/arithmetic.h"
 #include "heddle/ops/index.h"
-#include "heddle/ops/pointwise.h"
 #include "heddle/ops/shape.h"
 #include "signature.h"
 

@@ -154,6 +154,33 @@ void for_each_field(T& op, F each) {
   }
 }
 
+// Whether each field of `a` equals that of `b`.
+template <class T>
+bool same_fields(const T& a, const T& b) {
+  bool same = true;
+  for_each_field(const_cast<T&>(a), [&](const char*, const auto& field) {
+    const std::ptrdiff_t place =
+        reinterpret_cast<const char*>(&field) - reinterpret_cast<const char*>(&a);
+    const auto* other = reinterpret_cast<const std::decay_t<decltype(field)>*>(
+        reinterpret_cast<const char*>(&b) + place);
+    same = same && field == *other;
+  });
+  return same;
+}
+
+// The name of a struct without its namespaces, as compilers spell it: "... [with T = heddle::FFT]".
+template <class T>
+constexpr auto spell_struct() {
+  constexpr std::string_view all = __PRETTY_FUNCTION__;
+  constexpr size_t end = all.find_first_of("];", all.find("T = "));
+  constexpr size_t begin = all.find_last_of(": ", end) + 1;
+  std::array<char, end - begin + 1> name{};
+  for (size_t i = begin; i < end; i++) name[i - begin] = all[i];
+  return name;
+}
+template <class T>
+inline constexpr auto struct_name = spell_struct<T>();
+
 // Values of fields, and fields from values, which throw std::invalid_argument "[op] ...".
 template <class T>
 AttributeValue value_of(const T& field) {
@@ -219,6 +246,10 @@ void check_field(const char* op, const char* name, const T& field, int ndim) {
   };
   if constexpr (std::is_same_v<T, Axis>) in_range(field);
   if constexpr (std::is_same_v<T, Axes>) {
+    for (int axis : field) in_range(axis);
+  }
+  if constexpr (std::is_same_v<T, NewAxes>) {
+    ndim += static_cast<int>(field.size());
     for (int axis : field) in_range(axis);
   }
   if constexpr (is_per_axis<T>) {

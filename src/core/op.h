@@ -2,18 +2,18 @@
 // It knows the shapes and dtypes of its results, its derivative and its batching. It knows no
 // device: backends find their kernel by `OpInfo::id`.
 //
-// An op is a plain struct, which states
-//   static constexpr const char* name          the name in files and tables
-//   void fields(auto& v)                       v("axis", axis)("kind", kind); each field once, if
-//   any bool operator==(const X&) const = default void check(const Arrays& in) const refuses what
-//   does not fit Avals infer(const Arrays& in) const        shapes and dtypes of the results
+// An op is a plain struct. Its name is the op's in files and tables (another one is stated as
+// `name`). It states
+//   void fields(auto& v)                   v("axis", axis)("kind", kind); each field once, if any
+//   void check(const Arrays& in) const     refuses what does not fit
+//   Avals infer(const Arrays& in) const    shapes and dtypes of the results, if not those of in[0]
 // and those rules that do not follow from its fields (core/fields.h) and kind:
 //   vjp(const Pull&), jvp(const Push&), vmap(const Batch&), decompose(in, stream),
-//   is_linear(), follows_shapes(), is_pure()
+//   is_linear(), follows_shapes()
 // An op without a rule is decomposed (transforms/rules.h). OpOf<X>, below, makes an Op of it:
 //   Array y = apply(X{axis}, {x}, stream);
-// A struct without operator== is more than its fields: equal to itself alone, and nothing that can
-// be made from values.
+// A struct that is more than its fields says so (`static constexpr bool opaque = true`): it is
+// equal to itself alone, and nothing that can be made from values.
 #pragma once
 
 #include <fmt/format.h>
@@ -180,6 +180,20 @@ class OpRef {
 
 inline OpRef Op::with_batch(int64_t) const { return OpRef(); }
 
+// A struct that states an op, and the name that it has.
+template <class T>
+concept Statement = requires(const T& op, const Arrays& in) {
+  op.check(in);
+};
+template <Statement T>
+constexpr const char* op_name() {
+  if constexpr (requires { T::name; }) {
+    return T::name;
+  } else {
+    return detail::struct_name<T>.data();
+  }
+}
+
 // An op of the class of ops that the struct T states.
 template <class T>
 class OpOf final : public Op {
@@ -196,9 +210,9 @@ class OpOf final : public Op {
         detail::for_each_field(none, [&](const char* field, auto& f) {
           fields.push_back(detail::info_of<std::decay_t<decltype(f)>>(field));
         });
-        return register_op(T::name, std::move(fields), made);
+        return register_op(op_name<T>(), std::move(fields), made);
       }
-      return register_op(T::name);
+      return register_op(op_name<T>());
     }();
     return info;
   }
@@ -207,7 +221,7 @@ class OpOf final : public Op {
   void check(const Arrays& in) const override {
     if (!in.empty() && in[0].node() != nullptr) {
       const int ndim = in[0].ndim();
-      each([&](const char* field, auto& f) { detail::check_field(T::name, field, f, ndim); });
+      each([&](const char* field, auto& f) { detail::check_field(op_name<T>(), field, f, ndim); });
     }
     value.check(in);
   }
@@ -264,7 +278,8 @@ class OpOf final : public Op {
 
   bool equals(const Op& other) const override {
     if constexpr (is_value) {
-      return &other.info() == &registered_ && value == static_cast<const OpOf&>(other).value;
+      return &other.info() == &registered_ &&
+             detail::same_fields(value, static_cast<const OpOf&>(other).value);
     }
     return this == &other;
   }
@@ -280,7 +295,7 @@ class OpOf final : public Op {
   }
 
  private:
-  static constexpr bool is_value = std::equality_comparable<T>;
+  static constexpr bool is_value = !requires { T::opaque; };
   static constexpr bool has_decomposition =
       requires(const T& t, const Arrays& in, const Stream& s) {
     t.decompose(in, s);
@@ -294,16 +309,17 @@ class OpOf final : public Op {
   static OpRef made(const Attributes& values) {
     T op{};
     detail::for_each_field(
-        op, [&](const char* field, auto& f) { detail::assign(T::name, field, values, f); });
+        op, [&](const char* field, auto& f) { detail::assign(op_name<T>(), field, values, f); });
     return OpRef(new OpOf(std::move(op)));
   }
 
   inline static const OpInfo& registered_ = type();
 };
 
-template <class T>
-  requires requires { T::name; }
-OpRef make_op(T op) { return OpRef(new OpOf<T>(std::move(op))); }
+template <Statement T>
+OpRef make_op(T op) {
+  return OpRef(new OpOf<T>(std::move(op)));
+}
 template <class T, class... Args>
 OpRef make_op(Args&&... args) {
   return OpRef(new OpOf<T>(T{std::forward<Args>(args)...}));
@@ -327,13 +343,11 @@ Arrays apply_multi(OpRef op, Arrays inputs, const Stream& stream);
 // With known results, where the caller has checked the inputs and inferred them.
 Array apply(OpRef op, Arrays inputs, Aval result, const Stream& stream);
 Arrays apply_multi(OpRef op, Arrays inputs, const Avals& results, const Stream& stream);
-template <class T>
-  requires requires { T::name; }
+template <Statement T>
 Array apply(T op, Arrays inputs, const Stream& stream) {
   return apply(make_op(std::move(op)), std::move(inputs), stream);
 }
-template <class T>
-  requires requires { T::name; }
+template <Statement T>
 Arrays apply_multi(T op, Arrays inputs, const Stream& stream) {
   return apply_multi(make_op(std::move(op)), std::move(inputs), stream);
 }

@@ -6,7 +6,9 @@
 #include "core/threads.h"
 #include "cpu/kernel.h"
 #include "cpu/tile/bytecode.h"
+#include "ops/diagonal.h"
 #include "ops/join.h"
+#include "ops/pad.h"
 
 namespace heddle::cpu {
 namespace {

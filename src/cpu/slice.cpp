@@ -1,9 +1,10 @@
 // Slices as views, and arrays with a slice changed.
+#include "ops/slice.h"
+
 #include <algorithm>
 
 #include "cpu/combine.h"
 #include "cpu/indexed_update.h"
-#include "ops/index.h"
 
 namespace heddle::cpu {
 

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "nn/scalar.h"
 #include "nn/wide.h"
 

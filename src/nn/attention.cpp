@@ -6,7 +6,10 @@
 
 #include "heddle/nn/activations.h"
 #include "heddle/nn/functional.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/attention.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/shape.h"
 #include "heddle/type_info.h"
 #include "nn/shown.h"
 #include "ops/checks.h"

@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "heddle/nn/init.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/conv.h"
+#include "heddle/ops/creation.h"
 #include "nn/features.h"
 
 namespace heddle::nn {

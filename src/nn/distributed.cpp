@@ -4,7 +4,11 @@
 
 #include <cmath>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/quantized.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "nn/clip.h"
 #include "nn/scalar.h"
 #include "nn/shown.h"

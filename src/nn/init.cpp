@@ -5,7 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/linalg.h"
+#include "heddle/ops/random.h"
+#include "heddle/ops/shape.h"
+#include "heddle/ops/sort.h"
 #include "nn/shown.h"
 
 namespace heddle::nn::init {

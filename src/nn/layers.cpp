@@ -7,7 +7,8 @@
 
 #include "heddle/nn/functional.h"
 #include "heddle/nn/init.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/attention.h"
 #include "nn/features.h"
 
 namespace heddle::nn {

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include "heddle/nn/functional.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/random.h"
+#include "heddle/ops/shape.h"
 #include "nn/scalar.h"
 #include "nn/shown.h"
 #include "nn/wide.h"

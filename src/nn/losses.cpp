@@ -6,6 +6,11 @@
 #include <numbers>
 
 #include "heddle/nn/activations.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/norm.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "nn/scalar.h"
 #include "nn/shown.h"
 #include "nn/wide.h"

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "heddle/io.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
 #include "heddle/transforms.h"
 
 namespace heddle::nn {

@@ -6,7 +6,10 @@
 #include <numeric>
 
 #include "heddle/nn/functional.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/norm.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "nn/scalar.h"
 #include "nn/shown.h"
 #include "nn/wide.h"

@@ -3,7 +3,8 @@
 
 #include "heddle/nn/functional.h"
 #include "heddle/nn/normalization.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/norm.h"
 #include "nn/features.h"
 
 namespace heddle::nn {

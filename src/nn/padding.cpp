@@ -4,7 +4,8 @@
 #include <array>
 
 #include "heddle/nn/functional.h"
-#include "heddle/ops.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
 #include "nn/shown.h"
 #include "ops/checks.h"
 #include "ops/following.h"

@@ -6,7 +6,11 @@
 #include <limits>
 
 #include "heddle/nn/functional.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "heddle/type_info.h"
 #include "nn/shown.h"
 #include "nn/wide.h"

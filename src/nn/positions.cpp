@@ -6,7 +6,9 @@
 #include <numbers>
 
 #include "heddle/nn/functional.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/shape.h"
 #include "nn/scalar.h"
 #include "nn/shown.h"
 #include "nn/wide.h"

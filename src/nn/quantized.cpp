@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include "heddle/nn/layers.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/quantized.h"
+#include "heddle/ops/shape.h"
 
 namespace heddle::nn {
 namespace {

@@ -3,7 +3,13 @@
 #include <fmt/format.h>
 
 #include "heddle/nn/functional.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/random.h"
+#include "heddle/ops/recurrent.h"
+#include "heddle/ops/shape.h"
 #include "nn/shown.h"
 #include "nn/wide.h"
 #include "ops/checks.h"

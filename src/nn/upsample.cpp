@@ -6,7 +6,11 @@
 
 #include <cmath>
 
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 
 namespace heddle::nn {
 namespace {

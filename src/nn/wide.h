@@ -4,7 +4,7 @@
 
 #include <initializer_list>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
 
 namespace heddle::nn {
 

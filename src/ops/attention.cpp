@@ -3,7 +3,13 @@
 #include <cmath>
 #include <limits>
 
-#include "heddle/ops.h"
+#include "heddle/ops/attention.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -15,60 +21,56 @@ constexpr const char* sdpa = "scaled_dot_product_attention";
 
 void check_operands(const Array& q, const Array& k, const Array& v) {
   if (k.shape(0) != q.shape(0) || v.shape(0) != q.shape(0)) {
-    refuse(sdpa, fmt::format("mismatching batch dimension for inputs with shapes {}, {}, {}.",
-                             to_string(q.shape()), to_string(k.shape()), to_string(v.shape())));
+    refuse(sdpa, "mismatching batch dimension for inputs with shapes {}, {}, {}.",
+           to_string(q.shape()), to_string(k.shape()), to_string(v.shape()));
   }
   if (q.shape(-1) != k.shape(-1)) {
     refuse(sdpa,
-           fmt::format("query, keys expected to have matching last dimension; found query shape {} "
-                       "for key shape {}.",
-                       to_string(q.shape()), to_string(k.shape())));
+           "query, keys expected to have matching last dimension; found query shape {} "
+           "for key shape {}.",
+           to_string(q.shape()), to_string(k.shape()));
   }
   if (k.shape(1) != v.shape(1) || k.shape(2) != v.shape(2)) {
     refuse(sdpa,
-           fmt::format("keys, values expected to have matching heads and lengths; found key shape "
-                       "{} for value shape {}.",
-                       to_string(k.shape()), to_string(v.shape())));
+           "keys, values expected to have matching heads and lengths; found key shape "
+           "{} for value shape {}.",
+           to_string(k.shape()), to_string(v.shape()));
   }
   int64_t heads = q.shape(1), kv = k.shape(1);
   if (kv == 0 || heads % kv != 0) {
-    refuse(
-        sdpa,
-        fmt::format("n_heads must be a multiple of n_kv_heads, found n_heads {} for n_kv_heads {}.",
-                    heads, kv));
+    refuse(sdpa, "n_heads must be a multiple of n_kv_heads, found n_heads {} for n_kv_heads {}.",
+           heads, kv);
   }
 }
 
 void check_rank(const Array& x) {
   if (x.ndim() == 4) return;
-  refuse(sdpa, fmt::format("input with shape {} expected to be rank 4", to_string(x.shape())));
+  refuse(sdpa, "input with shape {} expected to be rank 4", to_string(x.shape()));
 }
 
 void check_sinks(const Array& sinks, const Array& q) {
   if (sinks.ndim() == 1 && sinks.shape(0) == q.shape(1)) return;
-  refuse(sdpa, fmt::format("Received invalid shape for sinks {}.", to_string(sinks.shape())));
+  refuse(sdpa, "Received invalid shape for sinks {}.", to_string(sinks.shape()));
 }
 
 void check_rotation(const Array& x, int dims, const Array* freqs) {
   if (!is_floating(x.dtype())) {
-    refuse("rope", fmt::format("Input must be a floating type but got {}.", name_of(x.dtype())));
+    refuse("rope", "Input must be a floating type but got {}.", name_of(x.dtype()));
   }
-  if (dims <= 0 || dims % 2 != 0)
-    refuse("rope", fmt::format("dims must be even but got {}.", dims));
+  if (dims <= 0 || dims % 2 != 0) refuse("rope", "dims must be even but got {}.", dims);
   if (dims > x.shape(-1)) {
-    refuse("rope", fmt::format("dims must not exceed the last dimension, {}, but got {}.",
-                               x.shape(-1), dims));
+    refuse("rope", "dims must not exceed the last dimension, {}, but got {}.", x.shape(-1), dims);
   }
   if (freqs && (freqs->ndim() != 1 || freqs->shape(0) != dims / 2)) {
-    refuse("rope", fmt::format("freqs must be one dimensional with size {} but got shape {}.",
-                               dims / 2, to_string(freqs->shape())));
+    refuse("rope", "freqs must be one dimensional with size {} but got shape {}.", dims / 2,
+           to_string(freqs->shape()));
   }
 }
 
 void check_offset(const Array& offset, const Array& x) {
   if (offset.ndim() <= 1 && (offset.size() == 1 || offset.size() == x.shape(0))) return;
-  refuse("rope", fmt::format("offset must be a scalar or vector with {} elements but has shape {}.",
-                             x.shape(0), to_string(offset.shape())));
+  refuse("rope", "offset must be a scalar or vector with {} elements but has shape {}.", x.shape(0),
+         to_string(offset.shape()));
 }
 
 double lowest(Dtype t) {
@@ -93,7 +95,7 @@ void ScaledDotProductAttention::check(const Arrays& in) const {
   for (size_t i = 0; i < 3; i++) check_rank(in[i]);
   check_operands(in[0], in[1], in[2]);
   const Dtype t = in[0].dtype();
-  if (!is_floating(t)) refuse(sdpa, fmt::format("Received unsupported type {}.", name_of(t)));
+  if (!is_floating(t)) refuse(sdpa, "Received unsupported type {}.", name_of(t));
   for (size_t i = 1; i < in.size(); i++) {
     if (has_mask && i == 3 && is_bool(in[3].dtype())) continue;
     require_dtype(*this, in, i, t);
@@ -294,18 +296,17 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
                                    StreamOrDevice s) {
   for (const Array* x : {&q, &k, &v}) check_rank(*x);
   if (!mask_mode.empty() && mask_mode != "causal" && mask_mode != "array") {
-    refuse(sdpa,
-           fmt::format("invalid mask option '{}'. Must be 'causal', or an array.", mask_mode));
+    refuse(sdpa, "invalid mask option '{}'. Must be 'causal', or an array.", mask_mode);
   }
   check_operands(q, k, v);  // before the mask takes its shape from them
   Dtype t = promote_types(promote_types(q.dtype(), k.dtype()), v.dtype());
-  if (!is_floating(t)) refuse(sdpa, fmt::format("Received unsupported type {}.", name_of(t)));
+  if (!is_floating(t)) refuse(sdpa, "Received unsupported type {}.", name_of(t));
   if (mask && !is_bool(mask->dtype()) && promote_types(mask->dtype(), t) != t) {
-    refuse(sdpa, fmt::format("Mask type must promote to output type {}.", name_of(t)));
+    refuse(sdpa, "Mask type must promote to output type {}.", name_of(t));
   }
   if (sinks) {
     if (promote_types(sinks->dtype(), t) != t) {
-      refuse(sdpa, fmt::format("Type of sinks must promote to output type {}.", name_of(t)));
+      refuse(sdpa, "Type of sinks must promote to output type {}.", name_of(t));
     }
     check_sinks(*sinks, q);
   }
@@ -329,22 +330,21 @@ Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& 
                                                sinks.has_value());
   // The kernel sums in float32, so float64 is computed by its parts.
   if (t == float64) return (*op->decompose(in, stream))[0];
-  return apply(std::move(op), std::move(in), stream);
+  Aval out = op->infer(in)[0];  // of what was checked above
+  return apply(std::move(op), std::move(in), std::move(out), stream);
 }
 
 Array rope(const Array& a, int dims, bool traditional, std::optional<float> base, float scale,
            const Array& offset, const std::optional<Array>& freqs, StreamOrDevice s) {
   if (a.ndim() < 3) {
-    refuse("rope",
-           fmt::format("Input must have at least 3 dimensions but got input with {} dimensions.",
-                       a.ndim()));
+    refuse("rope", "Input must have at least 3 dimensions but got input with {} dimensions.",
+           a.ndim());
   }
   check_rotation(a, dims, freqs ? &*freqs : nullptr);
   if (base && freqs) refuse("rope", "Only one of base or freqs can have a value.");
   if (!base && !freqs) refuse("rope", "Neither base nor freqs has a value.");
   if (!is_integer(offset.dtype())) {
-    refuse("rope",
-           fmt::format("offset must be an integer but got type {}.", name_of(offset.dtype())));
+    refuse("rope", "offset must be an integer but got type {}.", name_of(offset.dtype()));
   }
   check_offset(offset, a);
   Stream stream = to_stream(s);
@@ -355,8 +355,9 @@ Array rope(const Array& a, int dims, bool traditional, std::optional<float> base
   if (freqs) in.push_back(astype(*freqs, float32, stream));
   auto op = make_op<RoPE>(dims, traditional, base.value_or(0.0f), scale, freqs.has_value(), false);
   // The kernel turns in float32, so float64 is computed by its parts.
-  Array out = a.dtype() == float64 ? (*op->decompose(in, stream))[0]
-                                   : apply(std::move(op), std::move(in), stream);
+  Array out = a.dtype() == float64
+                  ? (*op->decompose(in, stream))[0]
+                  : apply(std::move(op), std::move(in), {four.shape(), a.dtype()}, stream);
   if (a.ndim() == 3) return squeeze(out, 1, stream);
   if (a.ndim() == 4) return out;
   return unflatten(out, 1, Shape(a.shape().begin() + 1, a.shape().end() - 2), stream);

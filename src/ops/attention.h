@@ -8,7 +8,6 @@ namespace heddle {
 // inputs (q, k, v[, mask][, sinks]); q (B, Hq, Lq, D), k (B, Hkv, Lk, D), v (B, Hkv, Lk, Dv); the
 // mask has the shape (B, Hq, Lq, Lk), the sinks (Hq).
 struct ScaledDotProductAttention {
-  static constexpr const char* name = "ScaledDotProductAttention";
   Real32 scale;
   bool causal;
   bool has_mask;
@@ -16,7 +15,6 @@ struct ScaledDotProductAttention {
   void fields(auto& v) {
     v("scale", scale)("causal", causal)("has_mask", has_mask)("has_sinks", has_sinks);
   }
-  bool operator==(const ScaledDotProductAttention&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Batched> vmap(const Batch& b) const;
@@ -26,7 +24,6 @@ struct ScaledDotProductAttention {
 // inputs (x, offset[, freqs]); x (B, H, L, D), offset int32 of shape (1) or (B), freqs float32
 // (dims / 2). `inverse` turns back, which is the transpose.
 struct RoPE {
-  static constexpr const char* name = "RoPE";
   int dims;
   bool traditional;
   Real32 base;
@@ -37,7 +34,6 @@ struct RoPE {
     v("dims", dims)("traditional", traditional)("base", base)("scale", scale)(
         "has_freqs", has_freqs)("inverse", inverse);
   }
-  bool operator==(const RoPE&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Arrays> jvp(const Push& p) const;

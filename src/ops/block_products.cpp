@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/gathered.h"
 #include "ops/util.h"
@@ -13,9 +17,10 @@ namespace {
 Dtype product_dtype(const char* op, const Array& a, const Array& b) {
   Dtype t = promote_types(a.dtype(), b.dtype());
   if (!is_floating(t)) {
-    refuse(op, fmt::format("Only real floating point types are supported but {} and {} were "
-                           "provided which results in {}, which is not a real floating point type.",
-                           name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+    refuse(op,
+           "Only real floating point types are supported but {} and {} were "
+           "provided which results in {}, which is not a real floating point type.",
+           name_of(a.dtype()), name_of(b.dtype()), name_of(t));
   }
   return t;
 }
@@ -56,23 +61,23 @@ int64_t blocks_of(int64_t extent, int block_size) { return (extent + block_size 
 
 void require_block_size(int block_size) {
   if (block_size >= 1) return;
-  refuse("block_masked_mm",
-         fmt::format("The block size must be positive but it is {}.", block_size));
+  refuse("block_masked_mm", "The block size must be positive but it is {}.", block_size);
 }
 
 void check_segments(const Array& a, const Array& b, const Array& segments) {
   constexpr const char* op = "segmented_mm";
   if (a.ndim() != 2 || b.ndim() != 2) {
-    refuse(op, fmt::format("Batched matmul not supported: a and b must be matrices but have shapes "
-                           "{} and {}.",
-                           to_string(a.shape()), to_string(b.shape())));
+    refuse(op,
+           "Batched matmul not supported: a and b must be matrices but have shapes "
+           "{} and {}.",
+           to_string(a.shape()), to_string(b.shape()));
   }
   if (!is_integer(segments.dtype())) {
     refuse(op, "Got segments with invalid dtype. Segments must be integral.");
   }
   if (segments.ndim() == 0 || segments.shape(-1) != 2) {
-    refuse(op, fmt::format("The segments should have shape (..., 2) but {} was provided.",
-                           to_string(segments.shape())));
+    refuse(op, "The segments should have shape (..., 2) but {} was provided.",
+           to_string(segments.shape()));
   }
 }
 
@@ -219,8 +224,8 @@ Array block_masked_mm(const Array& a, const Array& b, int block_size,
     shape.push_back(height);
     shape.push_back(width);
     if (broadcast_shapes(m.shape(), shape) != shape) {
-      refuse(op, fmt::format("A mask of shape {} does not fit blocks of shape {}.",
-                             to_string(m.shape()), to_string(shape)));
+      refuse(op, "A mask of shape {} does not fit blocks of shape {}.", to_string(m.shape()),
+             to_string(shape));
     }
     inputs.push_back(broadcast_to(m, shape, stream));
   };

@@ -8,10 +8,8 @@ namespace heddle {
 // (a (B, M, K), b (E, K, N), lhs, rhs): for each pair of indices a[lhs] b[rhs]. The indices are
 // uint32 of one shape, a and b of one floating dtype.
 struct GatherMM {
-  static constexpr const char* name = "GatherMM";
   bool sorted;  // the right indices, as the caller promises
   void fields(auto& v) { v("sorted", sorted); }
-  bool operator==(const GatherMM&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -23,14 +21,12 @@ struct GatherMM {
 // dimensions. Blocks are left out where a mask of bool is false; other masks, of the operands'
 // dtype, scale them.
 struct BlockMaskedMM {
-  static constexpr const char* name = "BlockMaskedMM";
   int block_size;
   bool has_out_mask, has_lhs_mask, has_rhs_mask;
   void fields(auto& v) {
     v("block_size", block_size)("has_out_mask", has_out_mask)("has_lhs_mask", has_lhs_mask)(
         "has_rhs_mask", has_rhs_mask);
   }
-  bool operator==(const BlockMaskedMM&) const = default;
   size_t lhs_mask() const { return has_out_mask ? 3 : 2; }
   size_t rhs_mask() const { return lhs_mask() + (has_lhs_mask ? 1 : 0); }
   void check(const Arrays& in) const;
@@ -41,8 +37,6 @@ struct BlockMaskedMM {
 
 // (a (M, K), b (K, N), segments (..., 2) of uint32).
 struct SegmentedMM {
-  static constexpr const char* name = "SegmentedMM";
-  bool operator==(const SegmentedMM&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const;

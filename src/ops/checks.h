@@ -6,15 +6,19 @@
 
 namespace heddle {
 
-[[noreturn]] void refuse(const char* op, const std::string& text);  // "[op] text"
+// "[op] text"
+[[noreturn]] void refuse(std::string_view op, const std::string& text);
+template <class... T>
+[[noreturn]] void refuse(std::string_view op, fmt::format_string<T...> text, const T&... values) {
+  refuse(op, fmt::vformat(text, fmt::make_format_args(values...)));
+}
 
 // How messages call an op: by its function's name.
 struct OpName {
   std::string_view name;
   OpName(const Op& op) : name(op.name()) {}
-  template <class T>
-    requires requires { T::name; }
-  OpName(const T&) : name(T::name) {}
+  template <Statement T>
+  OpName(const T&) : name(op_name<T>()) {}
 };
 
 namespace detail {
@@ -38,9 +42,6 @@ inline void require_inputs(OpName op, const Arrays& in, size_t count) {
 inline void require_axis(OpName op, int axis, int ndim) {
   if (axis < 0 || axis >= ndim) [[unlikely]]
     detail::refuse_axis(op.name, axis, ndim);
-}
-inline void require_axes(OpName op, const std::vector<int>& axes, int ndim) {
-  for (int axis : axes) require_axis(op, axis, ndim);
 }
 
 inline void require_dtype(OpName op, const Arrays& in, size_t i, Dtype wanted) {

@@ -1,6 +1,8 @@
 #include "ops/conv.h"
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/conv.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -66,9 +68,8 @@ Shape spread(const char* what, const std::vector<int>& values, int dims) {
   Shape out(values.begin(), values.end());
   if (out.size() == 1) out.resize(static_cast<size_t>(dims), out[0]);
   if (static_cast<int>(out.size()) != dims) {
-    throw std::invalid_argument(
-        fmt::format("[conv] Invalid {} for {}-dimensional convolution: got {} values.", what, dims,
-                    values.size()));
+    refuse("conv", "Invalid {} for {}-dimensional convolution: got {} values.", what, dims,
+           values.size());
   }
   return out;
 }
@@ -76,34 +77,38 @@ Shape spread(const char* what, const std::vector<int>& values, int dims) {
 void check_dtype(Dtype t) {
   if (is_floating(t)) return;
   refuse("conv",
-         fmt::format("Invalid input array with type {}. Convolution currently only supports "
-                     "floating point types",
-                     name_of(t)));
+         "Invalid input array with type {}. Convolution currently only supports "
+         "floating point types",
+         name_of(t));
 }
 
 void check_shapes(const Shape& input, const Shape& weight, int groups) {
   int dims = static_cast<int>(input.size()) - 2;
   if (dims < 1 || dims > 3) {
-    refuse("conv", fmt::format("Only works for inputs with 1-3 spatial dimensions. The inputs must "
-                               "be in the format [N, ..., C_in], got shape {}.",
-                               to_string(input)));
+    refuse("conv",
+           "Only works for inputs with 1-3 spatial dimensions. The inputs must "
+           "be in the format [N, ..., C_in], got shape {}.",
+           to_string(input));
   }
   if (weight.size() != input.size()) {
-    refuse("conv", fmt::format("Invalid weight array with {} dimensions for {}D convolution. "
-                               "Expected an array with {} dimensions following the format [C_out, "
-                               "..., C_in].",
-                               weight.size(), dims, input.size()));
+    refuse("conv",
+           "Invalid weight array with {} dimensions for {}D convolution. "
+           "Expected an array with {} dimensions following the format [C_out, "
+           "..., C_in].",
+           weight.size(), dims, input.size());
   }
-  if (groups < 1) refuse("conv", fmt::format("groups must be positive, got {}.", groups));
+  if (groups < 1) refuse("conv", "groups must be positive, got {}.", groups);
   if (input.back() != weight.back() * groups) {
-    refuse("conv", fmt::format("Expect the input channels in the input and weight array to match "
-                               "but got shapes - input: {} and weight: {}",
-                               to_string(input), to_string(weight)));
+    refuse("conv",
+           "Expect the input channels in the input and weight array to match "
+           "but got shapes - input: {} and weight: {}",
+           to_string(input), to_string(weight));
   }
   if (weight[0] % groups != 0) {
-    refuse("conv", fmt::format("If groups > 1, the output channels must be divisible by the number "
-                               "of groups. Got {} output channels and {} groups.",
-                               weight[0], groups));
+    refuse("conv",
+           "If groups > 1, the output channels must be divisible by the number "
+           "of groups. Got {} output channels and {} groups.",
+           weight[0], groups);
   }
 }
 
@@ -118,13 +123,13 @@ void check_shapes(const ConvAttributes& p, const Shape& input, const Shape& weig
   check_shapes(input, weight, p.groups);
   for (const Shape* each : {&p.strides, &p.low, &p.high, &p.kernel_dilation, &p.input_dilation}) {
     if (each->size() + 2 != input.size()) {
-      refuse("conv", fmt::format("{} values were given for the {} spatial dimensions of {}.",
-                                 each->size(), input.size() - 2, to_string(input)));
+      refuse("conv", "{} values were given for the {} spatial dimensions of {}.", each->size(),
+             input.size() - 2, to_string(input));
     }
   }
   auto positive = [](const char* what, const Shape& v) {
     if (std::all_of(v.begin(), v.end(), [](int64_t x) { return x > 0; })) return;
-    refuse("conv", fmt::format("{} sizes must be positive. Got {} {}.", what, what, to_string(v)));
+    refuse("conv", "{} sizes must be positive. Got {} {}.", what, what, to_string(v));
   };
   positive("Stride", p.strides);
   positive("Kernel dilation", p.kernel_dilation);
@@ -141,11 +146,10 @@ Shape output_shape(const ConvAttributes& p, const Shape& input, const Shape& wei
     int64_t kernel = p.kernel_dilation[d] * (k - 1) + 1;
     if (kernel > padded) {
       refuse("conv",
-             fmt::format("Spatial dimensions of input after padding cannot be smaller than weight "
-                         "spatial dimensions. Got error at axis {} for input with shape {}, "
-                         "padding low {}, padding high {}, and weight of shape {}.",
-                         d + 1, to_string(input), to_string(p.low), to_string(p.high),
-                         to_string(weight)));
+             "Spatial dimensions of input after padding cannot be smaller than weight "
+             "spatial dimensions. Got error at axis {} for input with shape {}, "
+             "padding low {}, padding high {}, and weight of shape {}.",
+             d + 1, to_string(input), to_string(p.low), to_string(p.high), to_string(weight));
     }
     out.push_back((padded - kernel) / p.strides[d] + 1);
   }
@@ -290,11 +294,11 @@ namespace {
 
 void check_rank(int dims, const Array& input) {
   if (input.ndim() != dims + 2) {
-    throw std::invalid_argument(
-        fmt::format("[conv] Invalid input array with {} dimensions for {}D convolution. Expected "
-                    "an array with {} "
-                    "dimensions following the format [N, ..., C_in].",
-                    input.ndim(), dims, dims + 2));
+    refuse("conv",
+           "Invalid input array with {} dimensions for {}D convolution. Expected "
+           "an array with {} "
+           "dimensions following the format [N, ..., C_in].",
+           input.ndim(), dims, dims + 2);
   }
 }
 
@@ -365,9 +369,8 @@ Array conv_transpose3d(const Array& input, const Array& weight, const Extent3& s
 }
 
 Array convolve(const Array& a, const Array& v, const std::string& mode, StreamOrDevice s) {
-  if (a.ndim() != 1 || v.ndim() != 1) throw std::invalid_argument("[convolve] Inputs must be 1D.");
-  if (a.size() == 0 || v.size() == 0)
-    throw std::invalid_argument("[convolve] Inputs cannot be empty.");
+  if (a.ndim() != 1 || v.ndim() != 1) refuse("convolve", "Inputs must be 1D.");
+  if (a.size() == 0 || v.size() == 0) refuse("convolve", "Inputs cannot be empty.");
   const Array& signal = a.size() < v.size() ? v : a;
   const Array& kernel = a.size() < v.size() ? a : v;
   int n = static_cast<int>(kernel.size());
@@ -378,7 +381,7 @@ Array convolve(const Array& a, const Array& v, const std::string& mode, StreamOr
     low = (n - 1) / 2 + (n % 2 == 0 ? 1 : 0);
     high = (n - 1) / 2;
   } else if (mode != "valid") {
-    throw std::invalid_argument("[convolve] Invalid mode.");
+    refuse("convolve", "Invalid mode.");
   }
   Array out = conv_general(reshape(signal, {1, signal.size(), 1}, s), reshape(kernel, {1, n, 1}, s),
                            {1}, {low}, {high}, {1}, {1}, 1, true, s);

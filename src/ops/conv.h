@@ -23,15 +23,12 @@ struct ConvAttributes {
     v("kernel_dilation", kernel_dilation)("input_dilation", input_dilation);
     v("groups", groups)("flip", flip);
   }
-  bool operator==(const ConvAttributes&) const = default;
 };
 
 // inputs (input, weight)
 struct Convolution {
-  static constexpr const char* name = "Convolution";
   ConvAttributes params;
   void fields(auto& v) { v("params", params); }
-  bool operator==(const Convolution&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -42,11 +39,9 @@ struct Convolution {
 
 // inputs (gradient of the result, weight); the gradient of the input, of shape `shape`
 struct ConvolutionBackwardInput {
-  static constexpr const char* name = "ConvolutionBackwardInput";
   ConvAttributes params;
   Sizes shape;
   void fields(auto& v) { v("params", params)("shape", shape); }
-  bool operator==(const ConvolutionBackwardInput&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const { return {{shape, in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -55,11 +50,9 @@ struct ConvolutionBackwardInput {
 
 // inputs (input, gradient of the result); the gradient of the weight, of shape `shape`
 struct ConvolutionBackwardWeight {
-  static constexpr const char* name = "ConvolutionBackwardWeight";
   ConvAttributes params;
   Sizes shape;
   void fields(auto& v) { v("params", params)("shape", shape); }
-  bool operator==(const ConvolutionBackwardWeight&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const { return {{shape, in[0].dtype()}}; }
   std::optional<Arrays> vjp(const Pull& p) const;

@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "core/convert.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/shape.h"
 #include "heddle/type_info.h"
 #include "ops/checks.h"
 #include "ops/following.h"
@@ -43,8 +45,7 @@ Array ones_like(const Array& a, StreamOrDevice s) {
 
 Array eye(int n, int m, int k, Dtype dtype, StreamOrDevice s) {
   if (n < 0 || m < 0) {
-    throw std::invalid_argument(
-        fmt::format("[eye] N and M must be positive integers, got {} and {}.", n, m));
+    refuse("eye", "N and M must be positive integers, got {} and {}.", n, m);
   }
   Array row = arange(k, static_cast<double>(n) + k, 1, int64, s);
   Array column = arange(0, m, 1, int64, s);
@@ -66,20 +67,18 @@ bool is_whole(double x) { return x == std::trunc(x) && std::abs(x) <= 0x1p64; }
 void require_fit(const char* op, WideInteger value, Dtype dtype) {
   const iinfo limits(dtype);
   if (value >= limits.min && value <= static_cast<WideInteger>(limits.max)) return;
-  throw std::invalid_argument(fmt::format(
-      "[{}] A number of the range does not fit {}, which holds {} to {}; give a wider dtype.", op,
-      name_of(dtype), limits.min, limits.max));
+  refuse(op, "A number of the range does not fit {}, which holds {} to {}; give a wider dtype.",
+         name_of(dtype), limits.min, limits.max);
 }
 
 void check_range(Dtype dtype, bool step_is_zero) {
-  if (is_bool(dtype)) throw std::invalid_argument("[arange] bool not supported for arange.");
-  if (step_is_zero) throw std::invalid_argument("[arange] step must be nonzero.");
+  if (is_bool(dtype)) refuse("arange", "bool not supported for arange.");
+  if (step_is_zero) refuse("arange", "step must be nonzero.");
 }
 
 [[noreturn]] void refuse_length(const std::string& count) {
-  throw std::invalid_argument(
-      fmt::format("[arange] Maximum size exceeded: {} numbers are more than an axis can have, {}.",
-                  count, max_dimension));
+  refuse("arange", "Maximum size exceeded: {} numbers are more than an axis can have, {}.", count,
+         max_dimension);
 }
 
 // The increment of a floating range is that of the dtype, as numpy has it, unless the dtype holds
@@ -171,7 +170,7 @@ Array detail::whole_arange(Whole start, Whole stop, Whole step, Dtype dtype,
 Array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice s) {
   check_range(dtype, step == 0.0);
   if (!std::isfinite(start) || !std::isfinite(stop) || std::isnan(step)) {
-    throw std::invalid_argument("[arange] Cannot compute length.");
+    refuse("arange", "Cannot compute length.");
   }
   if (is_integer(dtype) && is_whole(start) && is_whole(stop) && is_whole(step)) {
     return integer_range(static_cast<WideInteger>(start), static_cast<WideInteger>(stop),
@@ -195,8 +194,7 @@ namespace {
 
 void check_count(int num) {
   if (num < 0) {
-    throw std::invalid_argument(
-        fmt::format("[linspace] number of samples, {}, must be non-negative.", num));
+    refuse("linspace", "number of samples, {}, must be non-negative.", num);
   }
 }
 
@@ -248,8 +246,7 @@ Array linspace(double start, double stop, int num, Dtype dtype, bool endpoint, S
     }
     for (double x : {start, stop}) {
       if (!(std::abs(x) < 0x1p64)) {
-        throw std::invalid_argument(
-            fmt::format("[linspace] {} does not fit {}.", x, name_of(dtype)));
+        refuse("linspace", "{} does not fit {}.", x, name_of(dtype));
       }
       require_fit("linspace", static_cast<WideInteger>(x), dtype);
     }

@@ -8,13 +8,11 @@ namespace heddle {
 
 // start + i * step for i < size. Integers are exact as far as a double is.
 struct Arange {
-  static constexpr const char* name = "Arange";
   Real64 start;
   Real64 step;
   int64_t size;
   Dtype dtype;
   void fields(auto& v) { v("start", start)("step", step)("size", size)("dtype", dtype); }
-  bool operator==(const Arange&) const = default;
   void check(const Arrays&) const {}  // has no inputs
   Avals infer(const Arrays&) const { return {{Shape{size}, dtype}}; }
   bool follows_shapes() const { return false; }
@@ -22,12 +20,10 @@ struct Arange {
 
 // The product of the sizes of some axes, or its inverse.
 struct NumberOfElements {
-  static constexpr const char* name = "NumberOfElements";
   Axes axes;
   bool inverted;
   Dtype dtype;
   void fields(auto& v) { v("axes", axes)("inverted", inverted)("dtype", dtype); }
-  bool operator==(const NumberOfElements&) const = default;
   double value(const Shape& shape) const;
   void check(const Arrays& in) const;
   Avals infer(const Arrays&) const { return {{Shape{}, dtype}}; }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "ops/checks.h"
+
 namespace heddle::distributed {
 
 Group Group::split(int, int) const {
@@ -16,10 +18,10 @@ bool is_available(const std::string& backend) { return backend == "any" || backe
 Group init(bool strict, const std::string& backend) {
   static constexpr const char* backends[] = {"any", "mpi", "nccl", "jaccl", "ring"};
   if (std::find(std::begin(backends), std::end(backends), backend) == std::end(backends)) {
-    throw std::invalid_argument(fmt::format(
-        "[distributed] The only valid values for backend are 'any', 'mpi', 'nccl', 'jaccl' and "
-        "'ring' but '{}' was provided.",
-        backend));
+    refuse("distributed",
+           "The only valid values for backend are 'any', 'mpi', 'nccl', 'jaccl' and "
+           "'ring' but '{}' was provided.",
+           backend);
   }
   if (strict) throw std::runtime_error("[distributed] Couldn't initialize any backend");
   return {};

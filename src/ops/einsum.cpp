@@ -9,7 +9,11 @@
 #include <map>
 #include <set>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/reduce.h"
 
@@ -26,7 +30,7 @@ struct Expression {
   std::map<char, int64_t> sizes;
 };
 
-[[noreturn]] void fail(std::string text) { throw std::invalid_argument("[einsum] " + text); }
+[[noreturn]] void fail(std::string text) { refuse("einsum", "" + text); }
 
 // Labels of one term; `ellipsis` is the number of dimensions that "..." stands for.
 Labels parse_term(const std::string& term, int ellipsis) {

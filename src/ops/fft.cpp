@@ -6,7 +6,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/fft.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -45,18 +49,17 @@ Array multiplicity(const Array& half, int axis, bool odd, const Stream& s) {
 void FFT::check(const Arrays& in) const {
   constexpr const char* op = "fftn";
   require_inputs(*this, in, 1);
-  require_axes(*this, axes, in[0].ndim());
   if (axes.empty()) refuse(op, "Requires array with at least one dimension.");
   require_dtype(*this, in, 0, real && !inverse ? float32 : complex64);
   for (size_t i = 0; i < axes.size(); i++) {
     if (std::find(axes.begin(), axes.begin() + static_cast<long>(i), axes[i]) !=
         axes.begin() + static_cast<long>(i)) {
-      refuse(op, fmt::format("Duplicated axis received ({})", fmt::join(axes, ",")));
+      refuse(op, "Duplicated axis received ({})", fmt::join(axes, ","));
     }
     const bool half = real && inverse && !odd && i + 1 == axes.size();
     if (in[0].shape(axes[i]) < (half ? 2 : 1)) {
-      refuse(op, fmt::format("Invalid FFT output size requested of an input of shape {}",
-                             to_string(in[0].shape())));
+      refuse(op, "Invalid FFT output size requested of an input of shape {}",
+             to_string(in[0].shape()));
     }
   }
 }
@@ -127,23 +130,21 @@ Array general(const Array& a, const Shape& n, const std::vector<int>& axes, bool
               FFTNorm norm, StreamOrDevice where) {
   const Stream s = to_stream(where);
   if (a.ndim() == 0) {
-    throw std::invalid_argument("[fftn] Requires array with at least one dimension.");
+    refuse("fftn", "Requires array with at least one dimension.");
   }
   if (n.size() != axes.size()) {
-    throw std::invalid_argument("[fftn] Shape and axes have different sizes.");
+    refuse("fftn", "Shape and axes have different sizes.");
   }
   std::vector<int> at;
   for (int axis : axes) {
     at.push_back(normalize_axes("fftn", {axis}, a.ndim())[0]);
     if (std::count(at.begin(), at.end(), at.back()) > 1) {
-      throw std::invalid_argument(
-          fmt::format("[fftn] Duplicated axis received ({})", fmt::join(axes, ",")));
+      refuse("fftn", "Duplicated axis received ({})", fmt::join(axes, ","));
     }
   }
   if (axes.empty()) return a;
   if (std::any_of(n.begin(), n.end(), [](int64_t size) { return size < 1; })) {
-    throw std::invalid_argument(
-        fmt::format("[fftn] Invalid FFT output size requested {}", to_string(n)));
+    refuse("fftn", "Invalid FFT output size requested {}", to_string(n));
   }
   Array x = astype(a, real && !inverse ? float32 : complex64, s);
   int64_t total = 1;
@@ -182,8 +183,8 @@ Array shifted(const Array& a, const std::vector<int>& axes, bool back, const cha
 }
 
 void check_frequencies(const char* op, int n, double d) {
-  if (n < 1) throw std::invalid_argument(fmt::format("[{}] `n` must be greater than 0.", op));
-  if (d == 0) throw std::invalid_argument(fmt::format("[{}] `d` must be non-zero.", op));
+  if (n < 1) refuse(op, "`n` must be greater than 0.");
+  if (d == 0) refuse(op, "`d` must be non-zero.");
 }
 
 }  // namespace

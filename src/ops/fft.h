@@ -9,13 +9,11 @@ namespace heddle {
 // axis, and for the inverse back, to an even length there unless `odd`. The inverse divides.
 // Cutting to size and other divisions stand beside it, so it is no follower of shapes.
 struct FFT {
-  static constexpr const char* name = "FFT";
   Axes axes;
   bool inverse;
   bool real;
   bool odd;  // of the real output of an inverse
   void fields(auto& v) { v("axes", axes)("inverse", inverse)("real", real)("odd", odd); }
-  bool operator==(const FFT&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "core/node.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/util.h"
 
@@ -51,8 +52,8 @@ void BroadcastLike::check(const Arrays& in) const {
   if (in.size() < 3) return;
   const Shape whole = infer(in)[0].shape;
   if (is_unstretched(in[1], whole) && (in.size() < 4 || is_unstretched(in[0], whole))) return;
-  refuse("broadcast_to", fmt::format("Cannot broadcast array of shape {} into shape {}.",
-                                     to_string(in[0].shape()), to_string(in[1].shape())));
+  refuse("broadcast_to", "Cannot broadcast array of shape {} into shape {}.",
+         to_string(in[0].shape()), to_string(in[1].shape()));
 }
 
 Avals BroadcastLike::infer(const Arrays& in) const {

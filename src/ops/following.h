@@ -48,10 +48,8 @@ Array exactly_like(const Array& x, const Array& like, const Stream& s);
 // own. One that is named twice has the shape of the result: nothing may stretch it at another size.
 // Named three times, it is not to stretch the first either, which has its shape.
 struct BroadcastLike {
-  static constexpr const char* name = "BroadcastLike";
   int kept;
   void fields(auto& v) { v("kept", kept); }
-  bool operator==(const BroadcastLike&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

@@ -4,7 +4,9 @@
 
 #include <limits>
 
-#include "heddle/ops.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/shape.h"
+#include "ops/checks.h"
 
 namespace heddle {
 namespace {
@@ -17,8 +19,7 @@ constexpr uint32_t bias_step = (127 - 7)
 
 void require_floating(const char* op, const char* what, Dtype t) {
   if (!is_floating(t)) {
-    throw std::invalid_argument(fmt::format(
-        "[{}] Only real floating types are supported but {} == {}.", op, what, name_of(t)));
+    refuse(op, "Only real floating types are supported but {} == {}.", what, name_of(t));
   }
 }
 
@@ -46,8 +47,7 @@ Array to_fp8(const Array& x, StreamOrDevice s) {
 
 Array from_fp8(const Array& x, Dtype dtype, StreamOrDevice s) {
   if (x.dtype() != uint8) {
-    throw std::invalid_argument(fmt::format(
-        "[from_fp8] Input must have type uint8 but x.dtype() == {}.", name_of(x.dtype())));
+    refuse("from_fp8", "Input must have type uint8 but x.dtype() == {}.", name_of(x.dtype()));
   }
   require_floating("from_fp8", "dtype", dtype);
   Array code = astype(x, uint32, s);

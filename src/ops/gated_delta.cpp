@@ -1,17 +1,21 @@
 // The gated delta rule, composed of other operations step by step.
 #include <fmt/format.h>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
 #include "heddle/ops/recurrent.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
+#include "ops/checks.h"
 
 namespace heddle::fast {
 namespace {
 
 void check(bool fits, const char* name, const Array& a, const char* wanted) {
   if (fits) return;
-  throw std::invalid_argument(
-      fmt::format("[gated_delta_update] {} must have the shape {} but has {}.", name, wanted,
-                  to_string(a.shape())));
+  refuse("gated_delta_update", "{} must have the shape {} but has {}.", name, wanted,
+         to_string(a.shape()));
 }
 
 Array at_step(const Array& a, int64_t t, const Stream& s) { return take(a, t, 1, s); }

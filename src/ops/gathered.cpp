@@ -2,7 +2,10 @@
 
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/util.h"
 
@@ -21,8 +24,7 @@ GatherIndices gather_indices(const char* op, const Array& a, const Array& b,
                              const Stream& s) {
   auto checked = [&](const Array& indices, const Array& x) {
     if (!is_integer(indices.dtype())) {
-      throw std::invalid_argument(
-          fmt::format("[{}] Got indices with invalid dtype. Indices must be integral.", op));
+      refuse(op, "Got indices with invalid dtype. Indices must be integral.");
     }
     // Counted from the end where negative.
     if (!is_signed(indices.dtype())) return astype(indices, uint32, s);

@@ -1,6 +1,8 @@
 #include "ops/hadamard.h"
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/util.h"
 
@@ -21,14 +23,14 @@ bool has_hadamard_matrix(int64_t n) {
 void Hadamard::check(const Arrays& in) const {
   require_inputs(*this, in, 1);
   if (in[0].ndim() == 0 || !is_floating(in[0].dtype())) {
-    refuse("hadamard", fmt::format("Rows of a floating type are wanted, but the input is {} of "
-                                   "shape {}.",
-                                   name_of(in[0].dtype()), to_string(in[0].shape())));
+    refuse("hadamard",
+           "Rows of a floating type are wanted, but the input is {} of "
+           "shape {}.",
+           name_of(in[0].dtype()), to_string(in[0].shape()));
   }
   int64_t n = in[0].shape(-1);
   if (!has_hadamard_matrix(n)) {
-    refuse("hadamard",
-           fmt::format("Only supports n = m*2^k where m in (1, 12, 20, 28), but n is {}.", n));
+    refuse("hadamard", "Only supports n = m*2^k where m in (1, 12, 20, 28), but n is {}.", n);
   }
 }
 
@@ -41,7 +43,7 @@ std::optional<Arrays> Hadamard::vjp(const Pull& p) const {
 Array hadamard_transform(const Array& a, std::optional<float> scale, StreamOrDevice s) {
   Stream stream = to_stream(s);
   if (a.size() == 0) {
-    throw std::invalid_argument("[hadamard_transform] Does not support empty arrays.");
+    refuse("hadamard_transform", "Does not support empty arrays.");
   }
   Array x = is_floating(a.dtype()) ? a : astype(a, float32, stream);
   bool scalar = a.ndim() == 0;

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -15,18 +18,15 @@ void check_index(const char* name, const Array& index) {
   const Dtype t = index.dtype();
   if (is_bool(t)) refuse(name, "Boolean indices not supported.");
   if (is_integer(t)) return;
-  refuse(name,
-         fmt::format("Got indices with invalid dtype {}. Indices must be integral.", name_of(t)));
+  refuse(name, "Got indices with invalid dtype {}. Indices must be integral.", name_of(t));
 }
 
 // Inputs 1 ..= axes.size() index the axes of input 0.
-void check_indices(OpName op, const char* name, const Arrays& in, size_t count,
-                   const std::vector<int>& axes) {
+void check_indices(const char* name, const Arrays& in, size_t count, const std::vector<int>& axes) {
   if (count != axes.size()) {
-    refuse(name, fmt::format("Got {} index arrays for {} axes.", count, axes.size()));
+    refuse(name, "Got {} index arrays for {} axes.", count, axes.size());
   }
   for (size_t i = 1; i <= count; i++) check_index(name, in[i]);
-  require_axes(op, axes, in[0].ndim());
   for (size_t i = 0; i < axes.size(); i++) {
     if (std::find(axes.begin(), axes.begin() + static_cast<long>(i), axes[i]) !=
         axes.begin() + static_cast<long>(i)) {
@@ -85,14 +85,13 @@ Array scatter_with(const Array& a, const Arrays& indices, const Array& updates,
 
 void Gather::check(const Arrays& in) const {
   require_inputs(*this, in, 1, any_number);
-  check_indices(*this, "gather", in, in.size() - 1, axes);
+  check_indices("gather", in, in.size() - 1, axes);
 }
 Avals Gather::infer(const Arrays& in) const {
   const Shape& from = in[0].shape();
   if (slice_sizes.size() != from.size()) {
-    throw std::invalid_argument(
-        fmt::format("[gather] Got slice_sizes {} for an array with {} dimensions.",
-                    to_string(slice_sizes), from.size()));
+    refuse("gather", "Got slice_sizes {} for an array with {} dimensions.", to_string(slice_sizes),
+           from.size());
   }
   Shape out = index_shape(in, axes.size()), sizes = slice_sizes;
   bool none = element_count(out) == 0;
@@ -102,9 +101,8 @@ Avals Gather::infer(const Arrays& in) const {
     // An empty axis may be indexed by nothing.
     bool fits = sizes[i] <= from[i] || (none && indexed && sizes[i] == 1);
     if (sizes[i] < 0 || !fits) {
-      throw std::invalid_argument(fmt::format(
-          "[gather] Slice sizes must be in [0, a.shape(i)]. Got {} for array with shape {}.",
-          to_string(slice_sizes), to_string(from)));
+      refuse("gather", "Slice sizes must be in [0, a.shape(i)]. Got {} for array with shape {}.",
+             to_string(slice_sizes), to_string(from));
     }
     out.push_back(sizes[i]);
   }
@@ -176,7 +174,7 @@ Array gather(const Array& a, const Arrays& indices, const std::vector<int>& axes
 
 void Scatter::check(const Arrays& in) const {
   require_inputs(*this, in, 2, any_number);
-  check_indices(*this, "scatter", in, in.size() - 2, axes);
+  check_indices("scatter", in, in.size() - 2, axes);
   require_dtype(*this, in, in.size() - 1, in[0].dtype());
 }
 Avals Scatter::infer(const Arrays& in) const {
@@ -188,10 +186,10 @@ Avals Scatter::infer(const Arrays& in) const {
   bool none = element_count(updates) == 0;
   for (size_t i = 0; fits && i < to.size(); i++) fits = none || updates[index.size() + i] <= to[i];
   if (!fits) {
-    throw std::invalid_argument(
-        fmt::format("[scatter] Updates of shape {} do not fit indices of shape {} into an array of "
-                    "shape {}.",
-                    to_string(updates), to_string(index), to_string(to)));
+    refuse("scatter",
+           "Updates of shape {} do not fit indices of shape {} into an array of "
+           "shape {}.",
+           to_string(updates), to_string(index), to_string(to));
   }
   return {{to, in[0].dtype()}};
 }
@@ -346,7 +344,7 @@ Array scatter_min(const Array& a, const Arrays& indices, const Array& updates,
 Array take(const Array& a, const Array& indices, int axis, StreamOrDevice s) {
   int at = normalize_axis("take", axis, a.ndim());
   if (a.shape()[static_cast<size_t>(at)] == 0 && indices.size() != 0) {
-    throw std::invalid_argument("[take] Cannot do a non-empty take from an empty axis.");
+    refuse("take", "Cannot do a non-empty take from an empty axis.");
   }
   Stream stream = to_stream(s);
   Shape sizes = whole_sizes(a);
@@ -368,8 +366,7 @@ Array take(const Array& a, int64_t index, int axis, StreamOrDevice s) {
   size_t at = static_cast<size_t>(normalize_axis("take", axis, a.ndim()));
   int64_t n = a.shape()[at];
   if (a.size() == 0) {
-    throw std::invalid_argument(
-        "[take] Cannot do a non-empty take from an array with zero elements.");
+    refuse("take", "Cannot do a non-empty take from an array with zero elements.");
   }
   if (index < -n || index >= n) {
     throw std::out_of_range(

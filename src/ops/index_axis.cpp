@@ -1,7 +1,12 @@
 // Indices along one axis, and masks.
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/scan.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/index.h"
@@ -16,24 +21,23 @@ namespace {
 
 void check_ranks(const char* op, const Array& a, const Array& indices) {
   if (indices.ndim() != a.ndim()) {
-    refuse(op, fmt::format("Indices of dimension {} does not match array of dimension {}.",
-                           indices.ndim(), a.ndim()));
+    refuse(op, "Indices of dimension {} does not match array of dimension {}.", indices.ndim(),
+           a.ndim());
   }
   if (!is_integer(indices.dtype())) {
-    refuse(op, fmt::format("Indices must be integers, got type {}.", name_of(indices.dtype())));
+    refuse(op, "Indices must be integers, got type {}.", name_of(indices.dtype()));
   }
 }
 
 // Shapes agree in all axes but one.
-void check_along(OpName op, const char* name, const Array& a, const Array& indices, int axis) {
+void check_along(const char* name, const Array& a, const Array& indices, int axis) {
   check_ranks(name, a, indices);
-  require_axis(op, axis, a.ndim());
   Shape x = a.shape(), y = indices.shape();
   x[static_cast<size_t>(axis)] = y[static_cast<size_t>(axis)] = 1;
   if (x == y) return;
   broadcast_shapes(x, y);
-  refuse(name, fmt::format("Indices of shape {} do not fit an array of shape {}.",
-                           to_string(indices.shape()), to_string(a.shape())));
+  refuse(name, "Indices of shape {} do not fit an array of shape {}.", to_string(indices.shape()),
+         to_string(a.shape()));
 }
 
 const char* name_of_write(Combine combine) {
@@ -45,13 +49,13 @@ const char* name_of_write(Combine combine) {
 void GatherAxis::check(const Arrays& in) const {
   constexpr const char* op = "take_along_axis";
   require_inputs(*this, in, 2);
-  check_along(*this, op, in[0], in[1], axis);
+  check_along(op, in[0], in[1], axis);
   if (in[0].shape(axis) == 0 && in[1].size() != 0) refuse(op, "Cannot take from an empty axis.");
 }
 void ScatterAxis::check(const Arrays& in) const {
   const char* op = name_of_write(combine);
   require_inputs(*this, in, 3);
-  check_along(*this, op, in[0], in[1], axis);
+  check_along(op, in[0], in[1], axis);
   require_shape(op, "The values", in[2], in[1].shape());
   require_dtype(*this, in, 2, in[0].dtype());
 }
@@ -141,9 +145,8 @@ Array write_along_axis(const char* op, const Array& a, const Array& indices, con
   Stream stream = to_stream(s);
   auto [array, index] = along_axis(op, a, indices, at, stream);
   if (!(array.shape() == a.shape())) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Indices of shape {} do not broadcast to an array of shape {}.", op,
-                    to_string(indices.shape()), to_string(a.shape())));
+    refuse(op, "Indices of shape {} do not broadcast to an array of shape {}.",
+           to_string(indices.shape()), to_string(a.shape()));
   }
   Array v = broadcast_to(astype(values, a.dtype(), stream), index.shape(), stream);
   return apply(make_op<ScatterAxis>(at, combine, false), {array, index, v}, stream);
@@ -192,18 +195,16 @@ std::optional<Arrays> MaskedScatter::decompose(const Arrays& in, const Stream& s
 
 Array masked_scatter(const Array& a, const Array& mask, const Array& values, StreamOrDevice s) {
   if (!is_bool(mask.dtype())) {
-    throw std::invalid_argument(
-        fmt::format("[masked_scatter] The mask must be boolean, got {}.", name_of(mask.dtype())));
+    refuse("masked_scatter", "The mask must be boolean, got {}.", name_of(mask.dtype()));
   }
   if (mask.ndim() > a.ndim()) {
-    throw std::invalid_argument(
-        "[masked_scatter] The mask cannot have more dimensions than the target.");
+    refuse("masked_scatter", "The mask cannot have more dimensions than the target.");
   }
   if (!std::equal(mask.shape().begin(), mask.shape().end(), a.shape().begin())) {
-    throw std::invalid_argument(fmt::format(
-        "[masked_scatter] The boolean mask should have the same shape as the beginning of "
-        "the indexed array but the mask has shape {} and the array has shape {}",
-        to_string(mask.shape()), to_string(a.shape())));
+    refuse("masked_scatter",
+           "The boolean mask should have the same shape as the beginning of "
+           "the indexed array but the mask has shape {} and the array has shape {}",
+           to_string(mask.shape()), to_string(a.shape()));
   }
   Stream stream = to_stream(s);
   Shape inner(a.shape().begin() + mask.ndim(), a.shape().end());
@@ -211,10 +212,10 @@ Array masked_scatter(const Array& a, const Array& mask, const Array& values, Str
   Array v = astype(values, a.dtype(), stream);
   while (v.ndim() > rank + 1 && v.shape()[0] == 1) v = squeeze(v, 0, stream);
   if (v.ndim() > rank + 1) {
-    throw std::invalid_argument(
-        fmt::format("[masked_scatter] Value array shape must be broadcastable with the last {} "
-                    "dimensions of the input, got {}.",
-                    rank, to_string(values.shape())));
+    refuse("masked_scatter",
+           "Value array shape must be broadcastable with the last {} "
+           "dimensions of the input, got {}.",
+           rank, to_string(values.shape()));
   }
   int64_t rows = mask.size(), columns = element_count(inner);
   Shape full = inner;

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/index.h"
 #include "ops/util.h"
@@ -20,19 +23,15 @@ IndexItems written_out(const Array& a, const IndexItems& items) {
   bool ellipsis = false;
   for (const IndexItem& item : items) {
     if (item.kind == Kind::ellipsis) {
-      if (ellipsis)
-        throw std::invalid_argument("[index] An index can only have a single ellipsis (...)");
+      if (ellipsis) refuse("index", "An index can only have a single ellipsis (...)");
       ellipsis = true;
     } else if (item.kind != Kind::new_axis) {
       used++;
     }
   }
   if (used > a.ndim()) {
-    throw std::invalid_argument(
-        a.ndim() == 0
-            ? std::string("[index] too many indices for array: array is 0-dimensional")
-            : fmt::format("[index] Too many indices for array with {} dimensions, got {}.",
-                          a.ndim(), used));
+    if (a.ndim() == 0) refuse("index", "too many indices for array: array is 0-dimensional");
+    refuse("index", "Too many indices for array with {} dimensions, got {}.", a.ndim(), used);
   }
   IndexItems out;
   auto fill = [&] { out.insert(out.end(), static_cast<size_t>(a.ndim() - used), IndexItem{}); };
@@ -147,10 +146,10 @@ void check_assigned(const Array& v, const Shape& part) {
     fits = n == 1 || n == part[part.size() - 1 - i];
   }
   if (!fits) {
-    throw std::invalid_argument(fmt::format(
-        "[setitem] A value of shape {} cannot be assigned to a part of shape {}: it has "
-        "to broadcast to it.",
-        to_string(v.shape()), to_string(part)));
+    refuse("setitem",
+           "A value of shape {} cannot be assigned to a part of shape {}: it has "
+           "to broadcast to it.",
+           to_string(v.shape()), to_string(part));
   }
 }
 
@@ -212,9 +211,9 @@ Array set_gathered(const Array& a, const IndexItems& items, const Array& value, 
     if (item.kind == Kind::new_axis) continue;
     if (item.kind == Kind::array) {
       if (is_bool(item.array.dtype())) {
-        throw std::invalid_argument(
-            "[index] boolean indices are not yet supported together with other indices or in at[]. "
-            "Use where(mask, a, b), or an array of positions.");
+        refuse("index",
+               "boolean indices are not yet supported together with other indices or in at[]. "
+               "Use where(mask, a, b), or an array of positions.");
       }
       indices.push_back(item.array);
       array_axes.push_back(axis);
@@ -265,14 +264,14 @@ Array get_items(const Array& a, const IndexItems& items, StreamOrDevice where) {
     bool empty_read = n == 0 && (item.kind == Kind::integer ||
                                  (item.kind == Kind::array && item.array.size() > 0));
     if (empty_read) {
-      throw std::invalid_argument("[take] Cannot do a non-empty take from an empty axis.");
+      refuse("take", "Cannot do a non-empty take from an empty axis.");
     }
     if (item.kind == Kind::array) {
       if (is_bool(item.array.dtype())) {
-        throw std::invalid_argument(
-            "[index] boolean indices are not yet supported where elements are read: the size of "
-            "the "
-            "result would depend on values. Use where(mask, a, b), or an array of positions.");
+        refuse("index",
+               "boolean indices are not yet supported where elements are read: the size of "
+               "the "
+               "result would depend on values. Use where(mask, a, b), or an array of positions.");
       }
       indices.push_back(item.array);
       array_axes.push_back(axis);

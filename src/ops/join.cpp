@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -15,7 +18,6 @@ namespace heddle {
 
 void Concatenate::check(const Arrays& in) const {
   require_inputs(*this, in, 1, any_number);
-  require_axis(*this, axis, in[0].ndim());
   require_one_dtype(*this, in);
 }
 Avals Concatenate::infer(const Arrays& in) const {
@@ -24,18 +26,18 @@ Avals Concatenate::infer(const Arrays& in) const {
   for (size_t k = 1; k < in.size(); k++) {
     const Shape& shape = in[k].shape();
     if (shape.size() != out.size()) {
-      throw std::invalid_argument(
-          fmt::format("[concatenate] All the input arrays must have the same number of dimensions. "
-                      "However, got arrays with dimensions {} and {}.",
-                      out.size(), shape.size()));
+      refuse("concatenate",
+             "All the input arrays must have the same number of dimensions. "
+             "However, got arrays with dimensions {} and {}.",
+             out.size(), shape.size());
     }
     for (size_t i = 0; i < shape.size(); i++) {
       if (i != at && shape[i] != out[i]) {
-        throw std::invalid_argument(fmt::format(
-            "[concatenate] All the input array dimensions must match exactly except for the "
-            "concatenation axis. However, the provided shapes are {}, {}, and the concatenation "
-            "axis is {}.",
-            to_string(in[0].shape()), to_string(shape), axis));
+        refuse("concatenate",
+               "All the input array dimensions must match exactly except for the "
+               "concatenation axis. However, the provided shapes are {}, {}, and the concatenation "
+               "axis is {}.",
+               to_string(in[0].shape()), to_string(shape), axis);
       }
     }
     out[at] += shape[at];
@@ -59,7 +61,7 @@ std::optional<Arrays> Concatenate::vjp(const Pull& p) const {
 
 Array concatenate(const Arrays& arrays, int axis, StreamOrDevice s) {
   if (arrays.empty()) {
-    throw std::invalid_argument("[concatenate] No arrays provided for concatenation");
+    refuse("concatenate", "No arrays provided for concatenation");
   }
   if (arrays.size() == 1) return arrays[0];
   int at = normalize_axis("concatenate", axis, arrays[0].ndim());
@@ -76,12 +78,11 @@ Array concatenate(const Arrays& arrays, StreamOrDevice s) {
   return concatenate(flat, 0, s);
 }
 Array stack(const Arrays& arrays, int axis, StreamOrDevice s) {
-  if (arrays.empty()) throw std::invalid_argument("[stack] No arrays provided for stacking");
+  if (arrays.empty()) refuse("stack", "No arrays provided for stacking");
   for (const Array& a : arrays) {
     if (!(a.shape() == arrays[0].shape())) {
-      throw std::invalid_argument(
-          fmt::format("[stack] All arrays must have the same shape, got {} and {}.",
-                      to_string(arrays[0].shape()), to_string(a.shape())));
+      refuse("stack", "All arrays must have the same shape, got {} and {}.",
+             to_string(arrays[0].shape()), to_string(a.shape()));
     }
   }
   int at = normalize_axis("stack", axis, arrays[0].ndim() + 1);
@@ -112,18 +113,15 @@ std::vector<std::pair<int64_t, int64_t>> Split::parts(int64_t size) const {
   return out;
 }
 
-void Split::check(const Arrays& in) const {
-  require_inputs(*this, in, 1);
-  require_axis(*this, axis, in[0].ndim());
-}
+void Split::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 Avals Split::infer(const Arrays& in) const {
   Shape shape = in[0].shape();
   int64_t size = shape[static_cast<size_t>(axis)];
   if (sections > 0 && size % sections != 0) {
-    throw std::invalid_argument(
-        fmt::format("[split] Array split does not result in sub arrays with equal size: attempting "
-                    "{} splits along axis {} for shape {}.",
-                    sections, axis, to_string(shape)));
+    refuse("split",
+           "Array split does not result in sub arrays with equal size: attempting "
+           "{} splits along axis {} for shape {}.",
+           sections, axis, to_string(shape));
   }
   Avals out;
   for (auto [first, length] : parts(size)) {
@@ -176,8 +174,7 @@ Arrays split_by(const Array& a, const Split& how, StreamOrDevice s) {
 Arrays split(const Array& a, int sections, int axis, StreamOrDevice s) {
   int at = normalize_axis("split", axis, a.ndim());
   if (sections <= 0) {
-    throw std::invalid_argument(
-        fmt::format("[split] num_splits must be positive and non-zero but got {}.", sections));
+    refuse("split", "num_splits must be positive and non-zero but got {}.", sections);
   }
   return split_by(a, Split(at, sections, {}), s);
 }
@@ -200,8 +197,7 @@ Arrays unstack(const Array& a, int axis, StreamOrDevice s) {
 Array repeat(const Array& a, int repeats, int axis, StreamOrDevice s) {
   int at = normalize_axis("repeat", axis, a.ndim());
   if (repeats < 0) {
-    throw std::invalid_argument(
-        fmt::format("[repeat] Number of repeats cannot be negative, got {}.", repeats));
+    refuse("repeat", "Number of repeats cannot be negative, got {}.", repeats);
   }
   if (repeats == 1) return a;
   Shape result = a.shape();
@@ -254,9 +250,8 @@ Array tile(const Array& a, const Shape& repetitions, StreamOrDevice s) {
 
 Array roll(const Array& a, const Shape& shifts, const std::vector<int>& axes, StreamOrDevice s) {
   if (shifts.size() < axes.size()) {
-    throw std::invalid_argument(fmt::format(
-        "[roll] At least one shift value per axis is required, {} provided for {} axes.",
-        shifts.size(), axes.size()));
+    refuse("roll", "At least one shift value per axis is required, {} provided for {} axes.",
+           shifts.size(), axes.size());
   }
   Array out = a;
   for (size_t k = 0; k < axes.size(); k++) {

@@ -6,10 +6,8 @@
 namespace heddle {
 
 struct Concatenate {
-  static constexpr const char* name = "Concatenate";
   Axis axis;
   void fields(auto& v) { v("axis", axis); }
-  bool operator==(const Concatenate&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -18,12 +16,10 @@ struct Concatenate {
 
 // Equal sections, or parts between indices (by the rules of slices); views.
 struct Split {
-  static constexpr const char* name = "Split";
   Axis axis;
   int sections;   // 0: by indices
   Shape indices;  // negative ones count from the end
   void fields(auto& v) { v("axis", axis)("sections", sections)("indices", indices); }
-  bool operator==(const Split&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

@@ -12,8 +12,6 @@ namespace heddle {
 
 // (..., N, N) to its inverse.
 struct Inverse {
-  static constexpr const char* name = "Inverse";
-  bool operator==(const Inverse&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -22,8 +20,6 @@ struct Inverse {
 
 // (..., M, N) to the Moore-Penrose inverse (..., N, M). Derivatives hold while the rank stays.
 struct PseudoInverse {
-  static constexpr const char* name = "PseudoInverse";
-  bool operator==(const PseudoInverse&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -32,8 +28,6 @@ struct PseudoInverse {
 
 // a (..., N, N), b (..., N, K) to x with a x = b. Also complex64.
 struct Solve {
-  static constexpr const char* name = "Solve";
-  bool operator==(const Solve&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -42,10 +36,8 @@ struct Solve {
 
 // The same for triangular a; the other triangle is not looked at.
 struct SolveTriangular {
-  static constexpr const char* name = "SolveTriangular";
   bool upper;
   void fields(auto& v) { v("upper", upper); }
-  bool operator==(const SolveTriangular&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -54,10 +46,8 @@ struct SolveTriangular {
 
 // (..., N, N) to its triangular factor, from the triangle that the factor has.
 struct Cholesky {
-  static constexpr const char* name = "Cholesky";
   bool upper;
   void fields(auto& v) { v("upper", upper); }
-  bool operator==(const Cholesky&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -66,8 +56,6 @@ struct Cholesky {
 
 // (..., M, N) to q (..., M, K) and r (..., K, N) with K = min(M, N).
 struct QR {
-  static constexpr const char* name = "QR";
-  bool operator==(const QR&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -79,8 +67,6 @@ struct QR {
 // (..., M, N) to L and U in one matrix (..., M, N), pivots (..., K) and, for each row of the
 // argument, its row in the product L U (..., M), both uint32.
 struct LU {
-  static constexpr const char* name = "LU";
-  bool operator==(const LU&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -89,8 +75,6 @@ struct LU {
 
 // (..., N, N) to its determinant (...).
 struct Det {
-  static constexpr const char* name = "Det";
-  bool operator==(const Det&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -99,8 +83,6 @@ struct Det {
 
 // (..., N, N) to the sign and the logarithm of the absolute value of its determinant (...).
 struct SLogDet {
-  static constexpr const char* name = "SLogDet";
-  bool operator==(const SLogDet&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -110,8 +92,6 @@ struct SLogDet {
 // (..., N, N) to the derivative of its determinant by each element, which singular matrices have,
 // too. Its own derivative exists for regular ones.
 struct Cofactors {
-  static constexpr const char* name = "Cofactors";
-  bool operator==(const Cofactors&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   static constexpr bool batches = true;
@@ -122,10 +102,8 @@ struct Cofactors {
 // without compute_uv to s alone. Also complex64. Columns of u and rows of vt beyond K span the
 // complements; derivatives turn them as little as possible.
 struct SVD {
-  static constexpr const char* name = "SVD";
   bool compute_uv;
   void fields(auto& v) { v("compute_uv", compute_uv); }
-  bool operator==(const SVD&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -137,11 +115,9 @@ struct SVD {
 // (..., N, N), or to the values alone. Also complex64. Derivatives leave the phase of complex
 // vectors alone.
 struct Eigh {
-  static constexpr const char* name = "Eigh";
   bool upper;
   bool vectors;
   void fields(auto& v) { v("upper", upper)("vectors", vectors); }
-  bool operator==(const Eigh&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -151,10 +127,8 @@ struct Eigh {
 // (..., N, N) to its eigenvalues (..., N) and eigenvectors (..., N, N), or to the values alone; the
 // results are complex64. Also of complex64. Derivatives keep the norm of vectors.
 struct Eig {
-  static constexpr const char* name = "Eig";
   bool vectors;
   void fields(auto& v) { v("vectors", vectors); }
-  bool operator==(const Eig&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

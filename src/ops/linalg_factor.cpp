@@ -1,5 +1,8 @@
 // Cholesky and QR factorizations.
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/linalg.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"

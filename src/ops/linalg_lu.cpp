@@ -1,5 +1,12 @@
 // LU factorization and determinants.
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/linalg.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
+#include "heddle/ops/sort.h"
 #include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"

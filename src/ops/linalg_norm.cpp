@@ -2,7 +2,12 @@
 #include <cmath>
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/linalg.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/linalg_util.h"
 #include "ops/util.h"
@@ -73,7 +78,7 @@ Array values_of(const Array& a, int rows, int columns, StreamOrDevice s) {
   auto from_front = [n](int axis) { return normalize_axis("norm", axis, n); };
   rows = from_front(rows);
   columns = from_front(columns);
-  if (rows == columns) throw std::invalid_argument("[linalg::norm] Received duplicate axes.");
+  if (rows == columns) refuse("linalg::norm", "Received duplicate axes.");
   std::vector<int> order;
   for (int i = 0; i < n; i++) {
     if (i != rows && i != columns) order.push_back(i);
@@ -110,7 +115,7 @@ Array matrix_norm(const Array& a, double ord, const std::vector<int>& axes, bool
     const Array found = extreme(values_of(a, axes[0], axes[1], s), {-1}, false);
     return astype(keeping(found, a, axes, keepdims, s), t, s);
   }
-  throw std::invalid_argument(fmt::format("[linalg::norm] Invalid ord {} for matrix norm.", ord));
+  refuse("linalg::norm", "Invalid ord {} for matrix norm.", ord);
 }
 
 std::vector<int> axes_or_all(const Array& a, const Axes& axes) {
@@ -125,7 +130,7 @@ Array norm(const Array& a, const Axes& axes, bool keepdims, StreamOrDevice s) {
     return keepdims ? reshape(flat, Shape(a.shape().size(), 1), s) : flat;
   }
   if (axes->size() > 2) {
-    throw std::invalid_argument("[linalg::norm] Received too many axes for norm.");
+    refuse("linalg::norm", "Received too many axes for norm.");
   }
   return root_of_squares(a, *axes, keepdims, s);
 }
@@ -134,25 +139,24 @@ Array norm(const Array& a, double ord, const Axes& axes, bool keepdims, StreamOr
   const std::vector<int> over = axes_or_all(a, axes);
   if (over.size() == 1) return vector_norm(a, ord, over, keepdims, s);
   if (over.size() == 2) return matrix_norm(a, ord, over, keepdims, s);
-  throw std::invalid_argument("[linalg::norm] Received too many axes for norm.");
+  refuse("linalg::norm", "Received too many axes for norm.");
 }
 
 Array norm(const Array& a, const std::string& ord, const Axes& axes, bool keepdims,
            StreamOrDevice s) {
   const std::vector<int> over = axes_or_all(a, axes);
   if (over.size() != 2) {
-    throw std::invalid_argument(
-        fmt::format("[linalg::norm] Norm '{}' only supported for matrices, but received {} "
-                    "axis/axes.",
-                    ord, over.size()));
+    refuse("linalg::norm",
+           "Norm '{}' only supported for matrices, but received {} "
+           "axis/axes.",
+           ord, over.size());
   }
   if (ord == "f" || ord == "fro") return root_of_squares(a, over, keepdims, s);
   if (ord == "nuc") {
     const Array total = sum(values_of(a, over[0], over[1], s), -1, false, s);
     return keeping(total, a, over, keepdims, s);  // real for complex matrices, too
   }
-  throw std::invalid_argument(
-      fmt::format("[linalg::norm] Invalid ord value '{}' for matrix norm.", ord));
+  refuse("linalg::norm", "Invalid ord value '{}' for matrix norm.", ord);
 }
 
 Array cross(const Array& a, const Array& b, int axis, StreamOrDevice s) {
@@ -167,7 +171,7 @@ Array cross(const Array& a, const Array& b, int axis, StreamOrDevice s) {
   const int at_a = axis_of(a), at_b = axis_of(b);
   const int64_t na = a.shape(at_a), nb = b.shape(at_b);
   if (na < 2 || na > 3 || nb < 2 || nb > 3) {
-    throw std::invalid_argument("[linalg::cross] The specified axis must have size 2 or 3.");
+    refuse("linalg::cross", "The specified axis must have size 2 or 3.");
   }
   // The other dimensions broadcast, the axis stays where it is.
   Shape shape_a = a.shape(), shape_b = b.shape();

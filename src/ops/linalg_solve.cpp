@@ -1,7 +1,10 @@
 // Systems of linear equations a x = b: dx = a^-1 (db - da x).
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/linalg.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
@@ -34,14 +37,16 @@ Array matrix_tangent(const Arrays& t, const std::vector<int>& argnums) {
 // A square matrix and as many rows on the right.
 void require_system(const char* name, const Array& a, const Array& b, int64_t rows) {
   if (a.shape(-1) != a.shape(-2)) {
-    refuse_matrices(name, fmt::format("First input must be a square matrix. Received array with "
-                                      "shape {}.",
-                                      to_string(a.shape())));
+    refuse_matrices(name,
+                    "First input must be a square matrix. Received array with "
+                    "shape {}.",
+                    to_string(a.shape()));
   }
   if (a.shape(-1) != rows) {
-    refuse_matrices(name, fmt::format("Last dimension of first input with shape {} must match "
-                                      "second to last dimension of second input with shape {}.",
-                                      to_string(a.shape()), to_string(b.shape())));
+    refuse_matrices(name,
+                    "Last dimension of first input with shape {} must match "
+                    "second to last dimension of second input with shape {}.",
+                    to_string(a.shape()), to_string(b.shape()));
   }
 }
 
@@ -114,9 +119,10 @@ namespace {
 Array solve_with(const char* name, const OpRef& op, const Array& a, const Array& b,
                  StreamOrDevice s) {
   if (a.ndim() < 2) {
-    refuse_matrices(name, fmt::format("First input must have >= 2 dimensions. Received array with "
-                                      "{} dimensions.",
-                                      a.ndim()));
+    refuse_matrices(name,
+                    "First input must have >= 2 dimensions. Received array with "
+                    "{} dimensions.",
+                    a.ndim());
   }
   if (b.ndim() < 1) {
     refuse_matrices(name,
@@ -126,9 +132,10 @@ Array solve_with(const char* name, const OpRef& op, const Array& a, const Array&
   require_system(name, a, b, b.shape(vector ? -1 : -2));
   const Dtype t = promote_types(a.dtype(), b.dtype());
   if (t != float32 && t != float64) {
-    refuse_matrices(name, fmt::format("Input arrays must promote to float32 or float64. Received "
-                                      "arrays with type {} and {}.",
-                                      name_of(a.dtype()), name_of(b.dtype())));
+    refuse_matrices(name,
+                    "Input arrays must promote to float32 or float64. Received "
+                    "arrays with type {} and {}.",
+                    name_of(a.dtype()), name_of(b.dtype()));
   }
   const Array columns = vector ? expand_dims(b, -1, s) : b;
   auto batch = [](const Array& x) { return Shape(x.shape().begin(), x.shape().end() - 2); };

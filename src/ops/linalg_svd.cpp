@@ -7,7 +7,11 @@
 // elementwise off the diagonal. Complex vectors are known up to a phase; the one that turns u_i and
 // v_i by opposite angles is taken: W_ii = -X_ii = i Im(P1_ii) / (2 s_i). The rule for cotangents is
 // the transpose of this map.
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/linalg.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/linalg.h"
 #include "ops/linalg_util.h"
@@ -89,9 +93,10 @@ Arrays with_vectors(const Array& a) { return apply_multi(make_op<SVD>(true), {a}
 void SVD::check(const Arrays& in) const {
   require_inputs(*this, in, 1);
   if (in[0].ndim() < 2) {
-    refuse_matrices("svd", fmt::format("Input array must have >= 2 dimensions. Received array with "
-                                       "{} dimensions.",
-                                       in[0].ndim()));
+    refuse_matrices("svd",
+                    "Input array must have >= 2 dimensions. Received array with "
+                    "{} dimensions.",
+                    in[0].ndim());
   }
   require_real_or_complex("svd", in[0]);
 }

@@ -1,5 +1,9 @@
 #include "ops/linalg_util.h"
 
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -35,35 +39,33 @@ Array block(const Array& a, int64_t row_from, int64_t row_to, int64_t column_fro
 
 Array differences(const Array& x) { return subtract(expand_dims(x, -2), expand_dims(x, -1)); }
 
-void refuse_matrices(const char* op, const std::string& text) {
-  throw std::invalid_argument(fmt::format("[linalg::{}] {}", op, text));
-}
-
 void require_matrices(const char* op, const Array& a) {
   if (a.ndim() >= 2) return;
-  refuse_matrices(op, fmt::format("Arrays must have >= 2 dimensions. Received array with {} "
-                                  "dimensions.",
-                                  a.ndim()));
+  refuse_matrices(op,
+                  "Arrays must have >= 2 dimensions. Received array with {} "
+                  "dimensions.",
+                  a.ndim());
 }
 
 void require_square(const char* op, const Array& a, const char* message) {
   if (a.shape(-1) == a.shape(-2)) return;
-  refuse_matrices(op,
-                  fmt::format("{} Received array with shape {}.", message, to_string(a.shape())));
+  refuse_matrices(op, "{} Received array with shape {}.", message, to_string(a.shape()));
 }
 
 void require_real(const char* op, const Array& a) {
   if (a.dtype() == float32 || a.dtype() == float64) return;
-  refuse_matrices(op, fmt::format("Arrays must have type float32 or float64. Received array with "
-                                  "type {}.",
-                                  name_of(a.dtype())));
+  refuse_matrices(op,
+                  "Arrays must have type float32 or float64. Received array with "
+                  "type {}.",
+                  name_of(a.dtype()));
 }
 
 void require_real_or_complex(const char* op, const Array& a) {
   if (a.dtype() == float32 || a.dtype() == float64 || a.dtype() == complex64) return;
-  refuse_matrices(op, fmt::format("Arrays must have type float32, float64 or complex64. Received "
-                                  "array with type {}.",
-                                  name_of(a.dtype())));
+  refuse_matrices(op,
+                  "Arrays must have type float32, float64 or complex64. Received "
+                  "array with type {}.",
+                  name_of(a.dtype()));
 }
 
 }  // namespace heddle

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/op.h"
-#include "heddle/ops.h"
+#include "ops/checks.h"
 
 namespace heddle {
 
@@ -27,7 +27,11 @@ Array block(const Array& a, int64_t row_from, int64_t row_to, int64_t column_fro
 Array differences(const Array& x);
 
 // Throws std::invalid_argument "[linalg::op] ..." in MLX's words.
-[[noreturn]] void refuse_matrices(const char* op, const std::string& text);
+template <class... T>
+[[noreturn]] void refuse_matrices(const char* op, fmt::format_string<T...> text,
+                                  const T&... values) {
+  refuse(fmt::format("linalg::{}", op), text, values...);
+}
 void require_matrices(const char* op, const Array& a);
 void require_square(const char* op, const Array& a, const char* message);
 void require_real(const char* op, const Array& a);             // float32 or float64

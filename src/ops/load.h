@@ -9,7 +9,7 @@
 namespace heddle {
 
 struct Load {
-  static constexpr const char* name = "Load";
+  static constexpr bool opaque = true;
   // Writes all elements, row-major. Called once at most for each evaluation, on any thread; what it
   // throws is thrown by the evaluation.
   using Fill = std::function<void(char* to)>;

@@ -4,7 +4,10 @@
 
 #include "core/node.h"
 #include "eval/graph_lock.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/shape.h"
@@ -19,9 +22,10 @@ Array adjoint(const Array& a, const Stream& s) { return conjugate(swapaxes(a, -1
 Dtype product_dtype(const char* op, const Array& a, const Array& b) {
   Dtype t = promote_types(a.dtype(), b.dtype());
   if (!is_inexact(t)) {
-    refuse(op, fmt::format("Only inexact types are supported but {} and {} were provided which "
-                           "results in {}, which is not a floating point type.",
-                           name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+    refuse(op,
+           "Only inexact types are supported but {} and {} were provided which "
+           "results in {}, which is not a floating point type.",
+           name_of(a.dtype()), name_of(b.dtype()), name_of(t));
   }
   return t;
 }
@@ -229,10 +233,10 @@ Array addmm(const Array& c, const Array& a, const Array& b, float alpha, float b
   Stream stream = to_stream(s);
   Dtype t = promote_types(promote_types(a.dtype(), b.dtype()), c.dtype());
   if (!is_floating(t) && !is_complex(t)) {
-    throw std::invalid_argument(fmt::format(
-        "[addmm] Only real floating point types are supported but {}, {} and {} were provided "
-        "which results in {}, which is not a real floating point type.",
-        name_of(c.dtype()), name_of(a.dtype()), name_of(b.dtype()), name_of(t)));
+    refuse("addmm",
+           "Only real floating point types are supported but {}, {} and {} were provided "
+           "which results in {}, which is not a real floating point type.",
+           name_of(c.dtype()), name_of(a.dtype()), name_of(b.dtype()), name_of(t));
   }
   // No array has the shape of the product, which the addend is to take.
   if ((may_change_size(a) || may_change_size(b) || may_change_size(c)) &&
@@ -266,7 +270,7 @@ Array addmm(const Array& c, const Array& a, const Array& b, float alpha, float b
 Array inner(const Array& a, const Array& b, StreamOrDevice s) {
   if (a.ndim() == 0 || b.ndim() == 0) return multiply(a, b, s);
   if (a.shape(-1) != b.shape(-1)) {
-    throw std::invalid_argument("[inner] a and b must have the same last dimension.");
+    refuse("inner", "a and b must have the same last dimension.");
   }
   return tensordot(a, b, {-1}, {-1}, s);
 }
@@ -287,9 +291,8 @@ Array vecdot(const Array& a, const Array& b, int axis, StreamOrDevice s) {
     }
   }
   if (a.shape(axis) != b.shape(axis)) {
-    throw std::invalid_argument(
-        fmt::format("[vecdot] a and b must have the same size along the axis, got {} and {}.",
-                    to_string(a.shape()), to_string(b.shape())));
+    refuse("vecdot", "a and b must have the same size along the axis, got {} and {}.",
+           to_string(a.shape()), to_string(b.shape()));
   }
   Array left = is_complex(a.dtype()) ? conjugate(a, s) : a;
   Array x = moveaxis(left, axis, -1, s), y = moveaxis(b, axis, -1, s);
@@ -299,10 +302,9 @@ Array vecdot(const Array& a, const Array& b, int axis, StreamOrDevice s) {
 }
 
 Array tensordot(const Array& a, const Array& b, int axes, StreamOrDevice s) {
-  if (axes < 0) throw std::invalid_argument("[tensordot] axis must be greater or equal to 0.");
+  if (axes < 0) refuse("tensordot", "axis must be greater or equal to 0.");
   if (axes > std::min(a.ndim(), b.ndim())) {
-    throw std::invalid_argument(
-        "[tensordot] axis must be less than the number of dimensions of a and b.");
+    refuse("tensordot", "axis must be less than the number of dimensions of a and b.");
   }
   std::vector<int> last(static_cast<size_t>(axes)), first(static_cast<size_t>(axes));
   std::iota(last.begin(), last.end(), a.ndim() - axes);
@@ -313,7 +315,7 @@ Array tensordot(const Array& a, const Array& b, int axes, StreamOrDevice s) {
 Array tensordot(const Array& a, const Array& b, const std::vector<int>& axes_a,
                 const std::vector<int>& axes_b, StreamOrDevice s) {
   if (axes_a.size() != axes_b.size()) {
-    throw std::invalid_argument("[tensordot] axes must have the same size.");
+    refuse("tensordot", "axes must have the same size.");
   }
   Dtype t = product_dtype("tensordot", a, b);
   int64_t contracted = 1;
@@ -322,8 +324,7 @@ Array tensordot(const Array& a, const Array& b, const std::vector<int>& axes_a,
     in_a.push_back(normalize_axis("tensordot", axes_a[i], a.ndim()));
     in_b.push_back(normalize_axis("tensordot", axes_b[i], b.ndim()));
     if (a.shape(in_a.back()) != b.shape(in_b.back())) {
-      throw std::invalid_argument(
-          "[tensordot] a and b must have the same shape on the contracted axes.");
+      refuse("tensordot", "a and b must have the same shape on the contracted axes.");
     }
     contracted *= a.shape(in_a.back());
   }
@@ -352,7 +353,7 @@ Array tensordot(const Array& a, const Array& b, const std::vector<int>& axes_a,
 
 Array kron(const Array& a, const Array& b, StreamOrDevice s) {
   if (a.size() == 0 || b.size() == 0) {
-    throw std::invalid_argument("[kron] Input arrays cannot be empty.");
+    refuse("kron", "Input arrays cannot be empty.");
   }
   int n = std::max(a.ndim(), b.ndim());
   Shape shape_a, shape_b, out;

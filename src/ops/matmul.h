@@ -7,8 +7,6 @@ namespace heddle {
 
 // a (..., M, K) by b (..., K, N) of one inexact dtype, batch dimensions equal.
 struct Matmul {
-  static constexpr const char* name = "Matmul";
-  bool operator==(const Matmul&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -18,11 +16,9 @@ struct Matmul {
 
 // alpha * a b + beta * c for inputs (a, b, c); c has the shape of the product.
 struct AddMM {
-  static constexpr const char* name = "AddMM";
   Real32 alpha;
   Real32 beta;
   void fields(auto& v) { v("alpha", alpha)("beta", beta); }
-  bool operator==(const AddMM&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

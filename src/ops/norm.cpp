@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/norm.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -51,24 +55,24 @@ std::optional<Batched> more_rows(const OpRef& op, const Arrays& in, const std::v
 
 void require_rows(const char* op, const char* what, const Array& x) {
   if (x.ndim() > 0) return;
-  refuse(op,
-         fmt::format("{} must have at least 1 dimension but got input with 0 dimensions.", what));
+  refuse(op, "{} must have at least 1 dimension but got input with 0 dimensions.", what);
 }
 
 void require_row(const char* op, const char* what, const Array& a, const Array& x) {
   if (a.ndim() != 1) {
-    refuse(op, fmt::format("{} must have 1 dimension but has {} dimensions.", what, a.ndim()));
+    refuse(op, "{} must have 1 dimension but has {} dimensions.", what, a.ndim());
   }
   if (a.size() != x.shape(-1)) {
-    refuse(op, fmt::format("{} must have the same size as the last dimension of x but has {} "
-                           "elements.",
-                           what, a.size()));
+    refuse(op,
+           "{} must have the same size as the last dimension of x but has {} "
+           "elements.",
+           what, a.size());
   }
 }
 
 void require_one_floating(OpName op, const char* name, const Arrays& in) {
   if (!is_floating(in[0].dtype())) {
-    refuse(name, fmt::format("Received unsupported type {}.", name_of(in[0].dtype())));
+    refuse(name, "Received unsupported type {}.", name_of(in[0].dtype()));
   }
   require_one_dtype(op, in);
 }
@@ -221,20 +225,18 @@ Array layer_norm(const Array& x, const std::optional<Array>& weight,
 Array cross_entropy(const Array& logits, const Array& targets, StreamOrDevice s) {
   require_rows("cross_entropy", "logits", logits);
   if (!is_floating(logits.dtype())) {
-    throw std::invalid_argument(fmt::format("[cross_entropy] Received unsupported logits type {}.",
-                                            name_of(logits.dtype())));
+    refuse("cross_entropy", "Received unsupported logits type {}.", name_of(logits.dtype()));
   }
   if (!is_integer(targets.dtype())) {
-    throw std::invalid_argument(
-        fmt::format("[cross_entropy] targets must be integer class indices but got {}.",
-                    name_of(targets.dtype())));
+    refuse("cross_entropy", "targets must be integer class indices but got {}.",
+           name_of(targets.dtype()));
   }
   Shape rows(logits.shape().begin(), logits.shape().end() - 1);
   if (!(targets.shape() == rows)) {
-    throw std::invalid_argument(
-        fmt::format("[cross_entropy] targets shape {} does not match logits shape {} with the last "
-                    "axis removed.",
-                    to_string(targets.shape()), to_string(logits.shape())));
+    refuse("cross_entropy",
+           "targets shape {} does not match logits shape {} with the last "
+           "axis removed.",
+           to_string(targets.shape()), to_string(logits.shape()));
   }
   Array x = is_half(logits.dtype()) ? astype(logits, float32, s) : logits;
   Array index = expand_dims(targets, -1, s);

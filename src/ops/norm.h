@@ -7,12 +7,10 @@ namespace heddle {
 
 // x[, weight][, bias] -> the normalized rows.
 struct LayerNorm {
-  static constexpr const char* name = "LayerNorm";
   Real32 eps;
   bool has_weight;
   bool has_bias;
   void fields(auto& v) { v("eps", eps)("has_weight", has_weight)("has_bias", has_bias); }
-  bool operator==(const LayerNorm&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Batched> vmap(const Batch& b) const;
@@ -21,12 +19,10 @@ struct LayerNorm {
 
 // cotangent, x[, weight] -> cotangents of x[, weight][, bias].
 struct LayerNormVJP {
-  static constexpr const char* name = "LayerNormVJP";
   Real32 eps;
   bool has_weight;
   bool has_bias;
   void fields(auto& v) { v("eps", eps)("has_weight", has_weight)("has_bias", has_bias); }
-  bool operator==(const LayerNormVJP&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const;
@@ -34,11 +30,9 @@ struct LayerNormVJP {
 
 // x[, weight] -> the rows divided by their root mean square.
 struct RMSNorm {
-  static constexpr const char* name = "RMSNorm";
   Real32 eps;
   bool has_weight;
   void fields(auto& v) { v("eps", eps)("has_weight", has_weight); }
-  bool operator==(const RMSNorm&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Batched> vmap(const Batch& b) const;
@@ -47,11 +41,9 @@ struct RMSNorm {
 
 // cotangent, x[, weight] -> cotangents of x[, weight].
 struct RMSNormVJP {
-  static constexpr const char* name = "RMSNormVJP";
   Real32 eps;
   bool has_weight;
   void fields(auto& v) { v("eps", eps)("has_weight", has_weight); }
-  bool operator==(const RMSNormVJP&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const;

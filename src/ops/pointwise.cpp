@@ -3,7 +3,9 @@
 #include "ops/pointwise.h"
 
 #include "core/node.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/pointwise_statements.h"
@@ -58,8 +60,7 @@ void Pointwise::check_domain(const Arrays& operands) const {
   const std::string function = function_ ? function_ : function_name();
   if (domain_ != Domain::bits) refuse(function.c_str(), "Not supported for complex64.");
   if (operands.size() == 1) {
-    refuse(function.c_str(),
-           fmt::format("Bitwise inverse only allowed on integer types, got {}.", name_of(t)));
+    refuse(function.c_str(), "Bitwise inverse only allowed on integer types, got {}.", name_of(t));
   }
   throw std::runtime_error(
       fmt::format("[{}] Only allowed on integer or boolean types but got types {} and {}.",
@@ -74,8 +75,8 @@ void Pointwise::check(const Arrays& inputs) const {
     require_dtype(*this, inputs, i, inputs[i - 1].dtype());
   }
   if (promotes() && !is_inexact(inputs[0].dtype())) {
-    refuse(function_name().c_str(), fmt::format("Operands of an inexact type are wanted, not {}.",
-                                                name_of(inputs[0].dtype())));
+    refuse(function_name().c_str(), "Operands of an inexact type are wanted, not {}.",
+           name_of(inputs[0].dtype()));
   }
   require_domain(inputs);
 }

@@ -83,11 +83,9 @@ class Pointwise final : public Op {
 
 // Conversion to another dtype; linear between inexact types.
 struct AsType {
-  static constexpr const char* name = "AsType";
   static constexpr Code computes = Code::copy;
   Dtype dtype;
   void fields(auto& v) { v("dtype", dtype); }
-  bool operator==(const AsType&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& inputs) const { return {{inputs[0].shape(), dtype}}; }
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -98,16 +96,12 @@ struct AsType {
 
 // Identity that gradients do not pass.
 struct StopGradient {
-  static constexpr const char* name = "StopGradient";
-  bool operator==(const StopGradient&) const = default;
   void check(const Arrays& in) const;
   static constexpr bool is_constant = true;
 };
 
 // Identity with a node of its own: the inputs of a trace.
 struct Copy {
-  static constexpr const char* name = "Copy";
-  bool operator==(const Copy&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const { return p.g; }
   bool is_linear() const { return true; }

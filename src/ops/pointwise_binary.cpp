@@ -4,7 +4,8 @@
 #include <optional>
 
 #include "core/node.h"
-#include "heddle/ops.h"
+#include "heddle/ops/pointwise.h"
+#include "ops/checks.h"
 #include "ops/pointwise_statements.h"
 #include "ops/util.h"
 
@@ -158,7 +159,7 @@ Array floor_divide(const Array& a, const Array& b, StreamOrDevice s) {
 }
 Array remainder(const Array& a, const Array& b, StreamOrDevice s) {
   if (is_complex(promote_types(a.dtype(), b.dtype()))) {
-    throw std::invalid_argument("[remainder] Complex type not supported.");
+    refuse("remainder", "Complex type not supported.");
   }
   return apply_pointwise(remainder_op, {a, b}, s);
 }
@@ -294,8 +295,7 @@ Array where(const Array& condition, const Array& x, const Array& y, StreamOrDevi
 
 Array clip(const Array& a, const std::optional<Array>& lower, const std::optional<Array>& upper,
            StreamOrDevice s) {
-  if (!lower && !upper)
-    throw std::invalid_argument("[clip] At least one of a_min and a_max is wanted.");
+  if (!lower && !upper) refuse("clip", "At least one of a_min and a_max is wanted.");
   Array out = a;
   if (lower) out = maximum(out, *lower, s);
   if (upper) out = minimum(out, *upper, s);

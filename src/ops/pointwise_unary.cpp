@@ -3,7 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/pointwise.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/pointwise_statements.h"
@@ -205,7 +206,7 @@ Array abs(const Array& a, StreamOrDevice s) {
 }
 Array negative(const Array& a, StreamOrDevice s) {
   if (is_bool(a.dtype())) {
-    throw std::invalid_argument("[negative] Not supported for bool, use logical_not instead.");
+    refuse("negative", "Not supported for bool, use logical_not instead.");
   }
   return apply_pointwise(negative_op, {a}, s);
 }
@@ -326,7 +327,7 @@ Array conjugate(const Array& a, StreamOrDevice s) {
 Array nan_to_num(const Array& a, float nan, std::optional<float> posinf,
                  std::optional<float> neginf, StreamOrDevice s) {
   if (is_complex(a.dtype())) {
-    throw std::invalid_argument("[nan_to_num] Does not yet support given type: complex64.");
+    refuse("nan_to_num", "Does not yet support given type: complex64.");
   }
   if (!is_inexact(a.dtype())) return a;
   auto largest = [&]() -> double {

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/quantized.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/util.h"
 
@@ -17,7 +21,7 @@ QuantizationMode mode_of(const char* op, const std::string& mode) {
                  QuantizationMode::nvfp4}) {
     if (mode == name_of(m)) return m;
   }
-  refuse(op, fmt::format("Invalid quantization mode '{}'.", mode));
+  refuse(op, "Invalid quantization mode '{}'.", mode);
 }
 
 Quantization defaults_of(QuantizationMode mode) {
@@ -83,12 +87,10 @@ void require_global_scale(const char* op, const Array& scale, QuantizationMode m
     refuse(op, "Global scale is only supported for 'nvfp4' quantization mode.");
   }
   if (scale.size() != 1) {
-    refuse(op, fmt::format("Global scale must be a scalar but got shape {}.",
-                           to_string(scale.shape())));
+    refuse(op, "Global scale must be a scalar but got shape {}.", to_string(scale.shape()));
   }
   if (scale.dtype() != float32) {
-    refuse(op,
-           fmt::format("Global scale must have dtype float32 but got {}.", name_of(scale.dtype())));
+    refuse(op, "Global scale must have dtype float32 but got {}.", name_of(scale.dtype()));
   }
 }
 
@@ -104,69 +106,69 @@ void require_supported(const char* op, const Quantization& format) {
   const Quantization fixed = defaults_of(format.mode);
   if (!format.affine()) {
     if (format.group_size != fixed.group_size) {
-      refuse(op, fmt::format("{} quantization requires group size {} but got {}.",
-                             name_of(format.mode), fixed.group_size, format.group_size));
+      refuse(op, "{} quantization requires group size {} but got {}.", name_of(format.mode),
+             fixed.group_size, format.group_size);
     }
     if (format.bits != fixed.bits) {
-      refuse(op, fmt::format("{} quantization requires bits to be {} but got {}.",
-                             name_of(format.mode), fixed.bits, format.bits));
+      refuse(op, "{} quantization requires bits to be {} but got {}.", name_of(format.mode),
+             fixed.bits, format.bits);
     }
     return;
   }
   if (format.group_size != 32 && format.group_size != 64 && format.group_size != 128) {
-    refuse(op, fmt::format("The requested group size {} is not supported. The supported group "
-                           "sizes are 32, 64, and 128.",
-                           format.group_size));
+    refuse(op,
+           "The requested group size {} is not supported. The supported group "
+           "sizes are 32, 64, and 128.",
+           format.group_size);
   }
   if (format.bits < 1 || format.bits == 7 || format.bits > 8) {
-    refuse(op, fmt::format("The requested number of bits {} is not supported. The supported bits "
-                           "are 1, 2, 3, 4, 5, 6 and 8.",
-                           format.bits));
+    refuse(op,
+           "The requested number of bits {} is not supported. The supported bits "
+           "are 1, 2, 3, 4, 5, 6 and 8.",
+           format.bits);
   }
 }
 
 void require_groups(const char* op, int64_t row, const Quantization& format) {
   if (row % format.group_size == 0) return;
-  refuse(op, fmt::format("The last dimension of the inputs needs to be divisible by the group size "
-                         "{} but it is {}.",
-                         format.group_size, row));
+  refuse(op,
+         "The last dimension of the inputs needs to be divisible by the group size "
+         "{} but it is {}.",
+         format.group_size, row);
 }
 
 void require_quantized(const char* op, const Array& w, const Array& scales, const Array* biases,
                        const Quantization& format) {
   if (format.affine() && !biases) refuse(op, "Biases must be provided for affine quantization.");
   if (!format.affine() && biases) {
-    refuse(op,
-           fmt::format("Biases must be null for quantization mode '{}'.", name_of(format.mode)));
+    refuse(op, "Biases must be null for quantization mode '{}'.", name_of(format.mode));
   }
   if (w.dtype() != uint32) {
-    refuse(op,
-           fmt::format("The weight matrix should be uint32 but received {}.", name_of(w.dtype())));
+    refuse(op, "The weight matrix should be uint32 but received {}.", name_of(w.dtype()));
   }
   if (!format.affine() && scales.dtype() != uint8) {
-    refuse(op,
-           fmt::format("Scale type must be uint8 but received type {}.", name_of(scales.dtype())));
+    refuse(op, "Scale type must be uint8 but received type {}.", name_of(scales.dtype()));
   }
   if (w.ndim() < 2) {
-    refuse(op,
-           fmt::format("The quantized matrix must have at least 2 dimensions but it has only {}.",
-                       w.ndim()));
+    refuse(op, "The quantized matrix must have at least 2 dimensions but it has only {}.",
+           w.ndim());
   }
   if (biases && biases->shape() != scales.shape()) {
-    refuse(op, fmt::format("Scales and biases should have the same shape. Received scales with "
-                           "shape {} and biases with {}.",
-                           to_string(scales.shape()), to_string(biases->shape())));
+    refuse(op,
+           "Scales and biases should have the same shape. Received scales with "
+           "shape {} and biases with {}.",
+           to_string(scales.shape()), to_string(biases->shape()));
   }
   // Bits beyond any sense would divide by zero or overflow.
   bool fits = scales.ndim() >= 2 && format.bits > 0 && format.group_size > 0 &&
               w.shape(-2) == scales.shape(-2) &&
               w.shape(-1) * 32 == scales.shape(-1) * int64_t{format.group_size} * format.bits;
   if (!fits) {
-    refuse(op, fmt::format("The shapes of the weight and scales are incompatible based on bits and "
-                           "group_size. w.shape() == {} and scales.shape() == {} with "
-                           "group_size={} and bits={}.",
-                           to_string(w.shape()), to_string(scales.shape()), format.group_size,
-                           format.bits));
+    refuse(op,
+           "The shapes of the weight and scales are incompatible based on bits and "
+           "group_size. w.shape() == {} and scales.shape() == {} with "
+           "group_size={} and bits={}.",
+           to_string(w.shape()), to_string(scales.shape()), format.group_size, format.bits);
   }
 }
 
@@ -178,8 +180,8 @@ void require_packed(OpName op, const char* name, const Arrays& in, size_t first,
   require_same_stacks(name, w, scales);
   if (!format.affine()) return;
   if (!is_floating(scales.dtype())) {
-    refuse(name, fmt::format("Only real floating types are supported but scales.dtype() == {}.",
-                             name_of(scales.dtype())));
+    refuse(name, "Only real floating types are supported but scales.dtype() == {}.",
+           name_of(scales.dtype()));
   }
   require_dtype(op, in, first + 2, scales.dtype());
 }
@@ -196,19 +198,20 @@ void Quantize::check(const Arrays& in) const {
   require_inputs(*this, in, 1 + size_t{has_global_scale});
   const Array& w = in[0];
   if (!is_floating(w.dtype())) {
-    refuse(op, fmt::format("Only real floating types can be quantized but w has type {}.",
-                           name_of(w.dtype())));
+    refuse(op, "Only real floating types can be quantized but w has type {}.", name_of(w.dtype()));
   }
   if (w.ndim() < 2) {
-    refuse(op, fmt::format("The matrix to be quantized must have at least 2 dimension but it has "
-                           "only {}.",
-                           w.ndim()));
+    refuse(op,
+           "The matrix to be quantized must have at least 2 dimension but it has "
+           "only {}.",
+           w.ndim());
   }
   if (has_global_scale) require_global_scale(op, in[1], format.mode);
   if (format.group_size < 1 || w.shape(-1) % format.group_size != 0) {
-    refuse(op, fmt::format("The last dimension of the matrix needs to be divisible by the "
-                           "quantization group size {}. However the provided  matrix has shape {}",
-                           format.group_size, to_string(w.shape())));
+    refuse(op,
+           "The last dimension of the matrix needs to be divisible by the "
+           "quantization group size {}. However the provided  matrix has shape {}",
+           format.group_size, to_string(w.shape()));
   }
   require_supported(op, format);
 }
@@ -292,7 +295,7 @@ void Dequantize::check(const Arrays& in) const {
   require_packed(*this, op, in, 0, format);
   if (has_global_scale) require_global_scale(op, in.back(), format.mode);
   if (!is_floating(dtype) || (format.affine() && dtype != in[1].dtype())) {
-    refuse(op, fmt::format("The result cannot be {}.", name_of(dtype)));
+    refuse(op, "The result cannot be {}.", name_of(dtype));
   }
 }
 
@@ -308,11 +311,10 @@ Array Dequantize::for_unit_scale(const Arrays& in, const Stream& s) const {
 
 void Dequantize::require_movable(int input) const {
   if (input != 1 || format.affine()) return;
-  refuse(
-      "dequantize",
-      fmt::format("There is no derivative by the scales of mode '{}', which are stored as uint8. "
-                  "Use mode 'affine', or stop_gradient.",
-                  name_of(format.mode)));
+  refuse("dequantize",
+         "There is no derivative by the scales of mode '{}', which are stored as uint8. "
+         "Use mode 'affine', or stop_gradient.",
+         name_of(format.mode));
 }
 
 std::optional<Arrays> Dequantize::vjp(const Pull& p) const {
@@ -372,9 +374,10 @@ void QuantizedRounding::check(const Arrays& in) const {
   require_supported(op, format);
   const Array& x = in[0];
   if (x.ndim() == 0 || !is_floating(x.dtype()) || x.dtype() == float64) {
-    refuse(op, fmt::format("Rows of a real floating type except float64 are wanted, but the input "
-                           "is {} of shape {}.",
-                           name_of(x.dtype()), to_string(x.shape())));
+    refuse(op,
+           "Rows of a real floating type except float64 are wanted, but the input "
+           "is {} of shape {}.",
+           name_of(x.dtype()), to_string(x.shape()));
   }
   if (format.affine()) refuse(op, "Affine quantization is not supported: it has biases.");
   require_groups(op, x.shape(-1), format);
@@ -418,12 +421,11 @@ Array dequantize(const Array& w, const Array& scales, const std::optional<Array>
   require_supported(op, format);
   if (w.ndim() != scales.ndim() ||
       !std::equal(w.shape().begin(), w.shape().end() - 1, scales.shape().begin())) {
-    refuse(op, fmt::format("Shape of scales and biases does not match the matrix: {} and {}.",
-                           to_string(scales.shape()), to_string(w.shape())));
+    refuse(op, "Shape of scales and biases does not match the matrix: {} and {}.",
+           to_string(scales.shape()), to_string(w.shape()));
   }
   if (dtype && !is_floating(*dtype)) {
-    refuse(op, fmt::format("Only real floating types are supported but output dtype == {}.",
-                           name_of(*dtype)));
+    refuse(op, "Only real floating types are supported but output dtype == {}.", name_of(*dtype));
   }
   if (!format.affine()) {
     Dtype out = dtype.value_or(global_scale ? float32 : bfloat16);
@@ -436,9 +438,10 @@ Array dequantize(const Array& w, const Array& scales, const std::optional<Array>
   }
   Dtype t = promote_types(scales.dtype(), biases->dtype());
   if (!is_floating(scales.dtype()) || !is_floating(biases->dtype())) {
-    refuse(op, fmt::format("Only real floating types are supported but scales.dtype() == {} and "
-                           "biases.dtype() == {}.",
-                           name_of(scales.dtype()), name_of(biases->dtype())));
+    refuse(op,
+           "Only real floating types are supported but scales.dtype() == {} and "
+           "biases.dtype() == {}.",
+           name_of(scales.dtype()), name_of(biases->dtype()));
   }
   Array scale = astype(scales, t, stream), bias = astype(*biases, t, stream);
   Array out;

@@ -12,11 +12,9 @@ namespace heddle {
 
 // (w[, global_scale]) to (packed, scales[, biases]).
 struct Quantize {
-  static constexpr const char* name = "Quantize";
   Quantization format;
   bool has_global_scale;
   void fields(auto& v) { v("format", format)("has_global_scale", has_global_scale); }
-  bool operator==(const Quantize&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -26,14 +24,12 @@ struct Quantize {
 
 // (packed, scales[, biases][, global_scale]) to an array of `dtype`.
 struct Dequantize {
-  static constexpr const char* name = "Dequantize";
   Quantization format;
   bool has_global_scale;
   Dtype dtype;
   void fields(auto& v) {
     v("format", format)("has_global_scale", has_global_scale)("dtype", dtype);
   }
-  bool operator==(const Dequantize&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -48,11 +44,9 @@ struct Dequantize {
 // (x[, global_scale]): what is left of x once it is quantized. Derivatives pass through as if
 // nothing were rounded: the true ones are zero almost everywhere and no use.
 struct QuantizedRounding {
-  static constexpr const char* name = "QuantizedRounding";
   Quantization format;
   bool has_global_scale;
   void fields(auto& v) { v("format", format)("has_global_scale", has_global_scale); }
-  bool operator==(const QuantizedRounding&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Arrays> jvp(const Push& p) const;

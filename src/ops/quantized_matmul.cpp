@@ -2,7 +2,12 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/quantized.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/gathered.h"
 #include "ops/util.h"
@@ -19,11 +24,12 @@ void check_inner(const char* op, const Array& x, const Array& w, bool transpose,
                  const Quantization& format) {
   int64_t columns = format.elements(w.shape(-1)), rows = w.shape(-2);
   if (x.shape(-1) == (transpose ? columns : rows)) return;
-  refuse(op, fmt::format("Last dimension of first input with shape (..., {}) does not match the "
-                         "expanded quantized matrix ({}, {}) computed from shape {} with "
-                         "group_size={}, bits={} and transpose={}",
-                         x.shape(-1), transpose ? columns : rows, transpose ? rows : columns,
-                         to_string(w.shape()), format.group_size, format.bits, transpose));
+  refuse(op,
+         "Last dimension of first input with shape (..., {}) does not match the "
+         "expanded quantized matrix ({}, {}) computed from shape {} with "
+         "group_size={}, bits={} and transpose={}",
+         x.shape(-1), transpose ? columns : rows, transpose ? rows : columns, to_string(w.shape()),
+         format.group_size, format.bits, transpose);
 }
 
 // The operands of an op: x, a packed matrix, scales[, biases].
@@ -31,9 +37,10 @@ void check_operands(OpName self, const char* op, const Arrays& in, bool transpos
                     const Quantization& format) {
   const Dtype t = in[0].dtype();
   if (in[0].ndim() < 2 || !is_floating(t) || t == float64) {
-    refuse(op, fmt::format("Matrices of a real floating type except float64 are wanted, but x is "
-                           "{} of shape {}.",
-                           name_of(t), to_string(in[0].shape())));
+    refuse(op,
+           "Matrices of a real floating type except float64 are wanted, but x is "
+           "{} of shape {}.",
+           name_of(t), to_string(in[0].shape()));
   }
   require_packed(self, op, in, 1, format);
   if (format.affine()) require_dtype(self, in, 2, t);
@@ -56,8 +63,7 @@ Operands prepare(const char* op, const Array& x, const Array& w, const Array& sc
     t = promote_types(promote_types(t, scales.dtype()), biases->dtype());
   }
   if (!is_floating(t)) {
-    refuse(op, fmt::format("Only real floating types are supported but x.dtype() == {}.",
-                           name_of(x.dtype())));
+    refuse(op, "Only real floating types are supported but x.dtype() == {}.", name_of(x.dtype()));
   }
   check_inner(op, x, w, transpose, format);
   Operands o{astype(x, t, s), w, scales, {}};
@@ -90,16 +96,15 @@ bool moves(const char* op, const Quantization& format, int i) {
   if (i == 0) return true;
   if (i >= operands) return false;
   if (i == 1) {
-    throw std::invalid_argument(
-        fmt::format("[{}] There is no derivative by quantized weights, which are packed integers. "
-                    "Differentiate by the other arguments, or dequantize the weights.",
-                    op));
+    refuse(op,
+           "There is no derivative by quantized weights, which are packed integers. "
+           "Differentiate by the other arguments, or dequantize the weights.");
   }
   if (format.affine()) return true;
-  throw std::invalid_argument(
-      fmt::format("[{}] There is no derivative by the scales of mode '{}', which are stored as "
-                  "uint8. Differentiate by x, or use mode 'affine'.",
-                  op, name_of(format.mode)));
+  refuse(op,
+         "There is no derivative by the scales of mode '{}', which are stored as "
+         "uint8. Differentiate by x, or use mode 'affine'.",
+         name_of(format.mode));
 }
 
 // The tangent: linear in x, and in scales and biases together.
@@ -314,15 +319,16 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
   Quantization format = quantization_of(op, group_size, bits, mode);
   Stream stream = to_stream(s);
   if (x.ndim() < 2) {
-    refuse(op, fmt::format("Input must have at least two dimensions but got input with shape {}.",
-                           to_string(x.shape())));
+    refuse(op, "Input must have at least two dimensions but got input with shape {}.",
+           to_string(x.shape()));
   }
   Operands o = prepare(op, x, w, scales, biases, transpose, format, stream);
   if (!std::equal(w.shape().begin(), w.shape().end() - 1, scales.shape().begin(),
                   scales.shape().end() - 1)) {
-    refuse(op, fmt::format("Weight and scales should have the same batch shape. Received weight "
-                           "with shape {}, scales with {}.",
-                           to_string(w.shape()), to_string(scales.shape())));
+    refuse(op,
+           "Weight and scales should have the same batch shape. Received weight "
+           "with shape {}, scales with {}.",
+           to_string(w.shape()), to_string(scales.shape()));
   }
   if (global_scale) {
     if (format.mode != QuantizationMode::nvfp4) {
@@ -330,13 +336,12 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
     }
     Shape batch(w.shape().begin(), w.shape().end() - 2);
     if (global_scale->shape() != batch) {
-      refuse(op,
-             fmt::format("Global scale must have one entry per expert with shape {} but got {}.",
-                         to_string(batch), to_string(global_scale->shape())));
+      refuse(op, "Global scale must have one entry per expert with shape {} but got {}.",
+             to_string(batch), to_string(global_scale->shape()));
     }
     if (global_scale->dtype() != float32) {
-      refuse(op, fmt::format("Global scale must have dtype float32 but got {}.",
-                             name_of(global_scale->dtype())));
+      refuse(op, "Global scale must have dtype float32 but got {}.",
+             name_of(global_scale->dtype()));
     }
   }
   if (o.x.dtype() == float64) {
@@ -385,9 +390,10 @@ Rounded prepare_rounded(const char* op, const Array& x, const Array& w,
   const bool packed = w.dtype() == uint32;
   auto require_float = [&](const char* which, Dtype t) {
     if (is_floating(t) && t != float64) return;
-    refuse(op, fmt::format("Only real floating types except float64 are supported but {} argument "
-                           "dtype == {}.",
-                           which, name_of(t)));
+    refuse(op,
+           "Only real floating types except float64 are supported but {} argument "
+           "dtype == {}.",
+           which, name_of(t));
   };
   require_float("first", x.dtype());
   if (r.format.affine()) refuse(op, "Affine quantization is not supported: it has biases.");
@@ -406,18 +412,20 @@ Rounded prepare_rounded(const char* op, const Array& x, const Array& w,
   if (packed) {
     require_quantized(op, w, *scales, nullptr, r.format);
   } else if (w.ndim() < 2 || x.shape(-1) != w.shape(-1)) {
-    refuse(op, fmt::format("Last dimension of first input with shape {} must match last dimension "
-                           "of second input with shape {}.",
-                           to_string(x.shape()), to_string(w.shape())));
+    refuse(op,
+           "Last dimension of first input with shape {} must match last dimension "
+           "of second input with shape {}.",
+           to_string(x.shape()), to_string(w.shape()));
   }
   require_supported(op, r.format);
   int64_t inner = packed ? r.format.elements(w.shape(-1)) : w.shape(-1);
   if (x.shape(-1) != inner) {
-    refuse(op, fmt::format("Last dimension of first input with shape (..., {}) does not match the "
-                           "expanded quantized matrix ({}, {}) computed from shape {} with "
-                           "group_size={}, bits={} and transpose=true",
-                           x.shape(-1), inner, w.shape(-2), to_string(w.shape()),
-                           r.format.group_size, r.format.bits));
+    refuse(op,
+           "Last dimension of first input with shape (..., {}) does not match the "
+           "expanded quantized matrix ({}, {}) computed from shape {} with "
+           "group_size={}, bits={} and transpose=true",
+           x.shape(-1), inner, w.shape(-2), to_string(w.shape()), r.format.group_size,
+           r.format.bits);
   }
   require_groups(op, inner, r.format);
   r.x = rounding(x, r.format, global_x, s);
@@ -442,8 +450,8 @@ Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales,
   constexpr const char* op = "qqmm";
   Stream stream = to_stream(s);
   if (x.ndim() == 0 || w.ndim() != 2) {
-    refuse(op, fmt::format("Only 2D inputs are supported but x.ndim() == {} and w.ndim() == {}.",
-                           x.ndim(), w.ndim()));
+    refuse(op, "Only 2D inputs are supported but x.ndim() == {} and w.ndim() == {}.", x.ndim(),
+           w.ndim());
   }
   Rounded r = prepare_rounded(op, x, w, scales, group_size, bits, mode, global_scale_x,
                               global_scale_w, stream);
@@ -462,8 +470,8 @@ Array gather_qqmm(const Array& x, const Array& w, const std::optional<Array>& sc
   constexpr const char* op = "gather_qqmm";
   Stream stream = to_stream(s);
   if (x.ndim() < 2) {
-    refuse(op, fmt::format("Input must have at least two dimensions but got input with shape {}.",
-                           to_string(x.shape())));
+    refuse(op, "Input must have at least two dimensions but got input with shape {}.",
+           to_string(x.shape()));
   }
   Rounded r = prepare_rounded(op, x, w, scales, group_size, bits, mode, global_scale_x,
                               global_scale_w, stream);

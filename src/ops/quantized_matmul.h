@@ -9,11 +9,9 @@ namespace heddle {
 // the matrix or its transpose. x, scales and biases share a dtype (scales of the floating-point
 // modes are uint8).
 struct QuantizedMatmul {
-  static constexpr const char* name = "QuantizedMatmul";
   Quantization format;
   bool transpose;
   void fields(auto& v) { v("format", format)("transpose", transpose); }
-  bool operator==(const QuantizedMatmul&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -24,12 +22,10 @@ struct QuantizedMatmul {
 // (x, packed, scales[, biases], lhs, rhs): x (B, M, K), packed (E, ...); for each pair of indices
 // x[lhs] times the matrix rhs. The indices are uint32 of one shape.
 struct GatherQMM {
-  static constexpr const char* name = "GatherQMM";
   Quantization format;
   bool transpose;
   bool sorted;  // the right indices, as the caller promises
   void fields(auto& v) { v("format", format)("transpose", transpose)("sorted", sorted); }
-  bool operator==(const GatherQMM&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

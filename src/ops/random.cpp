@@ -5,7 +5,15 @@
 #include <limits>
 
 #include "core/node.h"
-#include "heddle/ops.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/linalg.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/random.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/scan.h"
+#include "heddle/ops/shape.h"
+#include "heddle/ops/sort.h"
 #include "ops/checks.h"
 #include "ops/util.h"
 
@@ -18,7 +26,7 @@ namespace {
 
 void check_width(int width) {
   if (width == 1 || width == 2 || width == 4) return;
-  refuse("bits", fmt::format("Bit width must be in {{1, 2, 4}} but got {}.", width));
+  refuse("bits", "Bit width must be in {{1, 2, 4}} but got {}.", width);
 }
 
 }  // namespace
@@ -27,10 +35,10 @@ void RandomBits::check(const Arrays& in) const {
   require_inputs(*this, in, 1);
   const Array& keys = in[0];
   if (keys.dtype() != uint32) {
-    refuse("bits", fmt::format("Expected key type uint32 but received {}.", name_of(keys.dtype())));
+    refuse("bits", "Expected key type uint32 but received {}.", name_of(keys.dtype()));
   }
   if (keys.ndim() == 0 || keys.shape(-1) != 2) {
-    refuse("bits", fmt::format("Expected key shape (2) but received {}.", to_string(keys.shape())));
+    refuse("bits", "Expected key shape (2) but received {}.", to_string(keys.shape()));
   }
   check_width(width);
 }
@@ -55,7 +63,7 @@ Array key_or_next(const Key& key, StreamOrDevice s) {
 }
 
 void require_floating(const char* op, Dtype dtype, const char* message) {
-  if (!is_floating(dtype)) throw std::invalid_argument(fmt::format("[{}] {}", op, message));
+  if (!is_floating(dtype)) refuse(op, "{}", message);
 }
 
 // The largest number below 1.
@@ -80,9 +88,8 @@ Array between(const Array& lower, const Array& upper, const Shape& shape, Dtype 
   Array range = subtract(upper, lower, s);
   Shape out = broadcast_shapes(shape, range.shape());
   if (!(out == shape)) {
-    throw std::invalid_argument(fmt::format(
-        "[uniform] Cannot generate random values of shape {} from broadcasted shape {}.",
-        to_string(shape), to_string(range.shape())));
+    refuse("uniform", "Cannot generate random values of shape {} from broadcasted shape {}.",
+           to_string(shape), to_string(range.shape()));
   }
   Array below(below_one(dtype));
   Array u = divide(astype(bits(shape, 4, key, s), float32, s), Array(largest_word), s);
@@ -149,14 +156,13 @@ Array bits(const Shape& shape, int width, const Key& key, StreamOrDevice s) {
   check_width(width);  // before a key is taken
   for (int64_t d : shape) {
     if (d < 0) {
-      throw std::invalid_argument(
-          fmt::format("[bits] Negative dimensions not allowed. Got {}.", to_string(shape)));
+      refuse("bits", "Negative dimensions not allowed. Got {}.", to_string(shape));
     }
   }
   check_shape("bits", shape, static_cast<size_t>(width));
   Array k = key_or_next(key, s);
   if (k.ndim() > 1) {  // stacks of keys come from vmap alone
-    refuse("bits", fmt::format("Expected key shape (2) but received {}.", to_string(k.shape())));
+    refuse("bits", "Expected key shape (2) but received {}.", to_string(k.shape()));
   }
   return apply(make_op<RandomBits>(shape, width), {k}, to_stream(s));
 }
@@ -209,7 +215,7 @@ Array normal(const Shape& shape, Dtype dtype, const std::optional<Array>& loc,
 Array multivariate_normal(const Array& mean, const Array& covariance, const Shape& shape,
                           Dtype dtype, const Key& key, StreamOrDevice s) {
   auto require = [](bool holds, const char* message) {
-    if (!holds) throw std::invalid_argument(fmt::format("[multivariate_normal] {}", message));
+    if (!holds) refuse("multivariate_normal", "{}", message);
   };
   require(dtype == float32, "dtype must be float32.");
   require(mean.ndim() >= 1, "mean must have at least one dimension.");
@@ -322,7 +328,7 @@ std::optional<int64_t> known_bound(const Array& bound) {
 Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dtype, const Key& key,
               StreamOrDevice s) {
   if (!is_integer(dtype) && !is_bool(dtype)) {
-    throw std::invalid_argument("[randint] randint only accepts integer dtypes and bool.");
+    refuse("randint", "randint only accepts integer dtypes and bool.");
   }
   const auto first = known_bound(low), end = known_bound(high);
   const bool known = first && end;
@@ -362,10 +368,10 @@ Array randint(const Array& low, const Array& high, const Shape& shape, Dtype dty
 
 Array bernoulli(const Array& p, const Shape& shape, const Key& key, StreamOrDevice s) {
   if (!is_floating(p.dtype())) {
-    throw std::invalid_argument("[bernoulli] bernoulli probability `p` must be a float type.");
+    refuse("bernoulli", "bernoulli probability `p` must be a float type.");
   }
   if (!(broadcast_shapes(shape, p.shape()) == shape)) {
-    throw std::invalid_argument("[bernoulli] shape of `p` is incompatible with argument `shape`.");
+    refuse("bernoulli", "shape of `p` is incompatible with argument `shape`.");
   }
   return less(uniform(shape, float32, key, s), astype(p, float32, s), s);
 }
@@ -469,10 +475,10 @@ Array categorical(const Array& logits, int axis, const Shape& shape, const Key& 
   Shape reduced = logits.shape();
   reduced.erase(reduced.begin() + at);
   if (!(broadcast_shapes(shape, reduced) == shape)) {
-    throw std::invalid_argument(
-        fmt::format("[categorical] Requested shape {} is not broadcast compatible with reduced "
-                    "logits shape{}.",
-                    to_string(shape), to_string(reduced)));
+    refuse("categorical",
+           "Requested shape {} is not broadcast compatible with reduced "
+           "logits shape{}.",
+           to_string(shape), to_string(reduced));
   }
   // MLX draws a scalar with noise even so; equal seeds have to give equal draws.
   if (is_one_distribution(logits, at) && !shape.empty()) {

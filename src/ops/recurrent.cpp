@@ -2,8 +2,13 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/products.h"
 #include "heddle/ops/recurrent.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "heddle/transforms.h"
 #include "ops/checks.h"
 #include "ops/util.h"
@@ -51,7 +56,7 @@ namespace {
 void check_cell(OpName op, const char* name, Recurrence cell, const Arrays& in) {
   const Array &x = in[0], &wh = in[1], &h = in[2];
   if (x.dtype() != float32 && x.dtype() != float64) {
-    refuse(name, fmt::format("Wanted a floating type but got {}.", name_of(x.dtype())));
+    refuse(name, "Wanted a floating type but got {}.", name_of(x.dtype()));
   }
   require_one_dtype(op, in);
   require_rank(name, "The input", x, 3);
@@ -168,22 +173,24 @@ Arrays run(const char* name, Recurrence cell, const Array& x, const Weights& w,
            std::vector<std::optional<Array>> states, const std::optional<Array>& bias_hn,
            const Stream& s) {
   if (x.ndim() < 2) {
-    refuse(name, fmt::format("The input must have at least 2 dimensions (..., time, features) but "
-                             "has shape {}.",
-                             to_string(x.shape())));
+    refuse(name,
+           "The input must have at least 2 dimensions (..., time, features) but "
+           "has shape {}.",
+           to_string(x.shape()));
   }
   if (x.shape(-2) < 1) refuse(name, "The input must have at least one time step.");
   if (w.wx.ndim() != 2 || w.wh.ndim() != 2 || w.wh.shape(0) != gates_of(cell) * w.wh.shape(1) ||
       w.wx.shape(0) != w.wh.shape(0)) {
-    refuse(name, fmt::format("The weights must have the shapes ({0} * hidden, features) and ({0} * "
-                             "hidden, hidden) but have {1} and {2}.",
-                             gates_of(cell), to_string(w.wx.shape()), to_string(w.wh.shape())));
+    refuse(name,
+           "The weights must have the shapes ({0} * hidden, features) and ({0} * "
+           "hidden, hidden) but have {1} and {2}.",
+           gates_of(cell), to_string(w.wx.shape()), to_string(w.wh.shape()));
   }
   const int64_t hidden = w.wh.shape(1), time = x.shape(-2);
   auto check_width = [&](const char* what, const Array& a) {
     if (a.ndim() < 1 || a.shape(-1) != hidden) {
-      refuse(name, fmt::format("{} must have {} features but has shape {}.", what, hidden,
-                               to_string(a.shape())));
+      refuse(name, "{} must have {} features but has shape {}.", what, hidden,
+             to_string(a.shape()));
     }
   };
   Array projected =
@@ -200,7 +207,7 @@ Arrays run(const char* name, Recurrence cell, const Array& x, const Weights& w,
     t = promote_types(t, state->dtype());
     batch = broadcast_shapes(batch, Shape(state->shape().begin(), state->shape().end() - 1));
   }
-  if (!is_floating(t)) refuse(name, fmt::format("Wanted a floating type but got {}.", name_of(t)));
+  if (!is_floating(t)) refuse(name, "Wanted a floating type but got {}.", name_of(t));
   Dtype computed = t == float64 ? float64 : float32;
   auto spread = [&](const Array& a, int keep) {
     Shape whole = batch, flat{element_count(batch)};

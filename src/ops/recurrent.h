@@ -11,10 +11,8 @@ namespace heddle {
 // (H) of a GRU's n] -> the hidden states (B, T, H)[, the cells of an LSTM]. One dtype, float32 or
 // float64; T >= 1.
 struct Recurrent {
-  static constexpr const char* name = "Recurrent";
   Recurrence cell;
   void fields(auto& v) { v("cell", cell); }
-  bool operator==(const Recurrent&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -24,10 +22,8 @@ struct Recurrent {
 
 // The inputs of Recurrent, its outputs, their cotangents -> the cotangents of its inputs.
 struct RecurrentVJP {
-  static constexpr const char* name = "RecurrentVJP";
   Recurrence cell;
   void fields(auto& v) { v("cell", cell); }
-  bool operator==(const RecurrentVJP&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> decompose(const Arrays&, const Stream&) const;

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/scan.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -34,7 +38,7 @@ Dtype result_dtype(Reduction r, Dtype t) {
 Array reduce(const char* name, Reduction r, const Array& a, const std::vector<int>& axes,
              bool keepdims, StreamOrDevice s) {
   Stream stream = to_stream(s);
-  std::vector<int> sorted = reduction_axes(name, axes, a.ndim());
+  std::vector<int> sorted = normalize_axes(name, axes, a.ndim());
   if (sorted.empty()) {
     return r == Reduction::all || r == Reduction::any ? astype(a, bool_, stream) : a;
   }
@@ -76,33 +80,16 @@ Array products_of_others(const Array& narrow, const std::vector<int>& axes, cons
 
 }  // namespace
 
-std::vector<int> reduction_axes(const char* op, const std::vector<int>& axes, int ndim) {
-  std::vector<int> out;
-  for (int a : axes) {
-    if (a < -ndim || a >= ndim) {
-      throw AxisError(
-          fmt::format("[{}] Invalid axis {} for array with {} dimensions.", op, a, ndim));
-    }
-    out.push_back(a < 0 ? a + ndim : a);
-  }
-  std::sort(out.begin(), out.end());
-  if (std::adjacent_find(out.begin(), out.end()) != out.end()) {
-    throw std::invalid_argument(fmt::format("[{}] Duplicate axes detected in reduction.", op));
-  }
-  return out;
-}
-
 // ---------------------------------------------------------------------------------------------
 // sum, prod, min, max, all, any
 
 void Reduce::check(const Arrays& in) const {
   require_inputs(*this, in, 1);
-  require_axes(*this, axes, in[0].ndim());
   if (reduction != Reduction::min && reduction != Reduction::max) return;
   const char* op = reduction == Reduction::max ? "max" : "min";
   for (int a : axes) {
     if (in[0].shape(a) > 0) continue;
-    refuse(op, fmt::format("Cannot {} reduce over axis {} with size 0.", op, a));
+    refuse(op, "Cannot {} reduce over axis {} with size 0.", op, a);
   }
 }
 
@@ -214,10 +201,8 @@ Array Mean::count(const Array& x, Dtype wide, const Stream& s) const {
 
 void Mean::check(const Arrays& in) const {
   require_inputs(*this, in, 1);
-  require_axes(*this, axes, in[0].ndim());
   if (!is_inexact(in[0].dtype())) {
-    refuse("mean",
-           fmt::format("The mean of {} is taken in a floating type.", name_of(in[0].dtype())));
+    refuse("mean", "The mean of {} is taken in a floating type.", name_of(in[0].dtype()));
   }
 }
 
@@ -251,7 +236,7 @@ std::vector<int> mean_axes(const Array& a, const std::vector<int>& axes) {
                                   axis, a.ndim()));
     }
   }
-  return reduction_axes("mean", axes, a.ndim());
+  return normalize_axes("mean", axes, a.ndim());
 }
 
 Array mean_of(const Array& x, const std::vector<int>& sorted, bool keepdims, int ddof,
@@ -327,10 +312,9 @@ Array std(const Array& a, bool keepdims, int ddof, StreamOrDevice s) {
 
 void ArgReduce::check(const Arrays& in) const {
   require_inputs(*this, in, 1);
-  require_axis(*this, axis, in[0].ndim());
   if (in[0].size() > 0) return;
   const char* op = reduction == ArgReduction::argmax ? "argmax" : "argmin";
-  refuse(op, fmt::format("Cannot {} reduce zero size array.", op));
+  refuse(op, "Cannot {} reduce zero size array.", op);
 }
 
 Avals ArgReduce::infer(const Arrays& in) const {
@@ -342,7 +326,7 @@ namespace {
 Array arg_reduce(const char* name, ArgReduction r, const Array& a, int axis, bool keepdims,
                  StreamOrDevice s) {
   Stream stream = to_stream(s);
-  std::vector<int> at = reduction_axes(name, {axis}, a.ndim());
+  std::vector<int> at = normalize_axes(name, {axis}, a.ndim());
   Array out = apply(make_op<ArgReduce>(r, at[0]), {a}, stream);
   return keepdims ? out : squeeze(out, at, stream);
 }

@@ -11,11 +11,9 @@ Dtype accumulated_dtype(Dtype t);
 
 // Sum, product, minimum, maximum, all, any.
 struct Reduce {
-  static constexpr const char* name = "Reduce";
   Reduction reduction;
   Axes axes;  // sorted, not empty
   void fields(auto& v) { v("reduction", reduction)("axes", axes); }
-  bool operator==(const Reduce&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -25,11 +23,9 @@ struct Reduce {
 // The sum divided by max(n - ddof, 0), of inexact numbers. An op of its own, since the count is
 // known only when shapes are, and because halves are rounded once.
 struct Mean {
-  static constexpr const char* name = "Mean";
   Axes axes;  // sorted, not empty
   int ddof;
   void fields(auto& v) { v("axes", axes)("ddof", ddof); }
-  bool operator==(const Mean&) const = default;
   double divisor(const Shape& shape) const;
   // The same, as an array that follows the sizes of x in a shapeless trace.
   Array count(const Array& x, Dtype dtype, const Stream& s) const;
@@ -43,17 +39,12 @@ struct Mean {
 
 // Position of the extreme along one axis.
 struct ArgReduce {
-  static constexpr const char* name = "ArgReduce";
   ArgReduction reduction;
   Axis axis;
   void fields(auto& v) { v("reduction", reduction)("axis", axis); }
-  bool operator==(const ArgReduce&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   static constexpr bool is_constant = true;
 };
-
-// `axes` counted from the front and sorted, in the words of reductions.
-std::vector<int> reduction_axes(const char* op, const std::vector<int>& axes, int ndim);
 
 }  // namespace heddle

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <limits>
 
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/scan.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/util.h"
 
@@ -135,12 +139,11 @@ Array extreme_gradient(const Scan& op, const Array& x, const Array& g, const Str
 
 void Scan::check(const Arrays& in) const {
   require_inputs(*this, in, 1);
-  require_axis(*this, axis, in[0].ndim());
   const Dtype t = in[0].dtype();
   const bool fits = kind == ScanKind::logaddexp
                         ? is_inexact(t)
                         : kind == ScanKind::max || kind == ScanKind::min || !is_bool(t);
-  if (!fits) refuse("cumsum", fmt::format("{} is not taken by this scan.", name_of(t)));
+  if (!fits) refuse("cumsum", "{} is not taken by this scan.", name_of(t));
 }
 
 std::optional<Arrays> Scan::vjp(const Pull& p) const {

@@ -7,7 +7,6 @@
 namespace heddle {
 
 struct Scan {
-  static constexpr const char* name = "Scan";
   ScanKind kind;
   Axis axis;
   bool reverse;
@@ -15,7 +14,6 @@ struct Scan {
   void fields(auto& v) {
     v("kind", kind)("axis", axis)("reverse", reverse)("inclusive", inclusive);
   }
-  bool operator==(const Scan&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Arrays> jvp(const Push& p) const;

@@ -6,10 +6,8 @@
 namespace heddle {
 
 struct Broadcast {
-  static constexpr const char* name = "Broadcast";
   Sizes shape;
   void fields(auto& v) { v("shape", shape); }
-  bool operator==(const Broadcast&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -19,10 +17,8 @@ struct Broadcast {
 
 // Row-major order kept, other dimensions. One dimension may be -1 (kept so in shapeless programs).
 struct Reshape {
-  static constexpr const char* name = "Reshape";
   Sizes shape;
   void fields(auto& v) { v("shape", shape); }
-  bool operator==(const Reshape&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -31,11 +27,9 @@ struct Reshape {
 
 // Axes start..end become one.
 struct Flatten {
-  static constexpr const char* name = "Flatten";
   int start_axis;
   int end_axis;
   void fields(auto& v) { v("start_axis", start_axis)("end_axis", end_axis); }
-  bool operator==(const Flatten&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -45,11 +39,9 @@ struct Flatten {
 
 // One axis becomes several, of which one may be -1.
 struct Unflatten {
-  static constexpr const char* name = "Unflatten";
   Axis axis;
   Shape shape;
   void fields(auto& v) { v("axis", axis)("shape", shape); }
-  bool operator==(const Unflatten&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -58,10 +50,8 @@ struct Unflatten {
 
 // Drops axes of size one.
 struct Squeeze {
-  static constexpr const char* name = "Squeeze";
   Axes axes;  // sorted
   void fields(auto& v) { v("axes", axes); }
-  bool operator==(const Squeeze&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -70,10 +60,8 @@ struct Squeeze {
 
 // Puts in axes of size one, counted in the result.
 struct ExpandDims {
-  static constexpr const char* name = "ExpandDims";
   NewAxes axes;  // sorted
   void fields(auto& v) { v("axes", axes); }
-  bool operator==(const ExpandDims&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
@@ -81,10 +69,8 @@ struct ExpandDims {
 };
 
 struct Transpose {
-  static constexpr const char* name = "Transpose";
   std::vector<int> axes;  // result dimension i is input dimension axes[i]
   void fields(auto& v) { v("axes", axes); }
-  bool operator==(const Transpose&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

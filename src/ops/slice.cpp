@@ -1,10 +1,14 @@
 // Slices: views of parts of arrays, and arrays with a part changed.
+#include "ops/slice.h"
+
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/following.h"
-#include "ops/index.h"
 #include "ops/util.h"
 
 namespace heddle {
@@ -31,13 +35,12 @@ Shape sliced_shape(const char* op, const Shape& from, const Shape& start, const 
                    const Shape& step) {
   size_t n = from.size();
   if (start.size() != n || stop.size() != n || step.size() != n) {
-    throw std::invalid_argument(fmt::format(
-        "[{}] Invalid number of indices or strides for array with dimension {}.", op, n));
+    refuse(op, "Invalid number of indices or strides for array with dimension {}.", n);
   }
   Shape out;
   for (size_t i = 0; i < n; i++) {
     if (step[i] == 0) {
-      throw std::invalid_argument(fmt::format("[{}] The step of a slice cannot be zero.", op));
+      refuse(op, "The step of a slice cannot be zero.");
     }
     out.push_back(resolve_slice(start[i], stop[i], step[i], from[i]).count);
   }
@@ -88,9 +91,8 @@ void SliceUpdate::check(const Arrays& in) const {
 Avals SliceUpdate::infer(const Arrays& in) const {
   Shape wanted = sliced_shape("slice_update", in[0].shape(), start, stop, step);
   if (!(in[1].shape() == wanted)) {
-    throw std::invalid_argument(
-        fmt::format("[slice_update] The update has shape {}, but the slice has shape {}.",
-                    to_string(in[1].shape()), to_string(wanted)));
+    refuse("slice_update", "The update has shape {}, but the slice has shape {}.",
+           to_string(in[1].shape()), to_string(wanted));
   }
   return {{in[0].shape(), in[0].dtype()}};
 }
@@ -174,26 +176,24 @@ struct Corner {
 Corner corner_of(const char* op, const Array& a, const Array& start, const std::vector<int>& axes,
                  const Stream& s) {
   if (start.ndim() > 1) {
-    throw std::invalid_argument(
-        fmt::format("[{}] array of starting indices must be zero or one dimensional but has "
-                    "dimension {}.",
-                    op, start.ndim()));
+    refuse(op,
+           "array of starting indices must be zero or one dimensional but has "
+           "dimension {}.",
+           start.ndim());
   }
   if (start.size() != static_cast<int64_t>(axes.size())) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Number of starting indices {} does not match number of axes {}.", op,
-                    start.size(), axes.size()));
+    refuse(op, "Number of starting indices {} does not match number of axes {}.", start.size(),
+           axes.size());
   }
   if (!is_integer(start.dtype())) {
-    throw std::invalid_argument(fmt::format("[{}] Start indices must be integers, got type {}.", op,
-                                            name_of(start.dtype())));
+    refuse(op, "Start indices must be integers, got type {}.", name_of(start.dtype()));
   }
   Corner out;
   for (int axis : axes) out.axes.push_back(normalize_axis(op, axis, a.ndim()));
   std::vector<int> sorted = out.axes;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    throw std::invalid_argument(fmt::format("[{}] Repeat axes not allowed.", op));
+    refuse(op, "Repeat axes not allowed.");
   }
   if (start.ndim() == 0) {
     out.indices = {start};
@@ -210,14 +210,12 @@ Array dynamic_slice(const Array& a, const Array& start, const std::vector<int>& 
   Stream stream = to_stream(s);
   Corner corner = corner_of("slice", a, start, axes, stream);
   if (size.size() != a.shape().size()) {
-    throw std::invalid_argument(
-        fmt::format("[slice] Invalid slice size for array with {} dimensions.", a.ndim()));
+    refuse("slice", "Invalid slice size for array with {} dimensions.", a.ndim());
   }
   for (size_t i = 0; i < size.size(); i++) {
     if (size[i] < 0 || size[i] > a.shape()[i]) {
-      throw std::invalid_argument(
-          fmt::format("[slice] Invalid slice size {} for array with shape {}.", to_string(size),
-                      to_string(a.shape())));
+      refuse("slice", "Invalid slice size {} for array with shape {}.", to_string(size),
+             to_string(a.shape()));
     }
   }
   if (corner.axes.empty()) return slice(a, Shape(size.size(), 0), size, stream);
@@ -233,19 +231,18 @@ Array dynamic_slice_update(const Array& a, const Array& update, const Array& sta
   size_t n = a.shape().size();
   while (static_cast<size_t>(u.ndim()) > n && u.shape()[0] == 1) u = squeeze(u, 0, stream);
   if (static_cast<size_t>(u.ndim()) > n) {
-    throw std::invalid_argument(
-        fmt::format("[slice_update] The update of shape {} has more dimensions than the array of "
-                    "shape {}.",
-                    to_string(u.shape()), to_string(a.shape())));
+    refuse("slice_update",
+           "The update of shape {} has more dimensions than the array of "
+           "shape {}.",
+           to_string(u.shape()), to_string(a.shape()));
   }
   Shape box(n, 1);
   size_t skip = n - u.shape().size();
   for (size_t i = 0; i < u.shape().size(); i++) box[skip + i] = u.shape()[i];
   for (size_t i = 0; i < n; i++) {
     if (box[i] > a.shape()[i]) {
-      throw std::invalid_argument(
-          fmt::format("[slice_update] The update of shape {} is larger than the array of shape {}.",
-                      to_string(u.shape()), to_string(a.shape())));
+      refuse("slice_update", "The update of shape {} is larger than the array of shape {}.",
+             to_string(u.shape()), to_string(a.shape()));
     }
   }
   u = reshape(u, box, stream);

@@ -2,7 +2,9 @@
 
 #include <limits>
 
-#include "heddle/ops.h"
+#include "heddle/ops/pointwise.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "ops/checks.h"
 #include "ops/reduce.h"
 #include "ops/util.h"
@@ -23,18 +25,17 @@ Array softmax_derivative(const Array& y, const Array& t) {
 
 std::vector<int> exponential_axes(const char* op, const Array& a, const std::vector<int>& axes) {
   if (a.ndim() == 0 && !axes.empty()) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Received non-empty axes for array with 0 dimensions.", op));
+    refuse(op, "Received non-empty axes for array with 0 dimensions.");
   }
-  return reduction_axes(op, axes, a.ndim());
+  return normalize_axes(op, axes, a.ndim());
 }
 
 // Rows of floating numbers.
 void check_rows(OpName op, const char* name, const Arrays& in) {
   require_inputs(op, in, 1);
   if (in[0].ndim() == 0 || !is_floating(in[0].dtype())) {
-    refuse(name, fmt::format("Rows of a floating type are wanted, but the input is {} of shape {}.",
-                             name_of(in[0].dtype()), to_string(in[0].shape())));
+    refuse(name, "Rows of a floating type are wanted, but the input is {} of shape {}.",
+           name_of(in[0].dtype()), to_string(in[0].shape()));
   }
 }
 

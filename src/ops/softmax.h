@@ -7,10 +7,8 @@
 namespace heddle {
 
 struct Softmax {
-  static constexpr const char* name = "Softmax";
   bool precise;  // files record it; the kernel is always precise
   void fields(auto& v) { v("precise", precise); }
-  bool operator==(const Softmax&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Arrays> jvp(const Push& p) const;
@@ -18,8 +16,6 @@ struct Softmax {
 
 // The last axis stays as size one.
 struct LogSumExp {
-  static constexpr const char* name = "LogSumExp";
-  bool operator==(const LogSumExp&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;

@@ -3,7 +3,13 @@
 #include <algorithm>
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/scan.h"
+#include "heddle/ops/shape.h"
+#include "heddle/ops/sort.h"
 #include "ops/checks.h"
 #include "ops/following.h"
 #include "ops/util.h"
@@ -23,20 +29,10 @@ int normalize_kth(const char* op, const char* space, const Array& a, int kth, in
   int n = static_cast<int>(a.shape(at));
   int k = kth < 0 ? kth + n : kth;
   if (k < 0 || k >= n) {
-    throw std::invalid_argument(
-        fmt::format("[{}] Received invalid kth {}{}along axis {} for array with shape: {}", op, kth,
-                    space, axis, to_string(a.shape())));
+    refuse(op, "Received invalid kth {}{}along axis {} for array with shape: {}", kth, space, axis,
+           to_string(a.shape()));
   }
   return k;
-}
-
-}  // namespace
-
-namespace {
-
-void check_axis(OpName op, const Arrays& in, int axis) {
-  require_inputs(op, in, 1);
-  require_axis(op, axis, in[0].ndim());
 }
 
 }  // namespace
@@ -44,8 +40,8 @@ void check_axis(OpName op, const Arrays& in, int axis) {
 // ---------------------------------------------------------------------------------------------
 // sort, argsort
 
-void Sort::check(const Arrays& in) const { check_axis(*this, in, axis); }
-void ArgSort::check(const Arrays& in) const { check_axis(*this, in, axis); }
+void Sort::check(const Arrays& in) const { require_inputs(*this, in, 1); }
+void ArgSort::check(const Arrays& in) const { require_inputs(*this, in, 1); }
 
 std::optional<Arrays> Sort::vjp(const Pull& p) const {
   return Arrays{unsort(p.g[0], p.in[0], argsort(p.in[0], axis), axis)};
@@ -67,11 +63,11 @@ Array argsort(const Array& a, StreamOrDevice s) { return argsort(flat(a, s), 0, 
 // partition, argpartition, topk
 
 void Partition::check(const Arrays& in) const {
-  check_axis(*this, in, axis);
+  require_inputs(*this, in, 1);
   normalize_kth("partition", "", in[0], kth, axis, axis);
 }
 void ArgPartition::check(const Arrays& in) const {
-  check_axis(*this, in, axis);
+  require_inputs(*this, in, 1);
   normalize_kth("argpartition", " ", in[0], kth, axis, axis);
 }
 
@@ -105,9 +101,8 @@ Array topk(const Array& a, int k, int axis, StreamOrDevice s) {
   int at = normalize_axis("topk", axis, a.ndim());
   int64_t n = a.shape(at);
   if (k < 0 || k > n) {
-    throw std::invalid_argument(
-        fmt::format("[topk] Received invalid k={} along axis {} for array with shape: {}", k, axis,
-                    to_string(a.shape())));
+    refuse("topk", "Received invalid k={} along axis {} for array with shape: {}", k, axis,
+           to_string(a.shape()));
   }
   if (k == n && !may_change_size(a)) return a;
   Shape start(a.shape().size(), slice_end), stop = start;
@@ -128,13 +123,13 @@ void SearchSorted::check(const Arrays& in) const {
   const Shape &sorted = in[0].shape(), &values = in[1].shape();
   const size_t shared = static_cast<size_t>(std::max(batch, 0));
   if (sorted.size() != shared + 1) {
-    refuse(op, fmt::format("The sorted sequence must be {}-D but has {} dimensions.", shared + 1,
-                           sorted.size()));
+    refuse(op, "The sorted sequence must be {}-D but has {} dimensions.", shared + 1,
+           sorted.size());
   }
   if (values.size() < shared ||
       !std::equal(values.begin(), values.begin() + static_cast<long>(shared), sorted.begin())) {
-    refuse(op, fmt::format("Values of shape {} do not fit sequences of shape {}.",
-                           to_string(values), to_string(sorted)));
+    refuse(op, "Values of shape {} do not fit sequences of shape {}.", to_string(values),
+           to_string(sorted));
   }
 }
 
@@ -160,8 +155,7 @@ std::optional<Batched> SearchSorted::vmap(const Batch& b) const {
 Array searchsorted(const Array& sorted_sequence, const Array& values, const std::string& side,
                    StreamOrDevice s) {
   if (side != "left" && side != "right") {
-    throw std::invalid_argument(
-        fmt::format("[searchsorted] Invalid side '{}'. Expected 'left' or 'right'.", side));
+    refuse("searchsorted", "Invalid side '{}'. Expected 'left' or 'right'.", side);
   }
   Dtype t = promote_types(sorted_sequence.dtype(), values.dtype());
   return apply(make_op<SearchSorted>(side == "right", 0),
@@ -183,7 +177,7 @@ Array median(const Array& a, const std::vector<int>& axes, bool keepdims, Stream
   }
   std::sort(reduced.begin(), reduced.end());
   if (std::adjacent_find(reduced.begin(), reduced.end()) != reduced.end()) {
-    throw std::invalid_argument("[median] Received duplicate axis.");
+    refuse("median", "Received duplicate axis.");
   }
   Array x = astype(a, at_least_float(a.dtype()), s);
   if (reduced.empty()) return x;
@@ -202,7 +196,7 @@ Array median(const Array& a, const std::vector<int>& axes, bool keepdims, Stream
       n *= a.shape(i);
     }
   }
-  if (n == 0) throw std::invalid_argument("[median] Cannot take median along empty axis.");
+  if (n == 0) refuse("median", "Cannot take median along empty axis.");
   order.insert(order.end(), reduced.begin(), reduced.end());
   rows.push_back(n);
   const int last = static_cast<int>(rows.size()) - 1;
@@ -236,20 +230,18 @@ Array median(const Array& a, bool keepdims, StreamOrDevice s) {
 
 Unique unique(const Array& a, int size, const std::optional<Array>& fill_value, StreamOrDevice s) {
   if (size < 0) {
-    throw std::invalid_argument(fmt::format("[unique] Received negative size {}.", size));
+    refuse("unique", "Received negative size {}.", size);
   }
   if (fill_value && fill_value->size() != 1) {
-    throw std::invalid_argument(
-        fmt::format("[unique] Fill value must have one element, but got shape {}.",
-                    to_string(fill_value->shape())));
+    refuse("unique", "Fill value must have one element, but got shape {}.",
+           to_string(fill_value->shape()));
   }
   int n = static_cast<int>(a.size());
   std::optional<Array> fill;
   if (fill_value) fill = astype(reshape(*fill_value, Shape{}, s), a.dtype(), s);
   if (n == 0) {
     if (size > 0 && !fill) {
-      throw std::invalid_argument(
-          "[unique] A fill value is required for an empty input with a non-zero size.");
+      refuse("unique", "A fill value is required for an empty input with a non-zero size.");
     }
     Array values = fill ? full({size}, *fill, s) : zeros({size}, a.dtype(), s);
     return {values, zeros({size}, uint32, s), zeros(a.shape(), uint32, s), zeros({size}, int32, s)};

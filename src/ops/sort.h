@@ -7,20 +7,16 @@
 namespace heddle {
 
 struct Sort {
-  static constexpr const char* name = "Sort";
   Axis axis;
   void fields(auto& v) { v("axis", axis); }
-  bool operator==(const Sort&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Arrays> jvp(const Push& p) const;
 };
 
 struct ArgSort {
-  static constexpr const char* name = "ArgSort";
   Axis axis;
   void fields(auto& v) { v("axis", axis); }
-  bool operator==(const ArgSort&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const { return {{in[0].shape(), uint32}}; }
   static constexpr bool is_constant = true;
@@ -28,11 +24,9 @@ struct ArgSort {
 
 // The k-th smallest element in its place, smaller ones before it.
 struct Partition {
-  static constexpr const char* name = "Partition";
   int kth;
   Axis axis;
   void fields(auto& v) { v("kth", kth)("axis", axis); }
-  bool operator==(const Partition&) const = default;
   void check(const Arrays& in) const;
   std::optional<Arrays> vjp(const Pull& p) const;
   std::optional<Arrays> jvp(const Push& p) const;
@@ -40,11 +34,9 @@ struct Partition {
 };
 
 struct ArgPartition {
-  static constexpr const char* name = "ArgPartition";
   int kth;
   Axis axis;
   void fields(auto& v) { v("kth", kth)("axis", axis); }
-  bool operator==(const ArgPartition&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const { return {{in[0].shape(), uint32}}; }
   static constexpr bool is_constant = true;
@@ -53,11 +45,9 @@ struct ArgPartition {
 
 // sorted: (batch..., n), values: (batch..., anything) of the same dtype; `batch` axes are shared.
 struct SearchSorted {
-  static constexpr const char* name = "SearchSorted";
   bool right;
   int batch;
   void fields(auto& v) { v("right", right)("batch", batch); }
-  bool operator==(const SearchSorted&) const = default;
   void check(const Arrays& in) const;
   Avals infer(const Arrays& in) const { return {{in[1].shape(), uint32}}; }
   static constexpr bool is_constant = true;

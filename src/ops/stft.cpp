@@ -3,7 +3,12 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/fft.h"
+#include "heddle/ops/index.h"
+#include "heddle/ops/shape.h"
+#include "ops/checks.h"
 
 namespace heddle::fft {
 namespace {
@@ -11,13 +16,13 @@ namespace {
 // The window, padded with zeros to n_fft.
 Array padded_window(const char* op, int n_fft, const Frames& frames, const Stream& s) {
   if (frames.window && frames.window->ndim() != 1) {
-    throw std::invalid_argument(fmt::format("[{}] window must be a one-dimensional array.", op));
+    refuse(op, "window must be a one-dimensional array.");
   }
   const int given = frames.win_length == 0 ? n_fft : frames.win_length;
   Array window = frames.window ? *frames.window : ones({given}, float32, s);
   const int64_t length = window.size();
   if (length > n_fft) {
-    throw std::invalid_argument(fmt::format("[{}] window length must not exceed n_fft.", op));
+    refuse(op, "window length must not exceed n_fft.");
   }
   const int64_t left = (n_fft - length) / 2;
   return pad(window, {{left, n_fft - length - left}}, Array(0, window.dtype()), "constant", s);
@@ -25,12 +30,12 @@ Array padded_window(const char* op, int n_fft, const Frames& frames, const Strea
 
 int hop_of(const char* op, int n_fft, const Frames& frames) {
   const int hop = frames.hop_length == 0 ? n_fft / 4 : frames.hop_length;
-  if (hop < 1) throw std::invalid_argument(fmt::format("[{}] hop_length must be positive.", op));
+  if (hop < 1) refuse(op, "hop_length must be positive.");
   return hop;
 }
 
 void check_size(const char* op, int n_fft) {
-  if (n_fft < 1) throw std::invalid_argument(fmt::format("[{}] n_fft must be positive.", op));
+  if (n_fft < 1) refuse(op, "n_fft must be positive.");
 }
 
 // a[..., first : first + count]
@@ -68,7 +73,7 @@ Array stft(const Array& x, int n_fft, const Frames& frames, const std::string& p
            StreamOrDevice where) {
   const Stream s = to_stream(where);
   if (x.ndim() == 0) {
-    throw std::invalid_argument("[stft] Input must have at least one dimension.");
+    refuse("stft", "Input must have at least one dimension.");
   }
   check_size("stft", n_fft);
   const int hop = hop_of("stft", n_fft, frames);
@@ -80,7 +85,7 @@ Array stft(const Array& x, int n_fft, const Frames& frames, const std::string& p
   }
   const int64_t length = signal.shape(-1);
   if (length < n_fft) {
-    throw std::invalid_argument("[stft] Input is too short for the given n_fft.");
+    refuse("stft", "Input is too short for the given n_fft.");
   }
   signal = contiguous(signal, false, s);
   Shape shape = signal.shape();
@@ -103,11 +108,10 @@ Array istft(const Array& spectra, std::optional<int> size, const Frames& frames,
             std::optional<int> length, StreamOrDevice where) {
   const Stream s = to_stream(where);
   if (spectra.ndim() < 2) {
-    throw std::invalid_argument("[istft] Input must have at least two dimensions (freq, frames).");
+    refuse("istft", "Input must have at least two dimensions (freq, frames).");
   }
   if (length && *length < 0) {
-    throw std::invalid_argument(
-        fmt::format("[istft] length must not be negative, but it is {}.", *length));
+    refuse("istft", "length must not be negative, but it is {}.", *length);
   }
   const bool onesided = frames.onesided.value_or(true);
   const int frequencies = static_cast<int>(spectra.shape(-2));
@@ -115,8 +119,7 @@ Array istft(const Array& spectra, std::optional<int> size, const Frames& frames,
   check_size("istft", n_fft);
   const int hop = hop_of("istft", n_fft, frames);
   if (spectra.shape(-1) == 0) {
-    throw std::invalid_argument(fmt::format(
-        "[istft] At least one window is needed, the shape is {}.", to_string(spectra.shape())));
+    refuse("istft", "At least one window is needed, the shape is {}.", to_string(spectra.shape()));
   }
   Array window = padded_window("istft", n_fft, frames, s);
   Array turned = swapaxes(spectra, -1, -2, s);

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 
 namespace heddle {
@@ -17,8 +20,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
   for (size_t i = 0; i < shorter.size(); i++) {
     int64_t x = longer[skip + i], y = shorter[i];
     if (x != y && x != 1 && y != 1) {
-      throw std::invalid_argument(fmt::format(
-          "[broadcast_shapes] Shapes {} and {} cannot be broadcast.", to_string(a), to_string(b)));
+      refuse("broadcast_shapes", "Shapes {} and {} cannot be broadcast.", to_string(a),
+             to_string(b));
     }
     out[skip + i] = x == 1 ? y : x;
   }
@@ -120,7 +123,7 @@ std::vector<int> normalize_axes(const char* op, const std::vector<int>& axes, in
   for (int a : axes) out.push_back(normalize_axis(op, a, ndim));
   std::sort(out.begin(), out.end());
   if (std::adjacent_find(out.begin(), out.end()) != out.end()) {
-    throw std::invalid_argument(fmt::format("[{}] Received duplicate axes.", op));
+    refuse(op, "Received duplicate axes.");
   }
   return out;
 }

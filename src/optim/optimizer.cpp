@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
 #include "heddle/optim.h"
 #include "optim/update.h"
 

@@ -6,6 +6,11 @@
 #include <limits>
 
 #include "heddle/nn/distributed.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "heddle/optim.h"
 #include "nn/scalar.h"
 #include "nn/wide.h"

@@ -2,7 +2,7 @@
 
 #include <numbers>
 
-#include "heddle/ops.h"
+#include "heddle/ops/pointwise.h"
 #include "heddle/optim.h"
 
 namespace heddle::optim {

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "core/node.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/random.h"
+#include "heddle/ops/reduce.h"
 #include "ops/checks.h"
 
 namespace heddle {

@@ -8,7 +8,7 @@
 namespace heddle {
 
 struct CustomTransforms {
-  static constexpr const char* name = "CustomTransforms";
+  static constexpr bool opaque = true;
   int output_count;
   CustomRules rules;
   void fields(auto& v) { v("output_count", output_count); }

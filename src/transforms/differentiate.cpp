@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include "core/node.h"
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/creation.h"
 #include "heddle/transforms.h"
 #include "ops/pointwise.h"
 #include "transforms/graph.h"

@@ -5,7 +5,11 @@
 #include <limits>
 #include <numeric>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/attention.h"
+#include "heddle/ops/creation.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "ops/matmul.h"
 #include "ops/shape.h"
 #include "ops/softmax.h"

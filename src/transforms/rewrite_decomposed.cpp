@@ -2,7 +2,8 @@
 // with the graph op by op, so that no formula is written here a second time.
 #include <functional>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/reduce.h"
 #include "ops/attention.h"
 #include "ops/matmul.h"
 #include "ops/norm.h"

@@ -1,6 +1,9 @@
 // Rules for what is written out in parts: softmax, norms, products with a bias. Attention:
 // rewrite_attention.cpp.
-#include "heddle/ops.h"
+#include "heddle/ops/norm.h"
+#include "heddle/ops/products.h"
+#include "heddle/ops/reduce.h"
+#include "heddle/ops/shape.h"
 #include "ops/matmul.h"
 #include "ops/norm.h"
 #include "ops/reduce.h"

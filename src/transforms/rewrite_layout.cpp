@@ -4,7 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "heddle/ops.h"
+#include "heddle/ops/arithmetic.h"
+#include "heddle/ops/shape.h"
 #include "ops/shape.h"
 #include "transforms/look_back.h"
 #include "transforms/rewrite.h"

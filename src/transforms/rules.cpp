@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/stream.h"
-#include "heddle/ops.h"
+#include "heddle/ops/creation.h"
 #include "heddle/transforms.h"
 #include "ops/util.h"
 #include "transforms/graph.h"

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "core/node.h"
-#include "heddle/ops.h"
+#include "heddle/ops/shape.h"
 #include "heddle/transforms.h"
 #include "transforms/graph.h"
 #include "transforms/rules.h"

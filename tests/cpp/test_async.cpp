@@ -12,7 +12,6 @@ namespace {
 
 // An op that no device can run, so that its evaluation fails.
 struct Unrunnable {
-  static constexpr const char* name = "TestUnrunnable";
   void check(const Arrays&) const {}
   Avals infer(const Arrays& in) const { return {{in[0].shape(), in[0].dtype()}}; }
 };

@@ -11,6 +11,7 @@
 #include "ops/index.h"
 #include "ops/layout.h"
 #include "ops/norm.h"
+#include "ops/pad.h"
 #include "ops/quantize.h"
 #include "ops/reduce.h"
 #include "transforms/rules.h"

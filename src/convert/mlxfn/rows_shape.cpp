@@ -2,9 +2,11 @@
 #include "convert/recorder.h"
 #include "heddle/ops.h"
 #include "ops/creation.h"
+#include "ops/diagonal.h"
 #include "ops/following.h"
 #include "ops/join.h"
 #include "ops/layout.h"
+#include "ops/pad.h"
 #include "ops/shape.h"
 
 namespace heddle::convert::mlxfn {
