@@ -26,11 +26,12 @@
 #include <utility>
 #include <vector>
 
-#include "core/code.h"
 #include "core/fields.h"
 #include "heddle/array.h"
 
 namespace heddle {
+
+enum class Code : uint8_t;  // core/code.h: a new function of elements compiles no other ops again
 
 // Shape and dtype of an array that may not exist yet.
 struct Aval {
@@ -126,7 +127,7 @@ class Op {
 
   // Set for pointwise ops (ops/pointwise.h), which evaluation groups, and what they compute.
   virtual bool is_pointwise() const { return false; }
-  virtual Code pointwise_code() const { return Code::copy; }
+  virtual Code pointwise_code() const { return Code{}; }
   // Linear in every floating input taken together, and with no effect of other inputs on which
   // elements move: then jvp is the op itself on the tangents.
   virtual bool is_linear() const { return false; }
@@ -264,7 +265,7 @@ class OpOf final : public Op {
   }
   Code pointwise_code() const override {
     if constexpr (requires { T::computes; }) return T::computes;
-    return Code::copy;
+    return Code{};
   }
   bool is_linear() const override {
     if constexpr (requires { value.is_linear(); }) return value.is_linear();
