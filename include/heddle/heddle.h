@@ -13,6 +13,7 @@
 #include "heddle/ops.h"
 #include "heddle/optim.h"
 #include "heddle/primitive.h"
+#include "heddle/program.h"
 #include "heddle/shape.h"
 #include "heddle/transforms.h"
 #include "heddle/type_info.h"
