@@ -135,6 +135,9 @@ class Program {
   // ...]},
   // {"tuple": ...}, {"dict": [[key, tree], ...]} or {"value": ...}. Empty: a flat list.
   const std::string& structure() const;
+  // That of the arguments, {"tuple": [positional, by name]}, where a language with trees made it:
+  // the inputs are then all positional, in the tree's order. Empty: as they are.
+  const std::string& input_structure() const;
   std::vector<Step> steps() const;
   std::vector<std::pair<std::string, Array>> constants() const;
   // How it was read.

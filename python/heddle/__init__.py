@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from .core import OutOfMemoryError as OutOfMemoryError
     from .core import UnsafeFileError as UnsafeFileError
     from .core import __version__ as __version__
+    from .program import ConversionError as ConversionError
+    from .program import Issue as Issue
+    from .program import Program as Program
+    from .program import Report as Report
+    from .program import Verification as Verification
+    from .program import check as check
+    from .program import convert as convert
 
 _FROM_CORE = (
     "AxisError",
@@ -24,6 +31,15 @@ _FROM_CORE = (
     "UnsafeFileError",
     "__version__",
 )
+_FROM_PROGRAM = (
+    "ConversionError",
+    "Issue",
+    "Program",
+    "Report",
+    "Verification",
+    "check",
+    "convert",
+)
 
 
 def __getattr__(name: str):
@@ -32,8 +48,12 @@ def __getattr__(name: str):
         from . import core
 
         return getattr(core, name)
+    if name in _FROM_PROGRAM:
+        from . import program
+
+        return getattr(program, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FROM_CORE})
+    return sorted({*globals(), *_FROM_CORE, *_FROM_PROGRAM})

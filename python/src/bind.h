@@ -214,6 +214,7 @@ void bind_fft(nb::module_& m);
 void bind_attention(nb::module_& fast);
 void bind_io(nb::module_& m);
 void bind_export(nb::module_& m);
+void bind_program(nb::module_& m);
 void bind_introspection(nb::module_& m);
 void bind_primitive(nb::module_& m);
 // Last, when all functions are there: a call that none of their signatures takes is answered by one

@@ -27,6 +27,17 @@ void set_file_error(const FileError& e) noexcept {
 }
 PyObject* out_of_memory_error = nullptr;
 
+// Defined in Python, beside what it carries.
+void set_conversion_error(const ConversionError& e) noexcept {
+  try {
+    nb::object type = nb::module_::import_("heddle.program").attr("ConversionError");
+    nb::object error = type(e.what(), e.report.to_json());
+    PyErr_SetObject(type.ptr(), error.ptr());
+  } catch (...) {
+    PyErr_SetString(PyExc_ValueError, e.what());
+  }
+}
+
 PyObject* new_error(nb::module_& m, const char* name, const char* doc, nb::tuple bases) {
   std::string full_name = std::string("heddle.") + name;
   PyObject* type = PyErr_NewExceptionWithDoc(full_name.c_str(), doc, bases.ptr(), nullptr);
@@ -55,6 +66,8 @@ void translate(const std::exception_ptr& error, void*) {
     PyErr_SetString(unsafe_file_error, e.what());
   } catch (const FileError& e) {
     set_file_error(e);
+  } catch (const ConversionError& e) {
+    set_conversion_error(e);
   } catch (const std::bad_cast&) {
     refuse_cast();
   } catch (const OutOfMemoryError& e) {
@@ -82,6 +95,8 @@ void set_python_error() noexcept {
     set_file_error(e);
   } catch (const OutOfMemoryError& e) {
     PyErr_SetString(out_of_memory_error, e.what());
+  } catch (const ConversionError& e) {
+    set_conversion_error(e);
   } catch (const std::invalid_argument& e) {
     PyErr_SetString(PyExc_ValueError, e.what());
   } catch (const std::out_of_range& e) {

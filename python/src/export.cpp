@@ -7,6 +7,7 @@
 #include "convert/trace.h"
 #include "file_object.h"
 #include "io/file.h"
+#include "structure.h"
 #include "tree.h"
 
 namespace heddle::python {
@@ -63,77 +64,6 @@ std::optional<std::string> path_if_any(nb::handle file) {
 
 bool keeps_structure(const std::string& path) { return path.ends_with(".heddle"); }
 
-// Python's json speaks of the structure of results: a number is the number of a result, a container
-// {"list" | "tuple": [...]} or {"dict": [[key, ...], ...]}, anything else {"value": ...}.
-constexpr int deepest_structure = 100;
-
-nb::object describe(nb::handle tree, size_t& next, int depth = 0) {
-  if (depth > deepest_structure) {
-    TreeLevel::fail();
-  }
-  auto single = [](const char* key, nb::object value) {
-    nb::dict out;
-    out[key] = value;
-    return nb::object(out);
-  };
-  if (is_array(tree)) return nb::int_(next++);
-  if (PyList_Check(tree.ptr()) || PyTuple_Check(tree.ptr())) {
-    nb::list items;
-    for (nb::handle item : nb::borrow<nb::object>(tree))
-      items.append(describe(item, next, depth + 1));
-    return single(PyList_Check(tree.ptr()) ? "list" : "tuple", items);
-  }
-  if (PyDict_Check(tree.ptr())) {
-    nb::list items;
-    for (auto [key, value] : nb::borrow<nb::dict>(tree)) {
-      if (!nb::isinstance<nb::str>(key)) {
-        throw std::invalid_argument(
-            "[export_function] Keys of dictionaries in outputs must be strings.");
-      }
-      items.append(nb::make_tuple(key, describe(value, next, depth + 1)));
-    }
-    return single("dict", items);
-  }
-  bool plain = tree.is_none() || PyBool_Check(tree.ptr()) || PyLong_Check(tree.ptr()) ||
-               PyFloat_Check(tree.ptr()) || PyUnicode_Check(tree.ptr());
-  if (!plain) {
-    throw std::invalid_argument(fmt::format("[export_function] Outputs cannot hold a {}.",
-                                            nb::type_name(tree.type()).c_str()));
-  }
-  return single("value", nb::borrow(tree));
-}
-
-nb::object rebuild(nb::handle structure, const Arrays& arrays) {
-  auto refuse = [] {
-    throw UnsafeFileError("[import_function] The structure of the results contradicts itself.");
-  };
-  if (PyLong_Check(structure.ptr()) && !PyBool_Check(structure.ptr())) {
-    int64_t k = -1;
-    if (!nb::try_cast(structure, k) || k < 0 || k >= static_cast<int64_t>(arrays.size())) refuse();
-    return wrap(arrays[static_cast<size_t>(k)]);
-  }
-  if (!PyDict_Check(structure.ptr()) || nb::len(structure) != 1) refuse();
-  auto [kind, content] = *nb::borrow<nb::dict>(structure).begin();
-  std::string name = nb::cast<std::string>(kind);
-  if (name == "value") return nb::borrow(content);
-  if (!PyList_Check(content.ptr())) refuse();
-  if (name == "dict") {
-    nb::dict out;
-    for (nb::handle item : nb::borrow<nb::list>(content)) {
-      if (!PyList_Check(item.ptr()) || nb::len(item) != 2) refuse();
-      nb::list pair = nb::borrow<nb::list>(item);
-      if (!PyUnicode_Check(pair[0].ptr())) refuse();
-      out[pair[0]] = rebuild(pair[1], arrays);
-    }
-    return out;
-  }
-  if (name != "list" && name != "tuple") refuse();
-  nb::list out;
-  for (nb::handle item : nb::borrow<nb::list>(content)) out.append(rebuild(item, arrays));
-  if (name == "list") return out;
-  return nb::tuple(out);
-}
-
 nb::tuple tuple_of(const Arrays& arrays) {
   nb::list out;
   for (const Array& a : arrays) out.append(wrap(a));
@@ -160,9 +90,7 @@ class Traced {
  private:
   Arrays arrays_of(nb::handle result) {
     if (keep_) {
-      size_t count = 0;
-      structure_ = nb::cast<std::string>(nb::module_::import_("json").attr("dumps")(
-          describe(result, count), "allow_nan"_a = false));
+      structure_ = structure_of("export_function", result);
       return arrays_of_tree(result);
     }
     Arrays out;
@@ -295,10 +223,7 @@ nb::object import_from(nb::handle file, bool return_metadata) {
         ImportedFunction::Result result = imported.call(inputs.args, inputs.named);
         if (result.structure.empty()) return tuple_of(result.arrays);
         nb::object& structure = (*structures)[result.structure];
-        if (!structure) {
-          structure = nb::module_::import_("json").attr("loads")(
-              nb::str(result.structure.data(), result.structure.size()));
-        }
+        if (!structure) structure = parsed_structure(result.structure);
         return rebuild(structure, result.arrays);
       },
       nb::sig("def imported_function(*args, **kwargs)"), "A function read from a file.");

@@ -66,6 +66,7 @@ NB_MODULE(core, m) {
   bind_fft(m);
   bind_io(m);
   bind_export(m);
+  bind_program(m);
   bind_nn(m);
   bind_optim(m);
   bind_introspection(m);

@@ -19,7 +19,8 @@ struct Calls {
   std::vector<std::pair<int, Array>> constants;
   std::vector<Call> calls;
   std::vector<int> outputs;
-  std::string structure;  // of the results (Program::structure)
+  std::string structure;        // of the results (Program::structure)
+  std::string input_structure;  // of the arguments (Program::input_structure)
   // Sizes that calls follow, and those of a shapeless function that have to stay as traced.
   std::vector<Dimension> dimensions = {};
   std::vector<std::pair<int, int>> fixed = {};

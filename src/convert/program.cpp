@@ -110,14 +110,16 @@ Arrays Program::State::run(const Arrays& inputs) const {
 
 Program convert::traced_program(const ExportedFunction& fun, const Arrays& args,
                                 const NamedArguments& named, const Program::Dimensions& dimensions,
-                                std::function<std::string()> structure) {
+                                Tracing how) {
   const Dialect& dialect = native::dialect();
   Report report{"heddle", 0, 0, {}};
   const bool any_size = std::any_of(dimensions.begin(), dimensions.end(), [](const auto& names) {
     return std::any_of(names.begin(), names.end(), [](const auto& n) { return !n.empty(); });
   });
-  Calls calls =
-      trace(fun, args, named, dialect, {any_size, &dimensions, std::move(structure), &report});
+  how.shapeless = any_size;
+  how.dimensions = &dimensions;
+  how.report = &report;
+  Calls calls = trace(fun, args, named, dialect, how);
   if (!report.runnable()) {
     throw ConversionError(
         "[Program] The function cannot be kept as a program.\n" + to_string(report), report);
@@ -196,6 +198,7 @@ std::vector<Program::Value> Program::outputs() const {
 
 size_t Program::positional_count() const { return state_->calls.positional_count(); }
 const std::string& Program::structure() const { return state_->calls.structure; }
+const std::string& Program::input_structure() const { return state_->calls.input_structure; }
 const Report& Program::report() const { return state_->report; }
 
 std::vector<Program::Step> Program::steps() const {

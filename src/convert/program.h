@@ -1,7 +1,7 @@
 // What is behind a Program.
 #pragma once
 
-#include "convert/calls.h"
+#include "convert/trace.h"
 #include "transforms/compile.h"
 
 namespace heddle {
@@ -22,10 +22,9 @@ struct Program::State {
 
 namespace convert {
 
-// As Program::trace; `structure` as in Tracing.
+// As Program::trace; `how` says the trees and names, where there are some.
 Program traced_program(const ExportedFunction& fun, const Arrays& args, const NamedArguments& named,
-                       const Program::Dimensions& dimensions,
-                       std::function<std::string()> structure = {});
+                       const Program::Dimensions& dimensions, Tracing how = {});
 
 // The program of what a dialect's file was taken apart into, all of which is read once. Throws
 // ConversionError with what cannot be read. `shapeless` as in Program::State.

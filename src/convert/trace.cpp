@@ -141,6 +141,8 @@ Calls trace(const ExportedFunction& fun, const Arrays& args, const NamedArgument
       record(traced, trace_at, given.keywords, dialect, how.shapeless,
              dimensions ? &*dimensions : nullptr, following ? &*following : nullptr, how.report);
   f.structure = std::move(structure);
+  f.input_structure = how.input_structure;
+  f.names = how.input_names;
   // Another thread may write the file.
   for (const auto& [slot, constant] : f.constants) constant.eval();
   for (const auto& [slot, constant] : f.constants) {
@@ -182,6 +184,8 @@ Calls translate(const Calls& f, const Dialect& from, const Dialect& to, bool sha
                      std::move(origins));
   if (f.dimensions.empty()) out.fixed = f.fixed;
   out.structure = f.structure;
+  out.input_structure = f.input_structure;
+  for (int i = 0; i < f.input_count && !f.names.empty(); i++) out.names.push_back(f.name_of(i));
   return out;
 }
 

@@ -27,6 +27,9 @@ struct Tracing {
   const Program::Dimensions* dimensions = nullptr;
   // The structure of the results of the last run of the function.
   std::function<std::string()> structure = {};
+  // Of the arguments: their tree (Program::input_structure) and names for them.
+  std::string input_structure = {};
+  std::vector<std::string> input_names = {};
   Report* report = nullptr;  // told what cannot be recorded, all of it; else it is thrown
 };
 

@@ -39,6 +39,17 @@ Shape broadcast_but(const Arrays& in, const std::vector<int>& kept) {
   return shape;
 }
 
+// Input 0 in that shape, or, in a trace for other sizes, in the one that it will be.
+Array broadcast_together(const Reading& r, const std::vector<int>& kept) {
+  const int n = static_cast<int>(kept.size());
+  bool last = true;  // the axes kept are the last ones, in order
+  for (int i = 0; i < n; i++) last &= kept[static_cast<size_t>(i)] == i - n;
+  if (last && std::any_of(r.in.begin(), r.in.end(), may_change_size)) {
+    return apply(BroadcastLike{n}, r.in, r.stream);
+  }
+  return broadcast_to(r.in[0], broadcast_but(r.in, kept), r.stream);
+}
+
 void layout_rows(Rows& rows);
 
 }  // namespace
@@ -49,8 +60,7 @@ Rows shape_rows() {
   auto& s = rows.spellings;
 
   p.push_back({"Broadcast", {{"shape", Kind::shape}}, 1, -1, [](const Reading& r) {
-                 if (r.in.size() > 1)
-                   return Arrays{broadcast_to(r.in[0], broadcast_but(r.in, {}), r.stream)};
+                 if (r.in.size() > 1) return Arrays{broadcast_together(r, {})};
                  return Arrays{broadcast_to(r.in[0], r.shape(0), r.stream)};
                }});
   s.push_back({"Broadcast", "Broadcast",
@@ -65,7 +75,7 @@ Rows shape_rows() {
   };
   s.push_back(like);
   p.push_back({"BroadcastAxes", {{"axes", Kind::axes}}, 1, -1, [](const Reading& r) {
-                 return Arrays{broadcast_to(r.in[0], broadcast_but(r.in, r.axes(0)), r.stream)};
+                 return Arrays{broadcast_together(r, r.axes(0))};
                }});
 
   p.push_back({"Reshape", {{"shape", Kind::shape}}, 1, 1, [](const Reading& r) {

@@ -81,6 +81,14 @@ Json pairs_of(const Pairs& pairs) {
   return out;
 }
 
+Json tree_of(const std::string& text) { return text.empty() ? Json() : Json::parse(text); }
+
+Json input_names_of(const Calls& f) {
+  Json out = Json::array();
+  for (int i = 0; i < f.input_count && !f.names.empty(); i++) out.push_back(f.name_of(i));
+  return out;
+}
+
 Json json_of(const Calls& f, Names& names) {
   std::vector<int> number(f.slots.size(), 0);
   int next = 0;
@@ -123,15 +131,12 @@ Json json_of(const Calls& f, Names& names) {
   for (const Dimension& d : f.dimensions) {
     dimensions.push_back({{"name", d.name}, {"axes", pairs_of(d.axes)}});
   }
-  return {{"keywords", f.keywords},
-          {"dimensions", std::move(dimensions)},
-          {"fixed", pairs_of(f.fixed)},
-          {"follows_sizes", f.follows_sizes},
-          {"inputs", std::move(inputs)},
-          {"constants", std::move(constants)},
-          {"nodes", std::move(nodes)},
-          {"outputs", numbers(f.outputs)},
-          {"structure", f.structure.empty() ? Json() : Json::parse(f.structure)}};
+  return {{"keywords", f.keywords},           {"dimensions", std::move(dimensions)},
+          {"fixed", pairs_of(f.fixed)},       {"follows_sizes", f.follows_sizes},
+          {"inputs", std::move(inputs)},      {"constants", std::move(constants)},
+          {"nodes", std::move(nodes)},        {"outputs", numbers(f.outputs)},
+          {"input_names", input_names_of(f)}, {"input_structure", tree_of(f.input_structure)},
+          {"structure", tree_of(f.structure)}};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -276,9 +281,20 @@ class ProgramReader {
     }
     place_ = place;
     for (const Json& o : array(source, "outputs")) f.outputs.push_back(slot(f, o, "outputs"));
-    const Json& structure = member(source, "structure");
-    if (!structure.is_null()) f.structure = structure.dump();
+    f.structure = tree(source, "structure");
+    if (version_ < 3) return f;
+    f.input_structure = tree(source, "input_structure");
+    for (const Json& name : array(source, "input_names")) {
+      f.names.push_back(text_of(name, "input_names"));
+    }
+    if (f.names.size() > static_cast<size_t>(f.input_count))
+      refuse("input_names", "there are more than inputs");
     return f;
+  }
+
+  std::string tree(const Json& source, const char* name) const {
+    const Json& v = member(source, name);
+    return v.is_null() ? "" : v.dump();
   }
 
   // Pairs of input and axis.

@@ -4,10 +4,11 @@
 //   version  "3"
 //   program  JSON: {"shapeless", "metadata", "functions": [function, ...]}
 // A function has "keywords" (names of the last inputs), "inputs" ([{"shape", "dtype"}]),
-// "constants" (names of tensors), "nodes", "outputs" and "structure" (of the results; null: a flat
-// list). A node has "op", "inputs", "attributes" ({name: value}) and "results" ([{"shape",
-// "dtype"}]). Values are numbered in this order: inputs, constants, results of the nodes; a node
-// reads values with smaller numbers only. Numbers that JSON lacks are the strings "nan", "inf",
+// "constants" (names of tensors), "nodes", "outputs", "structure" (of the results; null: a flat
+// list), "input_structure" (likewise) and "input_names" (of all inputs, or of none). A node has
+// "op", "inputs", "attributes" ({name: value}) and "results" ([{"shape", "dtype"}]). Values are
+// numbered in this order: inputs, constants, results of the nodes; a node reads values with smaller
+// numbers only. Numbers that JSON lacks are the strings "nan", "inf",
 // "-inf".
 //
 // What holds for other sizes: "dimensions" ([{"name", "axes": [[input, axis], ...]}]), "fixed"
