@@ -27,9 +27,22 @@ void matmul(benchmark::State& state) {
 
 void sizes(benchmark::internal::Benchmark* b) {
   const std::vector<std::vector<int64_t>> shapes = {
-      {1, 4, 4, 4, 0},          {1, 16, 16, 16, 0},    {1, 64, 64, 64, 0},    {1, 256, 256, 256, 0},
-      {1, 1024, 1024, 1024, 0}, {1, 1, 4096, 4096, 1}, {1, 1, 4096, 4096, 0}, {1, 8, 768, 768, 1},
-      {1, 512, 768, 768, 1},    {12, 128, 128, 64, 1}};
+      {1, 4, 4, 4, 0},
+      {1, 16, 16, 16, 0},
+      {1, 64, 64, 64, 0},
+      {1, 256, 256, 256, 0},
+      {1, 1024, 1024, 1024, 0},
+      {1, 1, 4096, 4096, 1},
+      {1, 1, 4096, 4096, 0},
+      {1, 8, 768, 768, 1},
+      {1, 512, 768, 768, 1},
+      {12, 128, 128, 64, 1},
+      // What src/cpu/product_pieces.cpp cuts, by rows and columns, and what it leaves whole.
+      {1, 8, 768, 768, 0},
+      {1, 1024, 384, 1536, 0},
+      {1, 1024, 1536, 384, 0},
+      {1, 1024, 1536, 384, 1},
+      {1, 2048, 2048, 2048, 0}};
   for (Dtype t : {float32, bfloat16, float16, float64, complex64}) {
     for (const auto& shape : shapes) {
       std::vector<int64_t> arguments{static_cast<int64_t>(t)};

@@ -13,8 +13,11 @@
 namespace heddle::cpu {
 namespace {
 
+// The limits below are for one core of AVX-512; benchmarks/cpp/bench_matmul.cpp has the products
+// that they were chosen by.
+
 // AMX wants pairs of rows of b interleaved. For b stored by rows it is faster to do that once than
-// in each block: at 1024^3 1.6 ms instead of 2.2 on one core, at 256^3 it makes no difference.
+// in each block, where there are many.
 constexpr int64_t rows_to_pack_for = 512;
 
 // The extents of a piece. All but those at the borders are alike, so that few primitives serve.
@@ -22,16 +25,14 @@ struct Piece {
   int64_t entries, rows, columns, depth;
 };
 
-// Measured on one core of AVX-512: pieces of 128 rows cost up to 2 % (64 rows: 4 % in float32, 10
-// in bfloat16, since b is rearranged for each), 96 columns up to 3 % (48: 5 to 40), where
-// dnnl_sgemm takes 192 (96: 22).
+// Pieces of 128 rows and 96 columns cost next to nothing. Shorter ones do: b is rearranged for
+// each, most of all in bfloat16, and dnnl_sgemm wants 192 columns.
 Piece cut(const Stack& s, int64_t most_entries, bool by_sgemm) {
   constexpr int64_t entry_work = 1 << 20, unit = 16, least_rows = 64;
   constexpr int64_t few_pieces = 4, least_depth = 2048;
   const int64_t least_columns = by_sgemm ? 192 : 96;
   const int64_t work = s.M * s.N * s.K, count = s.count();
-  // Eight of up to ten milliseconds on one core: each rearranges its operands, and sixteen cost 5 %
-  // of 1024^3 and 2048^3 in float32.
+  // Eight of large products: each rearranges its operands, which sixteen would pay for.
   const int64_t wanted =
       std::max(std::min<int64_t>(wanted_pieces(work * count), 8), work * count >> 30);
   Piece p{std::clamp<int64_t>(std::min(entry_work / work, count / wanted), 1, most_entries), s.M,
@@ -89,11 +90,9 @@ bool is_row(const Stack& s, const Stack::Side& addend) {
 
 // Whether dnnl_sgemm is ahead of the primitive although it takes no post-ops, so that an addend has
 // to be copied to the result before. On AVX2 it is at nearly every size. On AVX-512 it is for a few
-// rows, (8, 768) x (768, 768) in 28 us against 33 on two cores, and, since it packs its operands,
-// for large products: with a row as addend on one core (1024, 384) x (384, 1536) takes 7.1 ms
-// against 7.9, (1024, 1536) x (1536, 384) 7.3 against 8.0, 2048^3 97 against 110. With b stored by
-// columns it gains 1 to 4 % as a whole, and loses 4 to 14 in pieces, which it packs one by one.
-// With a stored by columns it is ahead or behind depending on the shape, by up to a seventh.
+// rows and, since it packs its operands, for large products; but with b stored by columns it loses
+// more in pieces, which it packs one by one, than it gains as a whole, and with a stored by columns
+// it is ahead or behind depending on the shape.
 bool sgemm_is_faster(const Stack& s) {
   constexpr int64_t few_rows = 8, deep = 256, large = int64_t{1} << 24;
   if (!onednn::has_avx512() || s.M <= few_rows) return true;
