@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "ops/checks.h"
+
 namespace heddle {
 namespace {
 
@@ -11,9 +13,9 @@ constexpr int conflict = -2;
 // The backend of the node's stream, if the calling thread may evaluate it.
 Backend* check(const Node* n) {
   if (!n->op) {
-    throw std::invalid_argument(
-        "[eval] Attempting to eval an array during function transformations like compile or vmap "
-        "is not allowed.");
+    refuse("eval",
+           "Attempting to eval an array during function transformations like compile or vmap is "
+           "not allowed.");
   }
   return &backend_of(n->stream);
 }

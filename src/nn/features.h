@@ -7,6 +7,7 @@
 
 #include "heddle/array.h"
 #include "nn/shown.h"
+#include "ops/checks.h"
 
 namespace heddle::nn {
 
@@ -14,9 +15,8 @@ namespace heddle::nn {
 inline void check_features(const char* layer, const Array& x, int64_t features,
                            const char* input = "its input") {
   if (x.ndim() > 0 && x.shape(-1) == features) return;
-  throw std::invalid_argument(fmt::format(
-      "[{}] The layer takes {} features in the last axis of {}, which has the shape {}.", layer,
-      features, input, shown(x.shape())));
+  refuse(layer, "The layer takes {} features in the last axis of {}, which has the shape {}.",
+         features, input, shown(x.shape()));
 }
 
 }  // namespace heddle::nn

@@ -10,6 +10,7 @@
 #include "heddle/ops/arithmetic.h"
 #include "heddle/ops/attention.h"
 #include "nn/features.h"
+#include "ops/checks.h"
 
 namespace heddle::nn {
 namespace {
@@ -48,10 +49,8 @@ Embedding::Embedding(int64_t count, int64_t dims)
     : QuantizableLayer(init::normal({count, dims}, 0, bound_for(dims))) {}
 Array Embedding::operator()(const Array& x) {
   if (is_inexact(x.dtype())) {
-    throw std::invalid_argument(
-        fmt::format("[Embedding] The layer takes integers, the numbers of rows, but its input is "
-                    "{}.",
-                    name_of(x.dtype())));
+    refuse("Embedding", "The layer takes integers, the numbers of rows, but its input is {}.",
+           name_of(x.dtype()));
   }
   return rows_of_weight(x);
 }
@@ -79,8 +78,7 @@ Pool<dims, pooling>::Pool(Sizes<dims> kernel, std::optional<Sizes<dims>> stride,
                           Sizes<dims> padding) {
   auto require = [](const char* name, const Sizes<dims>& sizes, int64_t least, const char* wanted) {
     if (*std::ranges::min_element(sizes) < least) {
-      throw std::invalid_argument(fmt::format("[Pool] '{}' must be {} but got ({}).", name, wanted,
-                                              fmt::join(sizes, ", ")));
+      refuse("Pool", "'{}' must be {} but got ({}).", name, wanted, fmt::join(sizes, ", "));
     }
   };
   const Sizes<dims> steps = stride.value_or(kernel);

@@ -8,6 +8,7 @@
 #include "heddle/io.h"
 #include "heddle/ops/arithmetic.h"
 #include "heddle/transforms.h"
+#include "ops/checks.h"
 
 namespace heddle::nn {
 
@@ -231,8 +232,7 @@ std::pair<Array, Parameters> value_and_grad(Module& module,
     argnums.push_back(static_cast<int>(inputs.size()));
     inputs.push_back(parameter);
   }
-  if (inputs.empty())
-    throw std::invalid_argument("[value_and_grad] The module has no trainable parameters.");
+  if (inputs.empty()) refuse("value_and_grad", "The module has no trainable parameters.");
   auto with_parameters = [&](const Arrays& values) {
     kept.put(values);
     return Arrays{function()};

@@ -6,6 +6,7 @@
 #include "heddle/ops/creation.h"
 #include "heddle/ops/norm.h"
 #include "nn/features.h"
+#include "ops/checks.h"
 
 namespace heddle::nn {
 namespace {
@@ -21,7 +22,7 @@ std::optional<Array> zeros_if(bool wanted, int64_t dims) {
 
 double positive(const char* layer, double eps) {
   if (eps > 0) return eps;
-  throw std::invalid_argument(fmt::format("[{}] 'eps' must be positive but got {:#}.", layer, eps));
+  refuse(layer, "'eps' must be positive but got {:#}.", eps);
 }
 
 }  // namespace

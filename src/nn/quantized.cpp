@@ -8,6 +8,7 @@
 #include "heddle/ops/products.h"
 #include "heddle/ops/quantized.h"
 #include "heddle/ops/shape.h"
+#include "ops/checks.h"
 
 namespace heddle::nn {
 namespace {
@@ -26,7 +27,7 @@ void check(const Quantization& format) {
 }  // namespace
 
 void QuantizableLayer::quantize(const Quantization& format) {
-  if (quantized()) throw std::invalid_argument("[quantize] The layer is quantized already.");
+  if (quantized()) refuse("quantize", "The layer is quantized already.");
   check(format);
   format_ = format;
   try {

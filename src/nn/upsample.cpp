@@ -11,6 +11,7 @@
 #include "heddle/ops/pointwise.h"
 #include "heddle/ops/reduce.h"
 #include "heddle/ops/shape.h"
+#include "ops/checks.h"
 
 namespace heddle::nn {
 namespace {
@@ -88,13 +89,12 @@ Array interpolated(const Array& x, int axis, double scale, const UpsampleOptions
 void check(const UpsampleOptions& options) {
   if (!options.antialias) return;
   if (options.mode == Interpolation::nearest) {
-    throw std::invalid_argument(
-        "[Upsample] Antialiasing is not supported for nearest neighbor upsampling");
+    refuse("Upsample", "Antialiasing is not supported for nearest neighbor upsampling");
   }
   if (options.align_corners) {
-    throw std::invalid_argument(
-        "[Upsample] antialias=True with align_corners=True is not supported. "
-        "Use align_corners=False for antialiased interpolation.");
+    refuse("Upsample",
+           "antialias=True with align_corners=True is not supported. Use align_corners=False for "
+           "antialiased interpolation.");
   }
 }
 
@@ -104,31 +104,29 @@ Interpolation interpolation_from(const std::string& name) {
   if (name == "nearest") return Interpolation::nearest;
   if (name == "linear") return Interpolation::linear;
   if (name == "cubic") return Interpolation::cubic;
-  throw std::invalid_argument(
-      fmt::format("[Upsample] Got unsupported upsampling algorithm: {}", name));
+  refuse("Upsample", "Got unsupported upsampling algorithm: {}", name);
 }
 
 Array upsample(const Array& x, const std::vector<double>& scales, const UpsampleOptions& options) {
   check(options);
   const int dims = x.ndim() - 2;
   if (dims <= 0) {
-    throw std::invalid_argument(fmt::format(
-        "[Upsample] The input should have at least 1 spatial dimension which means it should be at "
-        "least 3D but {}D was provided",
-        x.ndim()));
+    refuse("Upsample",
+           "The input should have at least 1 spatial dimension which means it should be at least "
+           "3D but {}D was provided",
+           x.ndim());
   }
   if (static_cast<int>(scales.size()) != dims) {
-    throw std::invalid_argument(
-        fmt::format("[Upsample] One scale per spatial dimension is required but {} were given for "
-                    "{} spatial dimensions",
-                    scales.size(), dims));
+    refuse(
+        "Upsample",
+        "One scale per spatial dimension is required but {} were given for {} spatial dimensions",
+        scales.size(), dims);
   }
   Array y = x;
   for (int axis = 1; axis <= dims; axis++) {
     const double scale = scales[static_cast<size_t>(axis - 1)];
     if (!(scale > 0) || !std::isfinite(scale)) {
-      throw std::invalid_argument(
-          fmt::format("[Upsample] Scales must be positive, but {} was given", scale));
+      refuse("Upsample", "Scales must be positive, but {} was given", scale);
     }
     if (scale == 1) continue;
     if (options.mode != Interpolation::nearest) {

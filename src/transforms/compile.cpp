@@ -7,6 +7,7 @@
 
 #include "core/node.h"
 #include "eval/eval.h"
+#include "ops/checks.h"
 #include "ops/following.h"
 
 namespace heddle {
@@ -145,10 +146,10 @@ std::shared_ptr<const Compiled::Entry> Compiled::trace(const Trace& fun, const A
       give_value(examples[i], inputs[i]);
     }
     if (leaked) {
-      throw std::invalid_argument(
-          "[compile] The function keeps arrays that it computed from its arguments, so later calls "
-          "would not. Name the state that it updates (a module, an optimizer, an array) among the "
-          "captured inputs and outputs of compile.");
+      refuse("compile",
+             "The function keeps arrays that it computed from its arguments, so later calls would "
+             "not. Name the state that it updates (a module, an optimizer, an array) among the "
+             "captured inputs and outputs of compile.");
     }
   }
   simplify(entry->graph);

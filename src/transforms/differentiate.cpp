@@ -7,6 +7,7 @@
 #include "heddle/ops/arithmetic.h"
 #include "heddle/ops/creation.h"
 #include "heddle/transforms.h"
+#include "ops/checks.h"
 #include "ops/pointwise.h"
 #include "transforms/graph.h"
 #include "transforms/rules.h"
@@ -61,18 +62,18 @@ std::vector<bool> varying(const Graph& graph) {
 void check_cotangents(const Arrays& outputs, const Arrays& cotangents) {
   // As in MLX, cotangents beyond the outputs are not looked at.
   if (outputs.size() > cotangents.size()) {
-    throw std::invalid_argument(fmt::format(
-        "[vjp] Number of outputs to compute gradients for ({}) does not match number of "
-        "cotangents ({}).",
-        outputs.size(), cotangents.size()));
+    refuse(
+        "vjp",
+        "Number of outputs to compute gradients for ({}) does not match number of cotangents ({}).",
+        outputs.size(), cotangents.size());
   }
   for (size_t i = 0; i < outputs.size(); i++) {
     if (!(outputs[i].shape() == cotangents[i].shape())) {
-      throw std::invalid_argument(fmt::format(
-          "[vjp] Output shape {} does not match cotangent shape {}.{}",
-          to_string(outputs[i].shape()), to_string(cotangents[i].shape()),
-          cotangents[i].ndim() == 0 ? " If you are using grad your function must return a scalar."
-                                    : ""));
+      refuse("vjp", "Output shape {} does not match cotangent shape {}.{}",
+             to_string(outputs[i].shape()), to_string(cotangents[i].shape()),
+             cotangents[i].ndim() == 0
+                 ? " If you are using grad your function must return a scalar."
+                 : "");
     }
   }
 }
@@ -132,15 +133,13 @@ std::pair<Arrays, Arrays> vjp(const Function& fun, const Arrays& primals,
 
 std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const Arrays& tangents) {
   if (primals.size() != tangents.size()) {
-    throw std::invalid_argument(
-        fmt::format("[jvp] Number of inputs ({}) does not match number of tangents ({}).",
-                    primals.size(), tangents.size()));
+    refuse("jvp", "Number of inputs ({}) does not match number of tangents ({}).", primals.size(),
+           tangents.size());
   }
   for (size_t i = 0; i < primals.size(); i++) {
     if (!(primals[i].shape() == tangents[i].shape())) {
-      throw std::invalid_argument(
-          fmt::format("[jvp] Input shape {} does not match tangent shape {}.",
-                      to_string(primals[i].shape()), to_string(tangents[i].shape())));
+      refuse("jvp", "Input shape {} does not match tangent shape {}.",
+             to_string(primals[i].shape()), to_string(tangents[i].shape()));
     }
   }
   TracingScope tracing;
@@ -181,13 +180,12 @@ std::pair<Arrays, Arrays> jvp(const Function& fun, const Arrays& primals, const 
 
 std::function<std::pair<Arrays, Arrays>(const Arrays&)> value_and_grad(Function fun,
                                                                        std::vector<int> argnums) {
-  if (argnums.empty()) throw std::invalid_argument("[grad] Must specify at least one argument.");
+  if (argnums.empty()) refuse("grad", "Must specify at least one argument.");
   return [fun = std::move(fun), argnums = std::move(argnums)](const Arrays& inputs) {
     Arrays chosen;
     for (int i : argnums) {
       if (i < 0 || i >= static_cast<int>(inputs.size())) {
-        throw std::invalid_argument(fmt::format(
-            "[grad] Invalid argument number {} for function with {} inputs.", i, inputs.size()));
+        refuse("grad", "Invalid argument number {} for function with {} inputs.", i, inputs.size());
       }
       chosen.push_back(inputs[static_cast<size_t>(i)]);
     }
@@ -197,9 +195,9 @@ std::function<std::pair<Arrays, Arrays>(const Arrays&)> value_and_grad(Function 
       for (size_t k = 0; k < argnums.size(); k++) all[static_cast<size_t>(argnums[k])] = some[k];
       Arrays out = fun(all);
       if (out.empty()) {
-        throw std::invalid_argument(
-            "[grad] The function returned no array: its first result must be the scalar to "
-            "differentiate.");
+        refuse("grad",
+               "The function returned no array: its first result must be the scalar to "
+               "differentiate.");
       }
       rest.assign(out.begin() + 1, out.end());
       return Arrays{out[0]};

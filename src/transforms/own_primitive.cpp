@@ -7,6 +7,7 @@
 #include <typeinfo>
 
 #include "core/node.h"
+#include "ops/checks.h"
 #include "transforms/graph.h"
 
 namespace heddle {
@@ -27,8 +28,7 @@ bool same(const Avals& a, const Avals& b) {
 void check_count(const Primitive& p, const char* rule, const char* what, size_t given,
                  size_t wanted) {
   if (given == wanted) return;
-  throw std::invalid_argument(
-      fmt::format("[{}] {} gave {} {} where {} are wanted.", p.name(), rule, given, what, wanted));
+  refuse(p.name(), "{} gave {} {} where {} are wanted.", rule, given, what, wanted);
 }
 
 }  // namespace
@@ -46,9 +46,9 @@ void OwnPrimitive::check(const Arrays& inputs) const {
   check_count(*primitive_, "The graph", "inputs", inputs.size(), inputs_.size());
   for (size_t i = 0; i < inputs.size(); i++) {
     if (inputs[i].dtype() == inputs_[i].dtype) continue;
-    throw std::invalid_argument(
-        fmt::format("[{}] Input {} is {} where {} is wanted: the primitive was made for that.",
-                    primitive_->name(), i, name_of(inputs[i].dtype()), name_of(inputs_[i].dtype)));
+    refuse(primitive_->name(),
+           "Input {} is {} where {} is wanted: the primitive was made for that.", i,
+           name_of(inputs[i].dtype()), name_of(inputs_[i].dtype));
   }
 }
 
@@ -75,9 +75,8 @@ std::optional<Arrays> OwnPrimitive::vjp(const Pull& p) const {
   for (size_t k = 0; k < back.size(); k++) {
     const Array& input = p.in[static_cast<size_t>(p.wanted[k])];
     if (!back[k] || back[k].shape() == input.shape()) continue;
-    throw std::invalid_argument(fmt::format(
-        "[{}] vjp gave a cotangent of shape {} for input {} of shape {}.", primitive_->name(),
-        to_string(back[k].shape()), p.wanted[k], to_string(input.shape())));
+    refuse(primitive_->name(), "vjp gave a cotangent of shape {} for input {} of shape {}.",
+           to_string(back[k].shape()), p.wanted[k], to_string(input.shape()));
   }
   return back;
 }
@@ -92,9 +91,8 @@ std::optional<Arrays> OwnPrimitive::jvp(const Push& p) const {
   check_count(*primitive_, "jvp", "tangents", forward.size(), p.out.size());
   for (size_t k = 0; k < forward.size(); k++) {
     if (!forward[k] || forward[k].shape() == p.out[k].shape()) continue;
-    throw std::invalid_argument(fmt::format(
-        "[{}] jvp gave a tangent of shape {} for output {} of shape {}.", primitive_->name(),
-        to_string(forward[k].shape()), k, to_string(p.out[k].shape())));
+    refuse(primitive_->name(), "jvp gave a tangent of shape {} for output {} of shape {}.",
+           to_string(forward[k].shape()), k, to_string(p.out[k].shape()));
   }
   return forward;
 }
@@ -112,8 +110,8 @@ std::optional<Batched> OwnPrimitive::vmap(const Batch& b) const {
     const int axis = batched.axes[k];
     Shape example = batched.outputs[k].shape();
     if (axis >= static_cast<int>(example.size())) {
-      throw std::invalid_argument(fmt::format("[{}] vmap gave axis {} for output {} of shape {}.",
-                                              primitive_->name(), axis, k, to_string(example)));
+      refuse(primitive_->name(), "vmap gave axis {} for output {} of shape {}.", axis, k,
+             to_string(example));
     }
   }
   return batched;
@@ -152,22 +150,21 @@ Array::Array(Shape shape, Dtype dtype, std::shared_ptr<Primitive> primitive, Arr
     check_shape("array", shape, size_of(dtype));
     *this = adopt(new Node(std::move(shape), dtype));
   } else {
-    throw std::invalid_argument("[array] Inputs were given without a primitive that takes them.");
+    refuse("array", "Inputs were given without a primitive that takes them.");
   }
 }
 
 Arrays Array::make_arrays(std::vector<Shape> shapes, const std::vector<Dtype>& dtypes,
                           const std::shared_ptr<Primitive>& primitive, const Arrays& inputs) {
-  if (!primitive) throw std::invalid_argument("[make_arrays] There is no primitive.");
+  if (!primitive) refuse("make_arrays", "There is no primitive.");
   const char* name = primitive->name();
   constexpr size_t most = std::numeric_limits<decltype(Node::output_index)>::max();
   if (shapes.empty() || shapes.size() > most || shapes.size() != dtypes.size()) {
-    throw std::invalid_argument(
-        fmt::format("[{}] {} shapes and {} dtypes were given for the results.", name, shapes.size(),
-                    dtypes.size()));
+    refuse(name, "{} shapes and {} dtypes were given for the results.", shapes.size(),
+           dtypes.size());
   }
   for (size_t i = 0; i < inputs.size(); i++) {
-    if (!inputs[i]) throw std::invalid_argument(fmt::format("[{}] Input {} is no array.", name, i));
+    if (!inputs[i]) refuse(name, "Input {} is no array.", i);
   }
   Avals results;
   for (size_t k = 0; k < shapes.size(); k++) {
@@ -177,8 +174,7 @@ Arrays Array::make_arrays(std::vector<Shape> shapes, const std::vector<Dtype>& d
   if (auto* built_in = dynamic_cast<const BuiltInPrimitive*>(primitive.get())) {
     Arrays made = built_in->results(inputs, dtypes);
     if (!same(avals_of(made), results)) {
-      throw std::invalid_argument(fmt::format(
-          "[{}] The results have not the shapes and dtypes that were stated for them.", name));
+      refuse(name, "The results have not the shapes and dtypes that were stated for them.");
     }
     return made;
   }

@@ -102,10 +102,9 @@ void PointwiseFunction::check(const Arrays& inputs) const {
   for (size_t i = 0; i < inputs.size(); i++) {
     const Shape& wanted = static_cast<int>(i) < varying_ ? inputs[0].shape() : scalar;
     if (!(inputs[i].shape() == wanted) || inputs[i].dtype() != graph_.avals[i].dtype) {
-      throw std::invalid_argument(fmt::format(
-          "[pointwise_function] Input {} should be {} of shape {}, but is {} of shape {}.", i,
-          name_of(graph_.avals[i].dtype), to_string(wanted), name_of(inputs[i].dtype()),
-          to_string(inputs[i].shape())));
+      refuse("pointwise_function", "Input {} should be {} of shape {}, but is {} of shape {}.", i,
+             name_of(graph_.avals[i].dtype), to_string(wanted), name_of(inputs[i].dtype()),
+             to_string(inputs[i].shape()));
     }
   }
 }

@@ -5,16 +5,16 @@
 #include "core/stream.h"
 #include "heddle/ops/creation.h"
 #include "heddle/transforms.h"
+#include "ops/checks.h"
 #include "ops/util.h"
 #include "transforms/graph.h"
 
 namespace heddle {
 namespace {
 
-[[noreturn]] void refuse(const char* transform, const Op& op) {
-  throw std::invalid_argument(
-      fmt::format("[{}] is not implemented for the operation {} and it has no decomposition.",
-                  transform, op.title()));
+[[noreturn]] void refuse_rule(const char* transform, const Op& op) {
+  refuse(transform, "is not implemented for the operation {} and it has no decomposition.",
+         op.title());
 }
 
 // The decomposition as a function of some of the inputs.
@@ -51,7 +51,7 @@ void check_batched(const Op& op, const Batch& b, int64_t n, const Arrays& output
   for (size_t k = 0; k < outputs.size(); k++) {
     Shape wanted = one[k].shape;
     wanted.insert(wanted.begin(), n);
-    if (!(outputs[k].shape() == wanted)) refuse("vmap", op);
+    if (!(outputs[k].shape() == wanted)) refuse_rule("vmap", op);
   }
 }
 
@@ -60,7 +60,7 @@ void check_batched(const Op& op, const Batch& b, int64_t n, const Arrays& output
 Arrays vjp_of(const Op& op, const Pull& p) {
   DefaultStreamScope here(p.stream);
   if (auto result = op.vjp(p)) return *std::move(result);
-  if (!op.decomposes()) refuse("vjp", op);
+  if (!op.decomposes()) refuse_rule("vjp", op);
   return vjp(decomposition(op, p.in, p.wanted), pick(p.in, p.wanted), p.g).second;
 }
 
@@ -79,7 +79,7 @@ Arrays jvp_of(const Op& op, const Push& p) {
   }
   auto backward = [&](const Arrays& cotangents) {
     auto result = op.vjp({p.in, p.out, cotangents, p.wanted, p.stream});
-    if (!result) refuse("jvp", op);
+    if (!result) refuse_rule("jvp", op);
     for (size_t k = 0; k < result->size(); k++) {
       if (!(*result)[k]) (*result)[k] = zeros_like(p.in[static_cast<size_t>(p.wanted[k])]);
     }
@@ -100,7 +100,7 @@ Batched vmap_of(const Op& op, const Batch& b) {
     const size_t count = outputs.size();
     return {std::move(outputs), std::vector<int>(count, 0)};
   }
-  if (!op.decomposes()) refuse("vmap", op);
+  if (!op.decomposes()) refuse_rule("vmap", op);
   auto fun = [&](const Arrays& x) { return *op.decompose(x, b.stream); };
   std::vector<int> in_axes = b.axes;
   std::replace(in_axes.begin(), in_axes.end(), -1, no_batch_axis);

@@ -4,6 +4,7 @@
 #include "core/node.h"
 #include "heddle/ops/shape.h"
 #include "heddle/transforms.h"
+#include "ops/checks.h"
 #include "transforms/graph.h"
 #include "transforms/rules.h"
 
@@ -17,8 +18,7 @@ struct Examples {
 
 Examples batch_of(const Arrays& inputs, std::vector<int> in_axes) {
   if (in_axes.size() > inputs.size()) {
-    throw std::invalid_argument(
-        fmt::format("[vmap] {} axes were given for {} inputs.", in_axes.size(), inputs.size()));
+    refuse("vmap", "{} axes were given for {} inputs.", in_axes.size(), inputs.size());
   }
   in_axes.resize(inputs.size(), 0);
   Examples batch{in_axes, -1};
@@ -31,12 +31,11 @@ Examples batch_of(const Arrays& inputs, std::vector<int> in_axes) {
     axis = normalize_axis("vmap", axis, inputs[i].ndim());
     int64_t n = inputs[i].shape()[static_cast<size_t>(axis)];
     if (batch.size >= 0 && n != batch.size) {
-      throw std::invalid_argument(
-          fmt::format("[vmap] Inconsistent axis sizes: {} and {}.", batch.size, n));
+      refuse("vmap", "Inconsistent axis sizes: {} and {}.", batch.size, n);
     }
     batch.size = n;
   }
-  if (batch.size < 0) throw std::invalid_argument("[vmap] At least one input must be batched.");
+  if (batch.size < 0) refuse("vmap", "At least one input must be batched.");
   return batch;
 }
 
@@ -110,8 +109,7 @@ Function vmap(Function fun, std::vector<int> in_axes,
     Arrays outputs = fun(examples);
     std::vector<int> out_axes = axes_of_outputs();
     if (out_axes.size() > outputs.size()) {
-      throw std::invalid_argument(fmt::format("[vmap] {} axes were given for {} outputs.",
-                                              out_axes.size(), outputs.size()));
+      refuse("vmap", "{} axes were given for {} outputs.", out_axes.size(), outputs.size());
     }
     Graph graph = capture(traced, outputs);
     Slots slots = run_batched(graph, whole, axes);
@@ -124,8 +122,7 @@ Function vmap(Function fun, std::vector<int> in_axes,
       int wanted = k < out_axes.size() ? out_axes[k] : 0;
       if (wanted == no_batch_axis) {
         if (from >= 0) {
-          throw std::invalid_argument(
-              "[vmap] An output that depends on a batched input needs an axis in out_axes.");
+          refuse("vmap", "An output that depends on a batched input needs an axis in out_axes.");
         }
         results.push_back(y);
         continue;
