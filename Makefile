@@ -85,9 +85,10 @@ format: $(STAMPS)/dev ## Format all C++ and Python files
 	@git ls-files '*.cpp' '*.h' | xargs -r $(BIN)/clang-format -i
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-lint: $(STAMPS)/dev ## Check the format of all C++ and Python files
+lint: $(STAMPS)/dev ## Check the format of all C++ and Python files, and which folder includes which
 	@git ls-files '*.cpp' '*.h' | xargs -r $(BIN)/clang-format --dry-run -Werror
 	@$(BIN)/ruff format --quiet --check . && $(BIN)/ruff check --quiet .
+	@$(BIN)/python tools/lint/includes.py
 
 clean: ## Remove everything that was built or installed here
 	rm -rf build $(VENV)

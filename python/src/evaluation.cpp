@@ -4,9 +4,8 @@
 #include <stdexcept>
 
 #include "bind.h"
+#include "core/graph_lock.h"
 #include "eval/async.h"
-#include "eval/eval.h"
-#include "eval/graph_lock.h"
 
 namespace heddle::python {
 namespace {

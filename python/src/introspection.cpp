@@ -2,8 +2,8 @@
 #include <unordered_set>
 
 #include "bind.h"
+#include "core/graph_lock.h"
 #include "core/node.h"
-#include "eval/graph_lock.h"
 
 namespace heddle::python {
 

@@ -4,8 +4,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "core/graph_lock.h"
 #include "core/node.h"
-#include "eval/graph_lock.h"
 #include "heddle/export.h"
 
 namespace heddle {

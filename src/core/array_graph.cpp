@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "core/graph_lock.h"
 #include "core/node.h"
-#include "eval/graph_lock.h"
 #include "heddle/allocator.h"
 #include "heddle/array.h"
 

@@ -11,10 +11,10 @@
 #include <system_error>
 #include <thread>
 
+#include "core/graph_lock.h"
 #include "core/node.h"
 #include "core/stream.h"
-#include "eval/eval.h"
-#include "eval/graph_lock.h"
+#include "ops/checks.h"
 
 namespace heddle {
 namespace {
@@ -164,7 +164,7 @@ void async_eval(const Arrays& arrays) {
     if (!a || a.is_available()) continue;
     const Node& n = *a.node();
     if (n.placeholder || (n.tracer && in_tracing())) {
-      throw std::invalid_argument("[async_eval] Not allowed inside a graph transformation.");
+      refuse("async_eval", "Not allowed inside a graph transformation.");
     }
     check_stream(n.stream);
     wanted.push_back(a);

@@ -1,8 +1,8 @@
 // Evaluated arrays as C++ programs see them: row-major memory that they may write.
 #include <fmt/format.h>
 
+#include "core/graph_lock.h"
 #include "core/node.h"
-#include "eval/graph_lock.h"
 
 namespace heddle {
 namespace {

@@ -1,7 +1,6 @@
 #include "eval/eval.h"
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 
 #include "core/per_thread.h"
@@ -11,8 +10,6 @@
 
 namespace heddle {
 namespace {
-
-std::atomic<void (*)()> interrupt_check{nullptr};
 
 struct Planned {
   Plan plan;
@@ -78,12 +75,6 @@ bool all_available(const Arrays& arrays) {
 }
 
 }  // namespace
-
-void set_interrupt_check(void (*check)()) { interrupt_check = check; }
-
-void check_interrupt() {
-  if (auto check = interrupt_check.load(std::memory_order_relaxed)) check();
-}
 
 void eval(const Arrays& arrays) {
   if (all_available(arrays)) return;

@@ -9,10 +9,4 @@ namespace heddle {
 // at once.
 void eval_own(const Arrays& arrays);
 
-// Called now and then between pieces of work of a long evaluation, without any lock; may evaluate,
-// and may throw to stop the evaluation (Python's Ctrl-C). The arrays computed so far stay valid.
-void set_interrupt_check(void (*check)());
-// Calls it; for other long waits.
-void check_interrupt();
-
 }  // namespace heddle

@@ -3,9 +3,9 @@
 
 #include <vector>
 
+#include "core/graph_lock.h"
 #include "core/node.h"
 #include "eval/backend.h"
-#include "eval/graph_lock.h"
 
 namespace heddle {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "eval/eval.h"
+#include "core/graph_lock.h"
 #include "transforms/pointwise_function.h"
 
 namespace heddle {

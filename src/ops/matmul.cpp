@@ -2,8 +2,8 @@
 
 #include <numeric>
 
+#include "core/graph_lock.h"
 #include "core/node.h"
-#include "eval/graph_lock.h"
 #include "heddle/ops/arithmetic.h"
 #include "heddle/ops/products.h"
 #include "heddle/ops/reduce.h"

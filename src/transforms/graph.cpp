@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
+#include "core/graph_lock.h"
 #include "core/node.h"
-#include "eval/graph_lock.h"
 #include "ops/pointwise.h"
 
 namespace heddle {

@@ -60,6 +60,12 @@ void wait_aside(F&& f) {
   wait_aside([](void* context) { (*static_cast<std::remove_reference_t<F>*>(context))(); }, &f);
 }
 
+// Called now and then between pieces of work of a long evaluation and while a thread waits, without
+// any lock; may evaluate, and may throw to stop either (Python's Ctrl-C). The arrays computed so
+// far stay valid.
+void set_interrupt_check(void (*check)());
+void check_interrupt();
+
 // The nodes that a walk met and that others compute just now.
 class Unfinished {
  public:

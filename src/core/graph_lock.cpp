@@ -1,4 +1,4 @@
-#include "eval/graph_lock.h"
+#include "core/graph_lock.h"
 
 #include <algorithm>
 #include <atomic>
@@ -6,8 +6,6 @@
 #include <mutex>
 #include <new>
 #include <stdexcept>
-
-#include "eval/eval.h"
 
 namespace heddle {
 
@@ -23,6 +21,7 @@ struct Waiter {
 namespace {
 
 std::atomic<WaitHook> wait_hook{nullptr};
+std::atomic<void (*)()> interrupt_check{nullptr};
 
 // Of the calling thread, whose name its address is.
 struct ThisThread {
@@ -121,6 +120,12 @@ void unlock_graph() {
 }
 
 void set_wait_hook(WaitHook hook) { wait_hook = hook; }
+
+void set_interrupt_check(void (*check)()) { interrupt_check = check; }
+
+void check_interrupt() {
+  if (auto check = interrupt_check.load(std::memory_order_relaxed)) check();
+}
 
 void wait_aside(void (*wait)(void*), void* context) {
   if (auto hook = wait_hook.load()) {
