@@ -230,7 +230,8 @@ class Difference {
       if (!fits) {
         fix(s.dimension, fmt::format("{} of {}", a[i].first, here.name()),
             fmt::format("it is {} here and {} at another size, no multiple of it and a number",
-                        to_string(a[i].second), to_string(b[i].second)));
+                        to_string(a[i].second),
+                        to_string(a[i].second == b[i].second ? c[i].second : b[i].second)));
       }
     }
   }

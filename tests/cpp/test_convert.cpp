@@ -216,7 +216,9 @@ TEST_CASE("what a format cannot hold is told at once") {
   auto f = [](const Arrays& in, const NamedArguments&) {
     return Arrays{max(sin(in[0]) + in[0], 0, true) * cos(in[0])};
   };
-  convert::trace(f, {counted({2, 3})}, {}, stub::dialect(), {false, nullptr, {}, &report});
+  convert::Tracing how;
+  how.report = &report;
+  convert::trace(f, {counted({2, 3})}, {}, stub::dialect(), how);
   CHECK(report.steps == 5);
   CHECK(report.supported == 2);
   REQUIRE(report.issues.size() == 3);

@@ -65,6 +65,7 @@ PACKAGE = {
     "Optimizers": "heddle.optimizers",
     "Trees": "heddle.utils",
     "Operations of your own": "heddle.extension",
+    "Programs": "heddle.program",
 }
 
 
