@@ -1,7 +1,7 @@
 // .mlxfn and .heddle files of functions, which are called too.
-#include "fuzz.h"
 #include "convert/mlxfn/file.h"
 #include "convert/native/file.h"
+#include "fuzz.h"
 
 namespace {
 using namespace heddle;
