@@ -21,9 +21,10 @@ struct Calls {
   std::vector<int> outputs;
   std::string structure;        // of the results (Program::structure)
   std::string input_structure;  // of the arguments (Program::input_structure)
-  // Sizes that calls follow, and those of a shapeless function that have to stay as traced.
+  // Sizes that calls follow; those of a shapeless function that have to stay as traced, (input,
+  // axis); and those of them that numbers depend on.
   std::vector<Dimension> dimensions = {};
-  std::vector<std::pair<int, int>> fixed = {};
+  std::vector<std::pair<int, int>> fixed = {}, needed = {};
   // All numbers that depend on sizes follow them, as in a graph that computes with sizes. Not so in
   // traces, which may hold sizes of their inputs anywhere: what they hold is judged (OtherSizes).
   bool follows_sizes = true;

@@ -96,6 +96,28 @@ class Difference {
     return out;
   }
 
+  std::string what_depends_on(InputAxis axis) {
+    const Dimension d{"", {axis}};
+    std::optional<Graph> other;
+    try {
+      other = graph_of(trace_at_(longer_shapes({{&d, 1}})));
+    } catch (const std::exception& e) {
+      if (is_interrupt(e)) throw;
+      return "";
+    }
+    if (!difference(graph_, *other).empty()) return "the operations";
+    for (size_t k = 0; k < graph_.steps.size(); k++) {
+      const Op& op = *graph_.steps[k].op;
+      if (!op.equals(*other->steps[k].op)) return "an attribute of " + op.name();
+    }
+    for (size_t k = 0; k < graph_.constants.size(); k++) {
+      if (!same_bits(graph_.constants[k].second, other->constants[k].second)) {
+        return fmt::format("constant {}", k);
+      }
+    }
+    return "";
+  }
+
   FollowedSizes named(std::vector<Dimension> dimensions) {
     strict_ = true;
     for (Dimension& d : dimensions) compare(std::move(d));
@@ -123,9 +145,9 @@ class Difference {
     }
   }
 
-  // The graph with these dimensions longer. Throws what the function throws, and
-  // std::invalid_argument if it is another graph.
-  Graph longer(const std::vector<std::pair<const Dimension*, int64_t>>& by) const {
+  using Longer = std::vector<std::pair<const Dimension*, int64_t>>;  // by how much
+
+  std::vector<Shape> longer_shapes(const Longer& by) const {
     std::vector<Shape> shapes;
     for (const Array& x : traced_.inputs) shapes.push_back(x.shape());
     for (auto [dimension, more] : by) {
@@ -133,7 +155,13 @@ class Difference {
         shapes[static_cast<size_t>(input)][static_cast<size_t>(axis)] += more;
       }
     }
-    Graph other = graph_of(trace_at_(shapes));
+    return shapes;
+  }
+
+  // The graph with these dimensions longer. Throws what the function throws, and
+  // std::invalid_argument if it is another graph.
+  Graph longer(const Longer& by) const {
+    Graph other = graph_of(trace_at_(longer_shapes(by)));
     if (std::string d = difference(graph_, other); !d.empty()) throw std::invalid_argument(d);
     return other;
   }
@@ -264,7 +292,7 @@ class Difference {
       }
     }
     if (several.empty()) return;
-    std::vector<std::pair<const Dimension*, int64_t>> by;
+    Longer by;
     for (int d : several) {
       const Dimension& dimension = dimensions_[static_cast<size_t>(d)];
       by.emplace_back(&dimension, size(dimension.axes[0]));
@@ -325,6 +353,7 @@ class Difference {
     }
     out.dimensions = std::move(dimensions_);
     out.fixed.assign(fixed_.begin(), fixed_.end());
+    out.needed = out.fixed;
     return out;
   }
 
@@ -352,6 +381,11 @@ class Difference {
 
 FollowedSizes follow_sizes(const Traced& traced, const TraceAt& trace_at) {
   return Difference(traced, trace_at).guess();
+}
+
+std::string what_depends_on(const Traced& traced, const TraceAt& trace_at,
+                            std::pair<int, int> axis) {
+  return Difference(traced, trace_at).what_depends_on(axis);
 }
 
 FollowedSizes follow_sizes(const Traced& traced, const TraceAt& trace_at,

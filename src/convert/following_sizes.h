@@ -32,8 +32,8 @@ struct FollowedSizes {
   std::vector<std::pair<Array, Array>> replaced = {};
   std::vector<Dimension> dimensions = {};
   std::unordered_map<const Op*, FollowingOp> ops = {};
-  // Axes (input, axis) that numbers depend on otherwise: their sizes have to stay.
-  std::vector<std::pair<int, int>> fixed = {};
+  // Axes (input, axis) whose sizes have to stay, and those of them that numbers depend on.
+  std::vector<std::pair<int, int>> fixed = {}, needed = {};
   bool known = false;   // all sizes that may change were looked at
   bool strict = false;  // what a dialect cannot hold of it is refused
 };
@@ -48,5 +48,10 @@ FollowedSizes follow_sizes(const Traced& traced, const TraceAt& trace_at);
 // other ones, is another graph there, or has a number that depends on them otherwise.
 FollowedSizes follow_sizes(const Traced& traced, const TraceAt& trace_at,
                            std::vector<Dimension> dimensions);
+
+// What depends on the size of this axis, (input, axis), in words; empty: nothing, or the function
+// does not run at another.
+std::string what_depends_on(const Traced& traced, const TraceAt& trace_at,
+                            std::pair<int, int> axis);
 
 }  // namespace heddle::convert

@@ -42,6 +42,7 @@ Calls Recorder::record(const Arrays& inputs, std::vector<std::string> keywords,
   f_.input_count = static_cast<int>(inputs.size());
   f_.dimensions = sizes.dimensions;
   f_.fixed = sizes.fixed;
+  f_.needed = sizes.needed;
   f_.follows_sizes = sizes.known && dialect_.holds_following_numbers();
   std::vector<int> slots;
   for (const Array& in : inputs) slots.push_back(f_.add_slot({in.shape(), in.dtype()}));

@@ -60,19 +60,37 @@ std::vector<std::pair<int, int>> unnamed(const std::vector<Dimension>& dimension
   return out;
 }
 
-Calls record(const Traced& traced, const TraceAt& trace_at, std::vector<std::string> keywords,
-             const Dialect& dialect, bool shapeless, const std::vector<Dimension>* dimensions,
-             const FollowingScope* following, Report* report, Recorder::Origins origins = {}) {
-  FollowedSizes sizes{traced.outputs};
-  if (dimensions && !dimensions->empty()) {
-    sizes = follow_sizes(traced, trace_at, *dimensions);
-    sizes.fixed = unnamed(*dimensions, traced.inputs);
-  } else if (!dimensions && following && following->size_was_read()) {
-    sizes = follow_sizes(traced, trace_at);
+// Beyond so many, all axes without a name count as needed: each would take a trace.
+constexpr size_t most_looked_at = 256;
+
+FollowedSizes follow_named(const Traced& traced, const TraceAt& trace_at,
+                           const std::vector<Dimension>& dimensions) {
+  FollowedSizes sizes = follow_sizes(traced, trace_at, dimensions);
+  sizes.fixed = unnamed(dimensions, traced.inputs);
+  sizes.needed = sizes.fixed;
+  if (sizes.fixed.size() <= most_looked_at) {
+    std::erase_if(sizes.needed,
+                  [&](auto axis) { return what_depends_on(traced, trace_at, axis).empty(); });
   }
-  Recorder recorder(dialect, shapeless, report);
-  recorder.set_origins(std::move(origins));
-  return recorder.record(traced.inputs, std::move(keywords), sizes.outputs, sizes);
+  return sizes;
+}
+
+// For a format that serves any size: sizes that have to stay have no room in it.
+void refuse_needed(const Calls& f, const Dialect& to) {
+  Report report{to.name(), static_cast<int>(f.calls.size()), 0, {}};
+  for (auto [input, axis] : f.needed) {
+    report.issues.push_back(
+        {"R-CAP-SHAPE",
+         Issue::Severity::error,
+         f.name_of(input),
+         fmt::format(
+             "axis {} has to stay {}, for numbers depend on it, and {} has no room to say so", axis,
+             f.slots[static_cast<size_t>(input)].shape[static_cast<size_t>(axis)], to.name()),
+         "write the function for this size alone",
+         {}});
+  }
+  if (report.issues.empty()) return;
+  throw ConversionError("[Program] Sizes have to stay.\n" + to_string(report), report);
 }
 
 }  // namespace
@@ -137,9 +155,14 @@ Calls trace(const ExportedFunction& fun, const Arrays& args, const NamedArgument
   for (const Array& a : given.arrays) shapes.push_back(a.shape());
   const Traced traced = trace_at(shapes);
   std::string structure = how.structure ? how.structure() : "";  // of this run
-  Calls f =
-      record(traced, trace_at, given.keywords, dialect, how.shapeless,
-             dimensions ? &*dimensions : nullptr, following ? &*following : nullptr, how.report);
+  FollowedSizes sizes{traced.outputs};
+  if (dimensions && !dimensions->empty()) {
+    sizes = follow_named(traced, trace_at, *dimensions);
+  } else if (!dimensions && following && following->size_was_read()) {
+    sizes = follow_sizes(traced, trace_at);
+  }
+  Calls f = Recorder(dialect, how.shapeless, how.report)
+                .record(traced.inputs, given.keywords, sizes.outputs, sizes);
   f.structure = std::move(structure);
   f.input_structure = how.input_structure;
   f.names = how.input_names;
@@ -159,6 +182,7 @@ Calls trace(const ExportedFunction& fun, const Arrays& args, const NamedArgument
 
 Calls translate(const Calls& f, const Dialect& from, const Dialect& to, bool shapeless,
                 Report* report) {
+  if (shapeless && !to.holds_following_numbers()) refuse_needed(f, to);
   TracingScope tracing;
   std::optional<FollowingScope> following;
   if (shapeless) following.emplace();
@@ -180,9 +204,20 @@ Calls translate(const Calls& f, const Dialect& from, const Dialect& to, bool sha
   };
   const Traced traced = trace_at(shapes);
   how.built = {};
-  Calls out = record(traced, trace_at, f.keywords, to, shapeless, &f.dimensions, nullptr, report,
-                     std::move(origins));
-  if (f.dimensions.empty()) out.fixed = f.fixed;
+  std::vector<Dimension> free;  // those that need not stay
+  for (const Dimension& d : f.dimensions) {
+    const bool stays = std::any_of(d.axes.begin(), d.axes.end(), [&](auto axis) {
+      return std::find(f.fixed.begin(), f.fixed.end(), axis) != f.fixed.end();
+    });
+    if (!stays) free.push_back(d);
+  }
+  FollowedSizes sizes{traced.outputs};
+  if (!free.empty()) sizes = follow_sizes(traced, trace_at, free);
+  sizes.fixed = free.empty() ? f.fixed : unnamed(free, traced.inputs);
+  sizes.needed = f.needed;
+  Recorder recorder(to, shapeless, report);
+  recorder.set_origins(std::move(origins));
+  Calls out = recorder.record(traced.inputs, f.keywords, sizes.outputs, sizes);
   out.structure = f.structure;
   out.input_structure = f.input_structure;
   for (int i = 0; i < f.input_count && !f.names.empty(); i++) out.names.push_back(f.name_of(i));

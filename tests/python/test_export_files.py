@@ -464,7 +464,11 @@ def test_own_files_of_version_2(tmp_path):
 
     def earlier(program):
         for function in program["functions"]:
-            del function["dimensions"], function["follows_sizes"]
+            for name in (
+                *("dimensions", "follows_sizes", "needed"),
+                *("input_names", "input_structure"),
+            ):
+                del function[name]
             for node in function["nodes"]:
                 node.pop("following", None)
 
@@ -494,6 +498,11 @@ NUMBERS = "a number that follows a size: [attribute, element, rest, [[dimension,
         lambda f, n: f.pop("follows_sizes"),
         lambda f, n: f.update(fixed=[[0, 9]]),
         lambda f, n: f.update(fixed=[[-1, 0]]),
+        lambda f, n: f.pop("needed"),
+        lambda f, n: f.update(needed=[[0]]),
+        lambda f, n: f.update(input_names=["a", "b"]),
+        lambda f, n: f.update(input_names=[1]),
+        lambda f, n: f.pop("input_structure"),
         lambda f, n: n.update(following={}),
         lambda f, n: n["following"].append([]),
         lambda f, n: n["following"].append(["none", 0, 0, []]),

@@ -120,6 +120,28 @@ def test_all_that_a_format_cannot_hold_is_told(tmp_path):
         program.save(tmp_path / "halves.onnx")
 
 
+def test_a_size_that_has_to_stay_is_not_lost_on_the_way(tmp_path):
+    def scaled(x):
+        return x * x.shape[1] ** -0.5
+
+    program = heddle.convert(scaled, (rows(3, 4),), dynamic_shapes=(["n"],))
+    program.save(tmp_path / "f.heddle")
+    mx.export_function(str(tmp_path / "g.heddle"), scaled, rows(3, 4), shapeless=True)
+    for name in ("f.heddle", "g.heddle"):
+        loaded = heddle.convert(tmp_path / name)
+        assert loaded(rows(5, 4)).tolist() == scaled(rows(5, 4)).tolist()
+        with pytest.raises(ValueError, match="Axis 1"):
+            loaded(rows(5, 9))
+        (issue,) = loaded.check("mlxfn").issues
+        assert (issue.code, issue.op) == ("R-CAP-SHAPE", loaded.inputs[0].name)
+        assert "axis 1 has to stay 4" in issue.message
+    # One on which nothing depends is no hindrance.
+    program = heddle.convert(lambda x: x + 1, (rows(3, 4),), dynamic_shapes=(["n"],))
+    program.save(tmp_path / "f.mlxfn")
+    (result,) = heddle.convert(tmp_path / "f.mlxfn")(rows(5, 4))
+    assert result.tolist() == (rows(5, 4) + 1).tolist()
+
+
 def test_files_of_functions_are_programs(tmp_path):
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     model.eval()

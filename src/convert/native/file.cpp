@@ -131,11 +131,17 @@ Json json_of(const Calls& f, Names& names) {
   for (const Dimension& d : f.dimensions) {
     dimensions.push_back({{"name", d.name}, {"axes", pairs_of(d.axes)}});
   }
-  return {{"keywords", f.keywords},           {"dimensions", std::move(dimensions)},
-          {"fixed", pairs_of(f.fixed)},       {"follows_sizes", f.follows_sizes},
-          {"inputs", std::move(inputs)},      {"constants", std::move(constants)},
-          {"nodes", std::move(nodes)},        {"outputs", numbers(f.outputs)},
-          {"input_names", input_names_of(f)}, {"input_structure", tree_of(f.input_structure)},
+  return {{"keywords", f.keywords},
+          {"dimensions", std::move(dimensions)},
+          {"fixed", pairs_of(f.fixed)},
+          {"needed", pairs_of(f.needed)},
+          {"follows_sizes", f.follows_sizes},
+          {"inputs", std::move(inputs)},
+          {"constants", std::move(constants)},
+          {"nodes", std::move(nodes)},
+          {"outputs", numbers(f.outputs)},
+          {"input_names", input_names_of(f)},
+          {"input_structure", tree_of(f.input_structure)},
           {"structure", tree_of(f.structure)}};
 }
 
@@ -259,6 +265,7 @@ class ProgramReader {
     f.input_count = static_cast<int>(f.slots.size());
     if (f.keywords.size() > f.slots.size()) refuse("keywords", "there are more than inputs");
     if (version_ > 1) f.fixed = axes(f, array(source, "fixed"), "fixed");
+    f.needed = version_ > 2 ? axes(f, array(source, "needed"), "needed") : f.fixed;
     f.follows_sizes = version_ > 2 && flag(source, "follows_sizes");
     if (version_ > 2) {
       for (const Json& d : array(source, "dimensions")) {

@@ -12,10 +12,11 @@
 // "-inf".
 //
 // What holds for other sizes: "dimensions" ([{"name", "axes": [[input, axis], ...]}]), "fixed"
-// ([[input, axis], ...], which have to stay) and "follows_sizes" (no number depends on sizes
-// otherwise than it is stated); a node's "following" lists the numbers of its attributes that
-// follow sizes, each [attribute, element, rest, [[dimension, factor], ...]], where the number is
-// rest + the sum of factor * size. A node may have an "origin": [name, module path, location].
+// and "needed" ([[input, axis], ...], which have to stay; those that numbers depend on),
+// "follows_sizes" (no number depends on sizes otherwise than it is stated); a node's "following"
+// lists the numbers of its attributes that follow sizes, each [attribute, element, rest,
+// [[dimension, factor], ...]], where the number is rest + the sum of factor * size. A node may have
+// an "origin": [name, module path, location].
 //
 // Version 2 had no "dimensions", "follows_sizes" and "following"; version 1 had no "fixed" either,
 // and held MLX's primitives. Both are read.
