@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "convert/trace.h"
 #include "file_object.h"
+#include "interrupt.h"
 #include "io/file.h"
 #include "structure.h"
 #include "tree.h"
@@ -81,8 +82,8 @@ class Traced {
       AcquireGil gil;
       nb::dict keywords;
       for (const auto& [name, array] : named) keywords[nb::str(name.c_str())] = wrap(array);
-      nb::object result = call_python(fun_, tuple_of(args), keywords);
-      return arrays_of(result);
+      return passing_interrupts(
+          [&] { return arrays_of(call_python(fun_, tuple_of(args), keywords)); });
     };
   }
   const std::string& structure() const { return structure_; }
@@ -125,8 +126,10 @@ class Exporter {
   void add(const nb::args& args, const nb::kwargs& kwargs) {
     Inputs inputs = inputs_of("export_function", args, kwargs);
     Traced traced(fun_, keep_);
-    ReleaseGil release;
-    exporter_.add(traced.function(), inputs.args, inputs.named, [&] { return traced.structure(); });
+    tracing([&] {
+      exporter_.add(traced.function(), inputs.args, inputs.named,
+                    [&] { return traced.structure(); });
+    });
   }
   void close() {
     ReleaseGil release;
@@ -205,8 +208,7 @@ void export_with_callback(nb::object callback, nb::object fun, const Inputs& inp
     AcquireGil gil;
     call_python(callback, nb::make_tuple(to_python(r)));
   };
-  ReleaseGil release;
-  export_function(call, traced.function(), inputs.args, inputs.named, shapeless);
+  tracing([&] { export_function(call, traced.function(), inputs.args, inputs.named, shapeless); });
 }
 
 nb::object import_from(nb::handle file, bool return_metadata) {

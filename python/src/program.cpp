@@ -7,6 +7,7 @@
 #include "bind.h"
 #include "file_object.h"
 #include "foreign_memory.h"
+#include "interrupt.h"
 #include "structure.h"
 #include "tree.h"
 
@@ -33,8 +34,9 @@ class TreeFunction {
     return [this](const Arrays& args, const NamedArguments&) {
       AcquireGil gil;
       const nb::tuple given = nb::cast<nb::tuple>(rebuild(arguments_, args));
-      const nb::object result =
-          call_python(fun_, nb::cast<nb::tuple>(given[0]), nb::cast<nb::dict>(given[1]));
+      const nb::object result = passing_interrupts([&] {
+        return call_python(fun_, nb::cast<nb::tuple>(given[0]), nb::cast<nb::dict>(given[1]));
+      });
       structure_ = structure_of(op, result);
       return arrays_of_tree(result);
     };
@@ -203,10 +205,9 @@ PyProgram trace(nb::object fun, nb::tuple args, nb::dict kwargs,
   how.structure = [&] { return traced.structure(); };
   how.input_structure = structure;
   how.input_names = std::move(names);
-  return PyProgram([&] {
-    ReleaseGil release;
+  return PyProgram(tracing([&] {
     return convert::traced_program(traced.function(), examples, {}, dimensions, std::move(how));
-  }());
+  }));
 }
 
 PyProgram load(nb::handle path) {

@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import pytest
 
+import heddle
 from checks import assert_agrees
 from engines import IS_HEDDLE, MODULE, mx
 
@@ -298,6 +299,49 @@ def test_interrupt_during_eval_leaves_the_state_intact():
         print("intact")
     """)
     assert "intact" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX traces once")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("target", ["a.heddle", "a.mlxfn", "exporter", "callback", "program"])
+def test_an_interrupt_ends_a_function_that_is_traced_again(error, target, tmp_path):
+    """What reads sizes is traced at others, where an Exception means no more than that it does not
+    run there (below); an interrupt is no Exception."""
+    traces = []
+
+    def function(x):
+        traces.append(x.shape)
+        if len(traces) > 1:
+            raise error("again")
+        return x / x.shape[0]
+
+    x, path = mx.ones((3,)), str(tmp_path / target)
+    with pytest.raises(error, match="again"):
+        if target == "callback":
+            mx.export_function(lambda record: None, function, x, shapeless=True)
+        elif target == "program":
+            heddle.convert(function, (x,), dynamic_shapes=({0: "n"},))
+        elif target == "exporter":
+            with mx.exporter(path + ".mlxfn", function, shapeless=True) as write:
+                write(x)
+        else:
+            mx.export_function(path, function, x, shapeless=True)
+    assert len(traces) == 2
+    assert not (tmp_path / target).exists()
+    assert (mx.ones((3,)) + 1).tolist() == [2, 2, 2]
+
+
+@pytest.mark.skipif(not IS_HEDDLE, reason="MLX traces once")
+@pytest.mark.parametrize("error", [ValueError, MemoryError, RecursionError, StopIteration])
+def test_a_function_that_runs_at_one_size_alone_is_stored(error, tmp_path):
+    def function(x):
+        if x.shape[0] != 3:
+            raise error("at three alone")
+        return x * 2
+
+    path = str(tmp_path / "a.heddle")
+    mx.export_function(path, function, mx.ones((3,)), shapeless=True)
+    assert mx.import_function(path)(mx.ones((3,))).tolist() == [2, 2, 2]
 
 
 def test_tracing_beside_work_in_the_background_does_not_stop_both():
