@@ -17,7 +17,8 @@ struct Traced {
   Arrays inputs;  // placeholders
   Arrays outputs;
 };
-// The function, traced on placeholders of these shapes.
+// The function, traced on placeholders of these shapes. A std::exception says that it does not run
+// there; what is none (an interrupt) ends everything.
 using TraceAt = std::function<Traced(const std::vector<Shape>&)>;
 
 // An op of a traced graph, of one step alone, and which of its attributes follow sizes.
