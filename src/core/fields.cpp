@@ -37,39 +37,8 @@ const char* wanted(FieldKind kind) {
   return "another value";
 }
 
-bool fits(int64_t n) {
+bool is_int(int64_t n) {
   return n >= std::numeric_limits<int>::min() && n <= std::numeric_limits<int>::max();
-}
-
-bool fits(const FieldInfo& field, const AttributeValue& v) {
-  switch (field.kind) {
-    case FieldKind::boolean:
-      return std::holds_alternative<bool>(v);
-    case FieldKind::integer: {
-      const int64_t* n = std::get_if<int64_t>(&v);
-      return n && fits(*n);
-    }
-    case FieldKind::wide:
-      return std::holds_alternative<int64_t>(v);
-    case FieldKind::real32:
-    case FieldKind::real64:
-      return std::holds_alternative<double>(v);
-    case FieldKind::dtype:
-      return std::holds_alternative<Dtype>(v);
-    case FieldKind::text:
-      return std::holds_alternative<std::string>(v);
-    case FieldKind::choice: {
-      const std::string* choice = std::get_if<std::string>(&v);
-      return choice && detail::index_of_choice(field, *choice) < field.choices.size();
-    }
-    case FieldKind::sizes:
-      return std::holds_alternative<Shape>(v);
-    case FieldKind::axes: {
-      const auto* list = std::get_if<std::vector<int64_t>>(&v);
-      return list && std::all_of(list->begin(), list->end(), [](int64_t n) { return fits(n); });
-    }
-  }
-  return false;
 }
 
 }  // namespace
@@ -107,6 +76,37 @@ std::string function_name_of(std::string_view op) {
 }
 
 namespace detail {
+
+bool fits(const FieldInfo& field, const AttributeValue& v) {
+  switch (field.kind) {
+    case FieldKind::boolean:
+      return std::holds_alternative<bool>(v);
+    case FieldKind::integer: {
+      const int64_t* n = std::get_if<int64_t>(&v);
+      return n && is_int(*n);
+    }
+    case FieldKind::wide:
+      return std::holds_alternative<int64_t>(v);
+    case FieldKind::real32:
+    case FieldKind::real64:
+      return std::holds_alternative<double>(v);
+    case FieldKind::dtype:
+      return std::holds_alternative<Dtype>(v);
+    case FieldKind::text:
+      return std::holds_alternative<std::string>(v);
+    case FieldKind::choice: {
+      const std::string* choice = std::get_if<std::string>(&v);
+      return choice && detail::index_of_choice(field, *choice) < field.choices.size();
+    }
+    case FieldKind::sizes:
+      return std::holds_alternative<Shape>(v);
+    case FieldKind::axes: {
+      const auto* list = std::get_if<std::vector<int64_t>>(&v);
+      return list && std::all_of(list->begin(), list->end(), is_int);
+    }
+  }
+  return false;
+}
 
 size_t index_of_choice(const FieldInfo& field, const std::string& choice) {
   return static_cast<size_t>(std::find(field.choices.begin(), field.choices.end(), choice) -

@@ -208,6 +208,8 @@ FieldInfo info_of(const char* name) {
   return info;
 }
 
+// Whether the field may have this value.
+bool fits(const FieldInfo& field, const AttributeValue& value);
 // The value of that name and kind. Numbers are in range and choices are known.
 const AttributeValue& find_value(const char* op, const FieldInfo& field, const Attributes& values);
 size_t index_of_choice(const FieldInfo& field, const std::string& choice);

@@ -353,3 +353,29 @@ TEST_CASE("layout and extent of arrays") {
   CHECK_THROWS_AS(exp(x).layout(), std::invalid_argument);
   CHECK_THROWS_AS(exp(x).detach(), std::invalid_argument);
 }
+
+TEST_CASE("primitives of MLX's are made of lists of either kind") {
+  const Array x = arange(0.0, 6.0, 1.0, float32);
+  const std::vector<int64_t> sizes{2, 2}, strides{1, 3}, axes{0};
+  for (const bool as_shapes : {true, false}) {
+    auto value = [&](const std::vector<int64_t>& list) -> AttributeValue {
+      if (as_shapes) return Shape(list.begin(), list.end());
+      return list;
+    };
+    const auto windows = BuiltInPrimitive::make(
+        "AsStrided", {value(sizes), value(strides), int64_t{1}}, to_stream({}));
+    CHECK(array_equal(windows->results({x}, {})[0], Array({1.0f, 4.0f, 2.0f, 5.0f}, Shape{2, 2}))
+              .item<bool>());
+    const auto total = BuiltInPrimitive::make("Reduce", {int64_t{2}, value(axes)}, to_stream({}));
+    CHECK(total->results({x}, {})[0].item<float>() == 15.0f);
+  }
+  for (const std::vector<AttributeValue>& wrong :
+       {std::vector<AttributeValue>{int64_t{6}, axes},
+        {int64_t{-1}, axes},
+        {true, axes},
+        {int64_t{2}, std::vector<int64_t>{int64_t{1} << 40}},
+        {int64_t{2}}}) {
+    CHECK(what_throws([&] { BuiltInPrimitive::make("Reduce", wrong, to_stream({})); }) ==
+          "[Reduce] Its attributes are (reduction, axes); those given do not fit.");
+  }
+}

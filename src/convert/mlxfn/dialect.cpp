@@ -1,4 +1,6 @@
 // The rows as two tables.
+#include <algorithm>
+
 #include "convert/mlxfn/primitives.h"
 #include "convert/recorder.h"
 
@@ -59,6 +61,46 @@ const MlxDialect& tables() {
 }
 
 }  // namespace
+
+FieldInfo Field::info() const {
+  auto kind_of = [](Kind k) {
+    switch (k) {
+      case Kind::boolean:
+        return FieldKind::boolean;
+      case Kind::integer:
+      case Kind::choice:
+        return FieldKind::integer;
+      case Kind::size:
+        return FieldKind::wide;
+      case Kind::real32:
+      case Kind::real64:
+        return FieldKind::real64;
+      case Kind::dtype:
+        return FieldKind::dtype;
+      case Kind::text:
+        return FieldKind::text;
+      case Kind::shape:
+      case Kind::strides:
+        return FieldKind::sizes;
+      case Kind::axes:
+      case Kind::sizes:
+        return FieldKind::axes;
+    }
+    return FieldKind::wide;
+  };
+  return {name, kind_of(kind), {}, false};
+}
+
+bool Field::in_range(const AttributeValue& value) const {
+  if (kind == Kind::size) return std::get<int64_t>(value) >= 0;
+  if (kind == Kind::choice) {
+    const int64_t choice = std::get<int64_t>(value);
+    return choice >= 0 && choice < choices;
+  }
+  if (kind != Kind::sizes) return true;
+  const auto& list = std::get<std::vector<int64_t>>(value);
+  return std::all_of(list.begin(), list.end(), [](int64_t n) { return n >= 0; });
+}
 
 const Dialect& dialect() { return tables(); }
 const Primitive* find_primitive(const std::string& name) { return tables().primitive(name); }

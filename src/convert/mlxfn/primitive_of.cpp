@@ -117,29 +117,15 @@ std::shared_ptr<BuiltInPrimitive> own_operation(const std::string& kind,
   return std::make_shared<Operation>(info->make(fields), kind, std::move(attributes), stream);
 }
 
-bool has_kind(const AttributeValue& value, convert::mlxfn::Kind kind) {
-  switch (kind) {
-    case convert::mlxfn::Kind::boolean:
-      return std::holds_alternative<bool>(value);
-    case convert::mlxfn::Kind::integer:
-    case convert::mlxfn::Kind::size:
-    case convert::mlxfn::Kind::choice:
-      return std::holds_alternative<int64_t>(value);
-    case convert::mlxfn::Kind::real32:
-    case convert::mlxfn::Kind::real64:
-      return std::holds_alternative<double>(value);
-    case convert::mlxfn::Kind::dtype:
-      return std::holds_alternative<Dtype>(value);
-    case convert::mlxfn::Kind::text:
-      return std::holds_alternative<std::string>(value);
-    case convert::mlxfn::Kind::shape:
-      return std::holds_alternative<Shape>(value);
-    case convert::mlxfn::Kind::strides:
-    case convert::mlxfn::Kind::axes:
-    case convert::mlxfn::Kind::sizes:
-      return std::holds_alternative<std::vector<int64_t>>(value);
+// C++ callers have lists for sizes and for places alike.
+void adapt(AttributeValue& value, FieldKind kind) {
+  const auto* list = std::get_if<std::vector<int64_t>>(&value);
+  const auto* shape = std::get_if<Shape>(&value);
+  if (list && kind == FieldKind::sizes) {
+    value = Shape(list->begin(), list->end());
+  } else if (shape && kind == FieldKind::axes) {
+    value = std::vector<int64_t>(shape->begin(), shape->end());
   }
-  return false;
 }
 
 // Name and attributes of the one primitive that stands for an operation in files, MLX's where that
@@ -233,11 +219,9 @@ std::shared_ptr<BuiltInPrimitive> BuiltInPrimitive::make(const std::string& kind
   bool fit = attributes.size() == row->fields.size();
   for (size_t i = 0; fit && i < attributes.size(); i++) {
     const convert::mlxfn::Field& field = row->fields[i];
-    fit = has_kind(attributes[i], field.kind);
-    if (fit && field.choices > 0) {
-      const int64_t choice = std::get<int64_t>(attributes[i]);
-      fit = choice >= 0 && choice < field.choices;
-    }
+    const FieldInfo info = field.info();
+    adapt(attributes[i], info.kind);
+    fit = detail::fits(info, attributes[i]) && field.in_range(attributes[i]);
   }
   if (!fit) {
     std::string wanted;

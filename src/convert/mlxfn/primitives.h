@@ -42,6 +42,10 @@ struct Field {
   Version since{};                 // the first version of .mlxfn that holds it
   bool only_heddle = false;        // .mlxfn files never hold it, .heddle files of version 1 did
   AttributeValue missing = false;  // its value in files without it
+
+  FieldInfo info() const;  // choices are integers here
+  // Whether it is one of its choices, and not negative where it may not be.
+  bool in_range(const AttributeValue& value) const;
 };
 
 struct Primitive {

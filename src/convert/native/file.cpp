@@ -354,8 +354,10 @@ class ProgramReader {
     if (n < p.min_inputs || (p.max_inputs >= 0 && n > p.max_inputs)) {
       refuse("inputs", fmt::format("{} cannot have {} of them", p.name, n));
     }
-    for (const mlxfn::Field& field : p.fields)
-      c.attributes.emplace_back(field.name, value(field, member(attributes, field.name)));
+    for (const mlxfn::Field& field : p.fields) {
+      c.attributes.emplace_back(field.name, value(field.info(), member(attributes, field.name)));
+      if (!field.in_range(c.attributes.back().second)) refuse(field.name, "it is out of range");
+    }
     if (attributes.size() != p.fields.size()) refuse("attributes", "some are not known");
   }
 
@@ -450,37 +452,6 @@ class ProgramReader {
         return integers<Shape>(v, name, lowest, highest);
       case FieldKind::axes:
         return integers<std::vector<int64_t>>(v, name, lowest32, highest32);
-    }
-    refuse(name, "it is of no known kind");
-  }
-
-  // Of version 1's primitives.
-  AttributeValue value(const mlxfn::Field& field, const Json& v) const {
-    using mlxfn::Kind;
-    const char* name = field.name;
-    switch (field.kind) {
-      case Kind::boolean:
-        return boolean(v, name);
-      case Kind::integer:
-        return integer(v, name, lowest32, highest32);
-      case Kind::size:
-        return integer(v, name, 0, highest);
-      case Kind::choice:
-        return integer(v, name, 0, field.choices - 1);
-      case Kind::real32:
-      case Kind::real64:
-        return real(v, name);
-      case Kind::dtype:
-        return dtype(v, name);
-      case Kind::text:
-        return text_of(v, name);
-      case Kind::shape:
-      case Kind::strides:
-        return integers<Shape>(v, name, lowest, highest);
-      case Kind::axes:
-        return integers<std::vector<int64_t>>(v, name, lowest32, highest32);
-      case Kind::sizes:
-        return integers<std::vector<int64_t>>(v, name, 0, highest);
     }
     refuse(name, "it is of no known kind");
   }
