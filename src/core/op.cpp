@@ -39,14 +39,10 @@ inline void check_result(const Op& op, const Aval& result) {
     check_sizes(op, result);
 }
 
-[[noreturn, gnu::cold]] void refuse_operand() {
-  throw std::invalid_argument("[array] An operand is no array: it was never given a value.");
-}
-
 bool any_tracer(const Arrays& inputs) {
   for (const Array& a : inputs) {
     if (!a) [[unlikely]]
-      refuse_operand();
+      refuse_no_array();
     if (a.node()->tracer) return true;
   }
   return false;
