@@ -1,12 +1,8 @@
 // import_function: files of functions become programs.
-#include <cstring>
-
-#include "convert/mlxfn/file.h"
-#include "convert/native/file.h"
+#include "convert/format.h"
 #include "convert/program.h"
 #include "convert/trace.h"
 #include "core/node.h"
-#include "heddle/io.h"
 #include "io/reader.h"
 #include "transforms/graph.h"
 
@@ -42,6 +38,10 @@ Imported imported(FunctionFile file, const std::string& label) {
     for (const auto& [slot, constant] : f.constants) {
       if (!constant.is_available()) constant.node()->stream = anyones.index;
     }
+    if (!f.results_recorded) {
+      out.programs.push_back(program_of(std::move(f), *file.dialect, file.shapeless));
+      continue;
+    }
     verify(f, *file.dialect, label);
     const int calls = static_cast<int>(f.calls.size());
     out.programs.push_back(
@@ -53,42 +53,28 @@ Imported imported(FunctionFile file, const std::string& label) {
   return out;
 }
 
-// Reads from memory in pieces, as from a stream.
-ReadFunction reader_of(const io::Bytes& bytes) {
-  return [bytes, at = uint64_t{0}](void* to, size_t n) mutable {
-    n = std::min<uint64_t>(n, bytes.size - at);
-    if (n > 0) std::memcpy(to, bytes.data + at, n);
-    at += n;
-    return n;
-  };
-}
-
-// A safetensors file begins with the length of its header and a brace.
-bool looks_like_safetensors(const io::Bytes& bytes) {
-  return bytes.size > 8 && bytes.data[8] == '{';
-}
-
-Imported imported(const io::Bytes& bytes, const std::string& file, bool is_path) {
-  const std::string label = io::shown_path(file);
-  if (mlxfn::looks_like_file(bytes)) return imported(mlxfn::read(bytes, label), label);
-  if (!looks_like_safetensors(bytes)) {
+Imported imported(const Source& source) {
+  const Format* format = format_of(source.bytes);
+  if (!format) {
+    std::string kinds;
+    for (const Format& f : formats()) {
+      if (f.read) kinds += fmt::format("{}{}", kinds.empty() ? "" : " or ", f.suffix);
+    }
     throw UnsafeFileError(
-        fmt::format("[import_function] {}: offset 0, version: the {} bytes are neither a .mlxfn "
-                    "nor a .heddle file.",
-                    label, bytes.size));
+        fmt::format("[import_function] {}: offset 0, version: the {} bytes are no {} file.",
+                    source.label, source.bytes.size, kinds));
   }
-  auto [tensors, metadata] =
-      is_path ? load_safetensors(file) : load_safetensors(reader_of(bytes), label);
-  return imported(native::read({std::move(tensors), std::move(metadata)}, label), label);
+  return imported(format->read(source), source.label);
 }
 
 }  // namespace
 
 Imported import_file(const std::string& path) {
-  return imported(io::map_file("import_function", path), path, true);
+  return imported({io::map_file("import_function", path), path, io::shown_path(path)});
 }
 Imported import_memory(const void* data, size_t bytes, const std::string& label) {
-  return imported({BufferRef(), static_cast<const char*>(data), bytes}, label, false);
+  return imported(
+      {{BufferRef(), static_cast<const char*>(data), bytes}, "", io::shown_path(label)});
 }
 
 FunctionFile describe_function(const std::string& path, const ExportCallback& callback) {

@@ -3,10 +3,8 @@
 
 #include <algorithm>
 
-#include "convert/mlxfn/file.h"
-#include "convert/mlxfn/primitives.h"
+#include "convert/format.h"
 #include "convert/native/dialect.h"
-#include "convert/native/file.h"
 #include "convert/trace.h"
 #include "io/reader.h"
 #include "ops/following.h"
@@ -15,25 +13,15 @@ namespace heddle {
 
 using convert::Calls;
 using convert::Dialect;
+using convert::Format;
 
 namespace {
 
-// The formats that programs are written in.
-struct Format {
-  const char* name;
-  const char* suffix;
-  const Dialect& (*dialect)();
-  void (*write)(const convert::FunctionFile&, const WriteFunction&);
-};
-constexpr Format formats[] = {
-    {"heddle", convert::native::suffix, convert::native::dialect, convert::native::write},
-    {"mlxfn", ".mlxfn", convert::mlxfn::dialect, convert::mlxfn::write},
-};
-
 template <class Fits>
-const Format& format_of(const std::string& given, Fits fits) {
+const Format& format_for(const std::string& given, Fits fits) {
   std::string known;
-  for (const Format& f : formats) {
+  for (const Format& f : convert::formats()) {
+    if (!f.write) continue;
     if (fits(f)) return f;
     known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", f.name, f.suffix);
   }
@@ -223,12 +211,13 @@ std::vector<std::pair<std::string, Array>> Program::constants() const {
 
 Report Program::check(const std::string& format) const {
   Report report;
-  calls_for(*state_, format_of(format, [&](const Format& f) { return format == f.name; }), report);
+  calls_for(*state_, format_for(format, [&](const Format& f) { return format == f.name; }), report);
   return report;
 }
 
 void Program::save(const std::string& path) const {
-  const Format& format = format_of(path, [&](const Format& f) { return path.ends_with(f.suffix); });
+  const Format& format =
+      format_for(path, [&](const Format& f) { return path.ends_with(f.suffix); });
   Report report;
   convert::FunctionFile file;
   file.shapeless = state_->shapeless;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "convert/format.h"
 #include "convert/program.h"
 #include "convert/recorder.h"
 #include "convert/stub/stub.h"
@@ -260,6 +261,29 @@ TEST_CASE("programs go from one format to others, with sizes that follow") {
         }).find("there are heddle (.heddle)") != std::string::npos);
   CHECK(what_throws([&] { program.check("onnx"); }).find("onnx names no format") !=
         std::string::npos);
+}
+
+TEST_CASE("a format that is registered is read and written") {
+  const std::string path = temporary("pairs.stub"), other = temporary("again.heddle");
+  auto f = [](const Arrays& in, const NamedArguments&) {
+    return Arrays{sum(square(in[0]) + in[0], 1, true)};
+  };
+  const Program program = Program::trace(f, {counted({3, 4})}, {}, {{"batch"}});
+  CHECK(program.check("stub").runnable());
+  program.save(path);
+  const Program loaded = Program::load(path);
+  CHECK(loaded.report().dialect == "stub");
+  loaded.save(other);
+  for (const Program& p : {loaded, Program::load(other)}) {
+    for (int64_t n : {3, 5}) {
+      CHECK(same(p({counted({n, 4})})[0], f({counted({n, 4})}, {})[0]));
+    }
+  }
+  std::filesystem::remove(path);
+  std::filesystem::remove(other);
+  using convert::RegisterFormat;
+  CHECK_THROWS_AS(RegisterFormat({"stub", ".other", nullptr}), std::logic_error);
+  CHECK_THROWS_AS(RegisterFormat({"other", ".stub", nullptr}), std::logic_error);
 }
 
 TEST_CASE("numbers that a function computes from named sizes follow them") {

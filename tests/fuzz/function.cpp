@@ -1,16 +1,13 @@
 // .mlxfn and .heddle files of functions, which are called too.
-#include "convert/mlxfn/file.h"
-#include "convert/native/file.h"
+#include "convert/format.h"
 #include "fuzz.h"
 
 namespace {
 using namespace heddle;
 
 convert::FunctionFile traces_of(const uint8_t* data, size_t bytes) {
-  io::Bytes file{BufferRef(), reinterpret_cast<const char*>(data), bytes};
-  if (convert::mlxfn::looks_like_file(file)) return convert::mlxfn::read(file, "input");
-  auto [tensors, metadata] = load_safetensors(fuzz::stream(data, bytes), "input");
-  return convert::native::read({std::move(tensors), std::move(metadata)}, "input");
+  const io::Bytes file{BufferRef(), reinterpret_cast<const char*>(data), bytes};
+  return convert::format_of(file)->read({file, "", "input"});
 }
 
 // Whether a call takes little memory and time.

@@ -4,8 +4,7 @@
 // with its bytes (once in a file), or a primitive with its state. Ids are any numbers that differ.
 #pragma once
 
-#include "convert/calls.h"
-#include "io/file.h"
+#include "convert/format.h"
 
 namespace heddle::convert::mlxfn {
 
@@ -14,12 +13,9 @@ namespace heddle::convert::mlxfn {
 void write(const FunctionFile& file, const WriteFunction& sink);
 
 // Takes a file apart. Constants that are aligned stay in the bytes if those have an owner. Throws
-// UnsafeFileError with `label`, offset and field for a file that contradicts itself,
+// UnsafeFileError with the label, offset and field for a file that contradicts itself,
 // std::invalid_argument for a primitive that heddle does not have. Nothing is built or inferred
 // yet.
-FunctionFile read(const io::Bytes& bytes, const std::string& label);
-
-// Whether the bytes begin as a .mlxfn file does: a version string and its length.
-bool looks_like_file(const io::Bytes& bytes);
+FunctionFile read(const Source& source);
 
 }  // namespace heddle::convert::mlxfn

@@ -334,20 +334,23 @@ class FileReader {
   std::unordered_map<uint64_t, Array> constants_;
 };
 
-}  // namespace
-
-FunctionFile read(const io::Bytes& bytes, const std::string& label) {
-  const io::Origin origin{"import_function", label};
-  return FileReader(bytes, origin).read();
-}
-
-bool looks_like_file(const io::Bytes& bytes) {
+// Whether the bytes begin as a .mlxfn file does: a version string and its length.
+bool recognizes(const io::Bytes& bytes) {
   uint64_t length;
   if (bytes.size < sizeof(length)) return false;
   std::memcpy(&length, bytes.data, sizeof(length));
   Version v;
   return length >= 5 && length <= 64 && length <= bytes.size - sizeof(length) &&
          parse_version({bytes.data + sizeof(length), static_cast<size_t>(length)}, v);
+}
+
+const RegisterFormat registered({"mlxfn", ".mlxfn", dialect, recognizes, read, write});
+
+}  // namespace
+
+FunctionFile read(const Source& source) {
+  const io::Origin origin{"import_function", source.label};
+  return FileReader(source.bytes, origin).read();
 }
 
 }  // namespace heddle::convert::mlxfn

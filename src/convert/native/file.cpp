@@ -1,6 +1,7 @@
 #include "convert/native/file.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -150,8 +151,8 @@ Json json_of(const Calls& f, Names& names) {
 
 class ProgramReader {
  public:
-  ProgramReader(const Container& container, const std::string& label)
-      : tensors_(container.tensors), label_(label) {}
+  ProgramReader(const NamedArrays& tensors, const std::string& label)
+      : tensors_(tensors), label_(label) {}
 
   void set_version(int version) { version_ = version; }
 
@@ -456,11 +457,21 @@ class ProgramReader {
     refuse(name, "it is of no known kind");
   }
 
-  const std::unordered_map<std::string, Array>& tensors_;
+  const NamedArrays& tensors_;
   const std::string& label_;
   std::string place_;
   int version_ = format_version;
 };
+
+// Reads from memory in pieces, as from a stream.
+ReadFunction reader_of(const io::Bytes& bytes) {
+  return [bytes, at = uint64_t{0}](void* to, size_t n) mutable {
+    n = std::min<uint64_t>(n, bytes.size - at);
+    if (n > 0) std::memcpy(to, bytes.data + at, n);
+    at += n;
+    return n;
+  };
+}
 
 }  // namespace
 
@@ -483,12 +494,14 @@ void write(const FunctionFile& file, const WriteFunction& sink) {
                     {"program", std::move(text)}});
 }
 
-FunctionFile read(const Container& container, const std::string& label) {
-  ProgramReader reader(container, label);
-  auto text = [&](const char* key) -> const std::string& {
-    auto at = container.metadata.find(key);
-    if (at == container.metadata.end())
-      reader.refuse(key, "it is missing: the file holds no program");
+FunctionFile read(const Source& source) {
+  const auto [tensors, metadata] = source.path.empty()
+                                       ? load_safetensors(reader_of(source.bytes), source.label)
+                                       : load_safetensors(source.path);
+  ProgramReader reader(tensors, source.label);
+  auto text = [&, &fields = metadata](const char* key) -> const std::string& {
+    auto at = fields.find(key);
+    if (at == fields.end()) reader.refuse(key, "it is missing: the file holds no program");
     return at->second;
   };
   if (text("format") != format_name) reader.refuse("format", "it is not that of programs");
@@ -499,5 +512,14 @@ FunctionFile read(const Container& container, const std::string& label) {
   reader.set_version(version[0] - '0');
   return reader.read(text("program"));
 }
+
+namespace {
+
+// A safetensors file begins with the length of its header and a brace.
+bool recognizes(const io::Bytes& bytes) { return bytes.size > 8 && bytes.data[8] == '{'; }
+
+const RegisterFormat registered({"heddle", suffix, dialect, recognizes, read, write});
+
+}  // namespace
 
 }  // namespace heddle::convert::native

@@ -22,8 +22,7 @@
 // and held MLX's primitives. Both are read.
 #pragma once
 
-#include "convert/calls.h"
-#include "io/file.h"
+#include "convert/format.h"
 
 namespace heddle::convert::native {
 
@@ -31,13 +30,8 @@ inline constexpr const char* suffix = ".heddle";
 
 void write(const FunctionFile& file, const WriteFunction& sink);
 
-// From what the safetensors reader found. Throws UnsafeFileError with `label` and field for a
-// program that contradicts itself or is of a newer version, std::invalid_argument for an unknown
-// operation.
-struct Container {
-  std::unordered_map<std::string, Array> tensors;
-  std::unordered_map<std::string, std::string> metadata;
-};
-FunctionFile read(const Container& container, const std::string& label);
+// Throws UnsafeFileError with the label and field for a program that contradicts itself or is of a
+// newer version, std::invalid_argument for an unknown operation.
+FunctionFile read(const Source& source);
 
 }  // namespace heddle::convert::native

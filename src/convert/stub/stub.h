@@ -3,8 +3,10 @@
 //   stub.h          what the folder offers: reading a file, writing one, its dialect
 //   file.cpp        bytes <-> Calls, and nothing of what they mean
 //   dialect.cpp     the two tables: what calls mean, and which ops are written as which calls
-// A row of a table needs a sample in the test, which fails for a row without one.
+// Its format is registered (convert/format.h), so that Program::load and Program::save know it. A
+// row of a table needs a sample in the test, which fails for a row without one.
 //
+//   stub
 //   input x float32 batch=2 4           a name for a size that may be another at each call
 //   constant w 1.5 -2 0 1               a vector of float32
 //   n = Size x axis=0 @model.py:3       a result or several; inputs; attributes; the origin
