@@ -1,4 +1,7 @@
 // What reports say.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 

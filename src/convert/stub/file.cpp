@@ -164,7 +164,7 @@ bool recognizes(const io::Bytes& bytes) {
 
 FunctionFile read_file(const Source& source) {
   FunctionFile file;
-  file.version = "1";
+  file.version += '1';
   file.dialect = &dialect();
   file.functions.push_back(read({source.bytes.data, source.bytes.size}, source.label));
   file.shapeless = !file.functions[0].dimensions.empty();
