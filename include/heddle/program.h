@@ -116,6 +116,8 @@ class Program {
   // at others as well: numbers that it computed from them (a * size + b) follow them from then on.
   // Throws ConversionError where they do not, naming operation and attribute, where the function
   // does not run at other sizes, and for operations that cannot leave the process;
+  // A branch on a size is seen where it goes another way at one less, one and three more, twice as
+  // much, or one (calls of size one are refused then), and not beyond.
   // std::invalid_argument for names that do not fit the arguments. Passes what `fun` throws.
   static Program trace(const ExportedFunction& fun, const Arrays& args,
                        const NamedArguments& named = {}, const Dimensions& dimensions = {});

@@ -223,6 +223,8 @@ def convert(
     None for each axis, a dict ``{axis: name}``, or, for a container, a container of entries. Sizes
     of the same name are equal. Numbers that the function computes from them (multiples of a size
     and a number, sums of such) follow them; others are a ConversionError, which names them.
+    A branch on a size is seen, and refused, where it goes another way at one less, one and three
+    more, or twice the size; at one, calls of size one are refused. Beyond that it is not seen.
     """
     if isinstance(source, (str, os.PathLike)):
         if args is not None or kwargs is not None or dynamic_shapes is not None:

@@ -21,6 +21,12 @@ std::vector<int64_t> sizes_of(const Calls& f, const Arrays& inputs) {
       return inputs[static_cast<size_t>(axis.first)].shape(axis.second);
     };
     sizes.push_back(size(d.axes[0]));
+    if (sizes.back() < d.least) {
+      throw std::invalid_argument(fmt::format(
+          "[Program] Axis {} of input {} has size {}: the function was found to be another one at "
+          "other sizes than those of the export that are less than {}. Make a program for them.",
+          d.axes[0].second, f.name_of(d.axes[0].first), sizes.back(), d.least));
+    }
     for (auto axis : d.axes) {
       if (size(axis) == sizes.back()) continue;
       throw std::invalid_argument(

@@ -10,6 +10,7 @@ namespace heddle::convert {
 struct Dimension {
   std::string name;  // empty: nobody gave it one
   std::vector<std::pair<int, int>> axes;
+  int64_t least = 0;  // at smaller sizes the function is another one
 };
 
 struct Calls {

@@ -212,6 +212,71 @@ class Difference {
     dimensions_.push_back(std::move(d));
     for (size_t k = 0; k < graph_.constants.size(); k++) compare_constant(s, k);
     for (size_t k = 0; k < graph_.steps.size(); k++) compare_step(s, k);
+    // What is asked of a size, which leaves no trace, may be answered otherwise at others: one
+    // less, twice as much, and one, where much is different.
+    for (const int64_t n : {s.size - 1, 2 * s.size}) {
+      if (n < 2) continue;
+      const std::string problem = surprise(s.dimension, n);
+      if (!problem.empty()) fix(s.dimension, fmt::format("at size {}", n), problem);
+    }
+    if (s.size > 1 && !surprise(s.dimension, 1).empty()) {
+      dimensions_[static_cast<size_t>(s.dimension)].least = 2;
+    }
+  }
+
+  // What is not as it was found to be where the dimension has this size; empty: nothing, or the
+  // function does not run there.
+  std::string surprise(int dimension, int64_t size_there) const {
+    const Dimension& d = dimensions_[static_cast<size_t>(dimension)];
+    const int64_t more = size_there - size(d.axes[0]);
+    Graph there;
+    try {
+      there = graph_of(trace_at_(longer_shapes({{&d, more}})));
+    } catch (const std::exception&) {
+      return "";
+    }
+    if (std::string other = difference(graph_, there); !other.empty()) return other;
+    for (size_t k = 0; k < graph_.constants.size(); k++) {
+      const Array &x = graph_.constants[k].second, &y = there.constants[k].second;
+      if (!same_bits(x, y) && !follows(k, dimension, more, x, y)) {
+        return fmt::format("constant {} is another one", k);
+      }
+    }
+    for (size_t k = 0; k < graph_.steps.size(); k++) {
+      const Op &x = *graph_.steps[k].op, &y = *there.steps[k].op;
+      if (!x.equals(y) && !follows(k, dimension, more, x, y)) {
+        return fmt::format("{} has other attributes", x.name());
+      }
+    }
+    return "";
+  }
+  bool follows(size_t constant, int dimension, int64_t more, const Array& here,
+               const Array& there) const {
+    const auto x = number(here), y = number(there);
+    auto at = lines_.find(constant);
+    if (!x || !y || at == lines_.end()) return false;
+    double wanted = *x;
+    for (const Line& line : at->second) {
+      if (line.dimension == dimension) wanted += line.factor * static_cast<double>(more);
+    }
+    return wanted == *y;
+  }
+  bool follows(size_t step, int dimension, int64_t more, const Op& here, const Op& there) const {
+    if (!here.info().make) return false;
+    const Attributes a = here.attributes(), b = there.attributes();
+    for (size_t i = 0; i < a.size(); i++) {
+      if (a[i].second == b[i].second && !terms_.contains({step, i, 0})) continue;
+      auto x = numbers(a[i].second);
+      const auto y = numbers(b[i].second);
+      if (!x || !y || x->size() != y->size()) return false;
+      for (size_t e = 0; e < x->size(); e++) {
+        auto at = terms_.find({step, i, e});
+        if (at == terms_.end()) continue;
+        for (auto [d, factor] : at->second) (*x)[e] += d == dimension ? factor * more : 0;
+      }
+      if (*x != *y) return false;
+    }
+    return true;
   }
 
   void compare_constant(const Samples& s, size_t k) {

@@ -337,6 +337,23 @@ TEST_CASE("numbers that do not follow a named size are refused by name") {
     CHECK_MESSAGE(said.find(problem) != std::string::npos, said);
     CHECK(same(Program::trace(f, {counted({4})})({counted({4})})[0], plain(counted({4}))));
   }
+  // A branch shows at the sizes that are looked at: one more, three more, one less, twice as much.
+  for (const int64_t border : {4, 5, 7, 8}) {
+    CAPTURE(border);
+    auto f = [border](const Arrays& in, const NamedArguments&) {
+      return Arrays{in[0].shape(0) >= border ? in[0] + in[0] : sin(in[0])};
+    };
+    CHECK(what_throws([&] {
+            Program::trace(f, {counted({4})}, {}, {{"n"}});
+          }).find("The size n cannot change") != std::string::npos);
+  }
+  // At one much is different: there the program says so.
+  auto one = [](const Arrays& in, const NamedArguments&) {
+    return Arrays{in[0].shape(0) == 1 ? sin(in[0]) : in[0] + in[0]};
+  };
+  const Program more = Program::trace(one, {counted({4})}, {}, {{"n"}});
+  CHECK(same(more({counted({2})})[0], one({counted({2})}, {})[0]));
+  CHECK(what_throws([&] { more({counted({1})}); }).find("less than 2") != std::string::npos);
   // Each size alone is followed, and their product is not their sum.
   auto product = [](const Arrays& in, const NamedArguments&) {
     return Arrays{reshape(in[0], {in[0].shape(0) * in[0].shape(1)})};

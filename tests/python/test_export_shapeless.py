@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import checks
+import heddle
 import heddle.nn as nn
 import samples
 from engines import IS_HEDDLE, mx, reference
 from heddle.utils import tree_flatten, tree_unflatten
-from subjects import FLOATING, differentiable, gradient_of, grown, smooth_dtypes
+from subjects import FLOATING, differentiable, gradient_of, grown, resized, smooth_dtypes
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="MLX keeps sizes of the trace")
 
@@ -97,6 +98,50 @@ def test_no_sample_differs_in_silence(family, suffix, tmp_path):
             if problem:
                 failures.append(f"{sample.name()}{label} {dtype}: {problem}")
     assert not failures, "\n".join(failures)
+
+
+@FAMILIES
+def test_no_program_differs_in_silence(family):
+    """Sizes with names, each alone and all together: at others a program does what its function
+    does, or converting it was refused."""
+    failures, right = [], 0
+    for sample in samples.FAMILIES[family].SAMPLES:
+        if not (sample.compiled and sample.shapeless and sample.arrays()):
+            continue
+        function, drawn = sample.function_of(mx), sample.draw(sample.dtypes[0])
+        arrays = sample.engine_arrays(mx, drawn)
+
+        def flat(*given, f=function):
+            return arrays_in(f(*given))
+
+        if checks.outcome(flat, *arrays)[1] is not None:
+            continue
+        sizes = sorted({size for a in arrays for size in a.shape if size > 1})
+        for named in [{size} for size in sizes] + [set(sizes)]:
+            names = [[f"n{n}" if n in named else None for n in a.shape] for a in arrays]
+            try:
+                program = heddle.convert(flat, tuple(arrays), dynamic_shapes=names)
+            except heddle.ConversionError:
+                continue
+            for change in (lambda n: n + 1, lambda n: n + 2, lambda n: 2 * n, lambda n: n - 1):
+                try:
+                    other = resized(drawn, {n: change(n) for n in named})
+                except (ValueError, IndexError):
+                    continue
+                larger = sample.engine_arrays(mx, other)
+                wanted, error = checks.outcome(flat, *larger)
+                if error is not None:
+                    continue
+                given, error = checks.outcome(program, *larger)
+                if error is not None and "was found to be another one at" in str(error):
+                    continue
+                problem = repr(error) if error else different(sample, given, wanted)
+                if problem:
+                    failures.append(f"{sample.name()} {[a.shape for a in larger]}: {problem}")
+                right += not problem
+    assert not failures, "\n".join(failures)
+    # Keys have one size, and functions with rules of their own cannot be kept.
+    assert right > 0 or samples.FAMILIES[family].__name__[8:] in ("random", "custom")
 
 
 class Mlp(nn.Module):

@@ -130,7 +130,7 @@ Json json_of(const Calls& f, Names& names) {
   }
   Json dimensions = Json::array();
   for (const Dimension& d : f.dimensions) {
-    dimensions.push_back({{"name", d.name}, {"axes", pairs_of(d.axes)}});
+    dimensions.push_back({{"name", d.name}, {"axes", pairs_of(d.axes)}, {"least", d.least}});
   }
   return {{"keywords", f.keywords},
           {"dimensions", std::move(dimensions)},
@@ -270,7 +270,8 @@ class ProgramReader {
     f.follows_sizes = version_ > 2 && flag(source, "follows_sizes");
     if (version_ > 2) {
       for (const Json& d : array(source, "dimensions")) {
-        f.dimensions.push_back({string(d, "name"), axes(f, array(d, "axes"), "dimensions")});
+        f.dimensions.push_back({string(d, "name"), axes(f, array(d, "axes"), "dimensions"),
+                                integer(member(d, "least"), "least", 0, max_dimension)});
         if (f.dimensions.back().axes.empty()) refuse("dimensions", "one has no axes");
       }
     }

@@ -11,8 +11,8 @@
 // numbers only. Numbers that JSON lacks are the strings "nan", "inf",
 // "-inf".
 //
-// What holds for other sizes: "dimensions" ([{"name", "axes": [[input, axis], ...]}]), "fixed"
-// and "needed" ([[input, axis], ...], which have to stay; those that numbers depend on),
+// What holds for other sizes: "dimensions" ([{"name", "axes": [[input, axis], ...], "least"}]),
+// "fixed" and "needed" ([[input, axis], ...], which have to stay; those that numbers depend on),
 // "follows_sizes" (no number depends on sizes otherwise than it is stated); a node's "following"
 // lists the numbers of its attributes that follow sizes, each [attribute, element, rest,
 // [[dimension, factor], ...]], where the number is rest + the sum of factor * size. A node may have
