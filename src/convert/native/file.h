@@ -27,6 +27,8 @@
 namespace heddle::convert::native {
 
 inline constexpr const char* suffix = ".heddle";
+inline constexpr const char* format_name = "heddle";
+inline constexpr int format_version = 3;
 
 void write(const FunctionFile& file, const WriteFunction& sink);
 
