@@ -23,7 +23,7 @@ class Pointwise final : public Op {
   // A formula has to hold wherever the derivative is in range, at infinite operands as its limit:
   // no factor may overflow or vanish that the whole does not (squares of operands, exponentials
   // beside their reciprocals), and no branch of a `where` may be NaN that a derivative runs
-  // through. tests/python/exact_functions.py states what is wanted at kinks and poles.
+  // through. tests/python/samples/exact.py states what is wanted at kinks and poles.
   using Partial = Array (*)(const Arrays& inputs, const Array& output, const Array& g);
 
   // It is held by what it is registered with, so that it lives as long as the process.

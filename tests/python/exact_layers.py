@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import mpmath
 from mpmath import mp, mpf
 
-mp.dps = 100  # of the whole process: exact_functions.py asks for the same
+mp.dps = 100  # of the whole process: samples/exact.py asks for the same
 BEYOND = mpf("1e400")
 
 

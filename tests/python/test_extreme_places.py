@@ -8,10 +8,9 @@ Elementwise functions are judged by mpmath, in test_extreme_values.py.
 import numpy as np
 import pytest
 
-import exact_functions
 import places
 from engines import FLOATS, IS_HEDDLE, mx
-from samples import SAMPLES
+from samples import SAMPLES, pointwise
 from subjects import Smooth, accepted, differentiable
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="asked of heddle")
@@ -95,7 +94,7 @@ def chosen():
     """Samples of each function: of six shapes, and four from all over those that it has."""
     by_name = {}
     for sample in SAMPLES:
-        if sample.function in exact_functions.FUNCTIONS or sample.name().startswith("random."):
+        if sample.function in pointwise.FUNCTIONS or sample.name().startswith("random."):
             continue
         if set(sample.dtypes) & set(FLOATS) and sample.arrays() and "refused" not in sample.label:
             by_name.setdefault(sample.function, []).append(sample)

@@ -17,7 +17,6 @@ Kernels* make_kernels() {
   add_integer_kernels(*k);
   add_exponential_kernels(*k);
   add_circular_kernels(*k);
-  add_double_kernels(*k);
   add_complex_kernels(*k);
   add_conversion_kernels(*k);
   return k.release();

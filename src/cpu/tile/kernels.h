@@ -43,9 +43,8 @@ const Kernels& kernels();
 // Each fills its part of the table; called once per instruction set.
 void add_real_kernels(Kernels& k);         // f32, f64: arithmetic, comparisons
 void add_integer_kernels(Kernels& k);      // i32, u32, i64, u64
-void add_exponential_kernels(Kernels& k);  // f32: exp, log, erf, hyperbolic; f64: exp, log; power
-void add_circular_kernels(Kernels& k);     // f32: sin, cos, tan and their inverses
-void add_double_kernels(Kernels& k);       // f64: what is left, by the C library
+void add_exponential_kernels(Kernels& k);  // f32, f64: exp, log, erf, hyperbolic, power
+void add_circular_kernels(Kernels& k);     // f32, f64: sin, cos, tan and their inverses
 void add_complex_kernels(Kernels& k);      // c64
 void add_conversion_kernels(Kernels& k);   // casts, rounding, loads and stores
 

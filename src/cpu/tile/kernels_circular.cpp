@@ -1,4 +1,5 @@
-// sin, cos, tan and their inverses on float lanes.
+// sin, cos, tan and their inverses: float lanes by polynomials, double lanes, which are rare, by
+// the C library.
 #include "cpu/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -10,6 +11,7 @@
 
 #include "cpu/tile/loops-inl.h"
 #include "cpu/tile/math-inl.h"
+#include "cpu/tile/scalar_loops.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heddle::cpu::tile::HWY_NAMESPACE {
@@ -207,6 +209,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace heddle::cpu::tile {
 HWY_EXPORT(add_circular);
-void add_circular_kernels(Kernels& k) { HWY_DYNAMIC_DISPATCH(add_circular)(k); }
+void add_circular_kernels(Kernels& k) {
+  HWY_DYNAMIC_DISPATCH(add_circular)(k);
+  auto set = [&](Code code, Kernel kernel) { k.set(code, Lane::f64, kernel); };
+  set(Code::sin, unary_of<double>([](double x) { return std::sin(x); }));
+  set(Code::cos, unary_of<double>([](double x) { return std::cos(x); }));
+  set(Code::tan, unary_of<double>([](double x) { return std::tan(x); }));
+  set(Code::arcsin, unary_of<double>([](double x) { return std::asin(x); }));
+  set(Code::arccos, unary_of<double>([](double x) { return std::acos(x); }));
+  set(Code::arctan, unary_of<double>([](double x) { return std::atan(x); }));
+  set(Code::arctan2, binary_of<double>([](double y, double x) { return std::atan2(y, x); }));
+}
 }  // namespace heddle::cpu::tile
 #endif

@@ -1,14 +1,29 @@
 """Unary, binary and ternary functions of the elements."""
 
+import mpmath
 import numpy as np
-from scipy import special
+from mpmath import mpf
 
 from engines import COMPLEX, DTYPES, FLOATS, INTEGERS, NUMBERS, REALS, SIGNED
 
+from .exact import (
+    Exact,
+    arctan2,
+    div,
+    floored,
+    logaddexp,
+    over_squares,
+    power,
+    power_by_base,
+    power_by_exponent,
+    remainder,
+    share,
+    zero,
+)
+from .functions import TRANSCENDENTAL
 from .spec import Arr, Name, sample
 
 BOOL = ("bool_",)
-INEXACT = FLOATS + COMPLEX
 # The views a unary function is tried on: dense, strided, transposed, 0-d, empty, long, broadcast.
 LAYOUTS = {
     "": {},
@@ -19,41 +34,6 @@ LAYOUTS = {
     "empty": {"shape": (0, 3)},
     "long": {"shape": (1031,)},
 }
-# MLX's complex inverse functions lose digits to cancellation near the branch points.
-COMPLEX_INVERSE = {"complex64": 2e-5}
-# sinh, tan and log1p of complex numbers are composed of float32 parts.
-COMPLEX_COMPOSED = {"complex64": 5e-6}
-
-# name -> (low, high, dtypes, truth, tolerance)
-TRANSCENDENTAL = {
-    "exp": (-4, 4, INEXACT, np.exp, {}),
-    "expm1": (-2, 2, INEXACT, np.expm1, COMPLEX_COMPOSED),
-    "log": (0.1, 9, INEXACT, np.log, {}),
-    "log2": (0.1, 9, INEXACT, np.log2, {}),
-    "log10": (0.1, 9, INEXACT, np.log10, {}),
-    "log1p": (-0.5, 9, INEXACT, np.log1p, COMPLEX_COMPOSED),
-    "sin": (-6, 6, INEXACT, np.sin, COMPLEX_COMPOSED),
-    "cos": (-6, 6, INEXACT, np.cos, COMPLEX_COMPOSED),
-    "tan": (-1.3, 1.3, INEXACT, np.tan, COMPLEX_COMPOSED),
-    "arcsin": (-0.95, 0.95, INEXACT, np.arcsin, COMPLEX_INVERSE),
-    "arccos": (-0.95, 0.95, INEXACT, np.arccos, COMPLEX_INVERSE),
-    "arctan": (-5, 5, INEXACT, np.arctan, COMPLEX_INVERSE),
-    "sinh": (-3, 3, INEXACT, np.sinh, COMPLEX_COMPOSED),
-    "cosh": (-3, 3, INEXACT, np.cosh, COMPLEX_COMPOSED),
-    "tanh": (-3, 3, INEXACT, np.tanh, COMPLEX_COMPOSED),
-    "arcsinh": (-5, 5, INEXACT, np.arcsinh, COMPLEX_INVERSE),
-    "arccosh": (1.1, 9, INEXACT, np.arccosh, COMPLEX_INVERSE),
-    "arctanh": (-0.9, 0.9, INEXACT, np.arctanh, COMPLEX_INVERSE),
-    "erf": (-3, 3, FLOATS, special.erf, {}),
-    # erfinv is steep: half a unit in its argument near 0.9 is several in the result.
-    "erfinv": (-0.9, 0.9, FLOATS, special.erfinv, {"float32": 5e-6}),
-    "sigmoid": (-6, 6, INEXACT, lambda x: 1 / (1 + np.exp(-x)), COMPLEX_COMPOSED),
-    "sqrt": (0.1, 9, INEXACT, np.sqrt, {}),
-    "rsqrt": (0.1, 9, INEXACT, lambda x: 1 / np.sqrt(x), {}),
-    "reciprocal": (0.5, 4, INEXACT, lambda x: 1 / x, {}),
-    "degrees": (-2, 2, FLOATS, np.degrees, {}),
-    "radians": (-90, 90, FLOATS, np.radians, {}),
-}
 ALIASES = {
     "acos": "arccos",
     "acosh": "arccosh",
@@ -62,42 +42,102 @@ ALIASES = {
     "atan": "arctan",
     "atanh": "arctanh",
 }
-# Functions without rounding: equal to MLX bit for bit. name -> (dtypes, differentiable)
+# Functions without rounding: equal to MLX bit for bit. name -> (dtypes, differentiable, exact form)
 EXACT = {
-    "abs": (REALS, True),
-    "sign": (REALS, False),
-    "positive": (NUMBERS, True),
-    "negative": (NUMBERS, True),
-    "square": (NUMBERS, True),
-    "floor": (REALS, False),
-    "ceil": (REALS + BOOL, False),
-    "trunc": (REALS, False),
-    "round": (REALS, False),
-    "isnan": (DTYPES, False),
-    "isinf": (DTYPES, False),
-    "isfinite": (DTYPES, False),
-    "isposinf": (REALS, False),
-    "isneginf": (REALS, False),
-    "logical_not": (DTYPES, False),
-    "bitwise_invert": (INTEGERS + BOOL, False),
-    "real": (NUMBERS, True),
-    "imag": (COMPLEX, True),
-    "conj": (NUMBERS, True),
-    "conjugate": (COMPLEX, True),
-    "stop_gradient": (DTYPES, False),
+    "abs": (REALS, True, Exact(abs, (mpmath.sign,))),
+    "sign": (REALS, False, Exact(mpmath.sign, zero)),
+    "positive": (NUMBERS, True, Exact(lambda x: x, (lambda x: mpf(1),))),
+    "negative": (NUMBERS, True, Exact(lambda x: -x, (lambda x: mpf(-1),))),
+    "square": (NUMBERS, True, Exact(lambda x: x * x, (lambda x: 2 * x,))),
+    "floor": (REALS, False, Exact(lambda x: x if mpmath.isinf(x) else mpmath.floor(x), zero)),
+    "ceil": (REALS + BOOL, False, Exact(lambda x: x if mpmath.isinf(x) else mpmath.ceil(x), zero)),
+    "trunc": (
+        REALS,
+        False,
+        Exact(lambda x: x if mpmath.isinf(x) else mpmath.sign(x) * mpmath.floor(abs(x)), zero),
+    ),
+    "round": (REALS, False, Exact(lambda x: x if mpmath.isinf(x) else mpmath.nint(x), zero)),
+    "isnan": (DTYPES, False, None),
+    "isinf": (DTYPES, False, None),
+    "isfinite": (DTYPES, False, None),
+    "isposinf": (REALS, False, None),
+    "isneginf": (REALS, False, None),
+    "logical_not": (DTYPES, False, None),
+    "bitwise_invert": (INTEGERS + BOOL, False, None),
+    "real": (NUMBERS, True, None),
+    "imag": (COMPLEX, True, None),
+    "conj": (NUMBERS, True, None),
+    "conjugate": (COMPLEX, True, None),
+    "stop_gradient": (DTYPES, False, None),
 }
 
-# name -> (low, high of the right operand, dtypes, differentiable)
+# name -> (low, high of the right operand, dtypes, differentiable, exact form)
 ARITHMETIC = {
-    "add": (-2, 2, DTYPES, True),
-    "subtract": (-2, 2, DTYPES, True),
-    "multiply": (-2, 2, DTYPES, True),
-    "divide": (1, 3, NUMBERS, True),
-    "floor_divide": (1, 3, REALS, False),
-    "remainder": (1, 3, REALS, True),
-    "divmod": (1, 3, REALS, True),
-    "maximum": (-2, 2, REALS, True),
-    "minimum": (-2, 2, REALS, True),
+    "add": (
+        -2,
+        2,
+        DTYPES,
+        True,
+        Exact(lambda a, b: a + b, (lambda a, b: mpf(1), lambda a, b: mpf(1))),
+    ),
+    "subtract": (
+        -2,
+        2,
+        DTYPES,
+        True,
+        Exact(lambda a, b: a - b, (lambda a, b: mpf(1), lambda a, b: mpf(-1))),
+    ),
+    "multiply": (-2, 2, DTYPES, True, Exact(lambda a, b: a * b, (lambda a, b: b, lambda a, b: a))),
+    "divide": (
+        1,
+        3,
+        NUMBERS,
+        True,
+        Exact(div, (lambda a, b: div(1, b), lambda a, b: -div(div(a, b), b))),
+    ),
+    "floor_divide": (
+        1,
+        3,
+        REALS,
+        False,
+        Exact(floored, (lambda a, b: mpf(0), lambda a, b: mpf(0))),
+    ),
+    "remainder": (
+        1,
+        3,
+        REALS,
+        True,
+        Exact(remainder, (lambda a, b: mpf(1), lambda a, b: -floored(a, b))),
+    ),
+    "divmod": (1, 3, REALS, True, None),
+    "maximum": (
+        -2,
+        2,
+        REALS,
+        True,
+        Exact(max, (lambda a, b: mpf(a > b), lambda a, b: mpf(a <= b))),
+    ),
+    "minimum": (
+        -2,
+        2,
+        REALS,
+        True,
+        Exact(min, (lambda a, b: mpf(a < b), lambda a, b: mpf(a >= b))),
+    ),
+}
+# Exact forms of those whose samples do not come from a table.
+OTHERS = {
+    # Of exponents so large that all of them are even, the sign says nothing.
+    "power": Exact(
+        power,
+        (power_by_base, power_by_exponent),
+        1e-6,
+        lambda x, y: x >= 0 or abs(y) < 2**24,
+    ),
+    "logaddexp": Exact(logaddexp, (share, lambda a, b: share(b, a))),
+    "arctan2": Exact(
+        arctan2, (lambda y, x: over_squares(x, x, y), lambda y, x: -over_squares(y, x, y))
+    ),
 }
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 LOGICAL = ("logical_and", "logical_or", "logical_xor")
@@ -116,7 +156,7 @@ PAIRS = {
 
 
 def unary_table():
-    for name, (low, high, dtypes, truth, tolerance) in TRANSCENDENTAL.items():
+    for name, (low, high, dtypes, truth, tolerance, _) in TRANSCENDENTAL.items():
         for label, layout in LAYOUTS.items():
             shown = dtypes if not label else ("float32",)
             yield sample(
@@ -133,9 +173,9 @@ def unary_table():
             name, Arr(special=True), label="special", dtypes=FLOATS, grad=False, truth=truth
         )
     for alias, name in ALIASES.items():
-        low, high, dtypes, truth, tolerance = TRANSCENDENTAL[name]
+        low, high, dtypes, truth, tolerance, _ = TRANSCENDENTAL[name]
         yield sample(alias, Arr(low=low, high=high), truth=truth, tolerance=tolerance)
-    for name, (dtypes, differentiable) in EXACT.items():
+    for name, (dtypes, differentiable, _) in EXACT.items():
         for label, layout in LAYOUTS.items():
             shown = dtypes if not label else dtypes[:1]
             yield sample(
@@ -193,7 +233,7 @@ def unary_table():
 
 
 def binary_table():
-    for name, (low, high, dtypes, differentiable) in ARITHMETIC.items():
+    for name, (low, high, dtypes, differentiable, _) in ARITHMETIC.items():
         for label, (left, right) in PAIRS.items():
             shown = dtypes if label in ("", "row") else ("float32", "int32")
             yield sample(
@@ -340,3 +380,11 @@ def operator_table():
 
 
 SAMPLES = [*unary_table(), *binary_table(), *ternary_table(), *operator_table()]
+
+# The exact form of each function of floats (exact.py).
+FUNCTIONS = {
+    name: row[-1]
+    for table in (TRANSCENDENTAL, EXACT, ARITHMETIC)
+    for name, row in table.items()
+    if row[-1]
+} | OTHERS

@@ -1,8 +1,10 @@
-"""The elementwise functions and their partial derivatives in mpmath, whose exponents do not end.
+"""What exact forms of elementwise functions and their partial derivatives are written with: mpmath,
+whose exponents do not end.
 
-This is what float results are judged by where NumPy's own arithmetic would overflow, vanish or
-cancel. At an infinite operand a derivative is its limit. Where there is none (kinks, poles, both
-operands infinite) the entry states the convention:
+A form stands beside the samples of its function (functions.py, pointwise.py). Float results are
+judged by it where NumPy's own arithmetic would overflow, vanish or cancel. At an infinite operand a
+derivative is its limit. Where there is none (kinks, poles, both operands infinite) the form states
+the convention:
 
 | function | where | derivative |
 |---|---|---|
@@ -168,86 +170,3 @@ zero = (lambda *_: mpf(0),)
 root = from_below(0)
 above_minus_one = from_below(-1)
 in_unit = outside(1)
-
-FUNCTIONS = {
-    "abs": Exact(abs, (mpmath.sign,)),
-    "negative": Exact(lambda x: -x, (lambda x: mpf(-1),)),
-    "positive": Exact(lambda x: x, (lambda x: mpf(1),)),
-    "sign": Exact(mpmath.sign, zero),
-    "square": Exact(lambda x: x * x, (lambda x: 2 * x,)),
-    "sqrt": Exact(root(mpmath.sqrt), (root(lambda x: div(0.5, mpmath.sqrt(x))),)),
-    "rsqrt": Exact(
-        root(lambda x: div(1, mpmath.sqrt(x))),
-        (root(lambda x: div(-0.5, x * mpmath.sqrt(x))),),
-    ),
-    "reciprocal": Exact(lambda x: div(1, x), (lambda x: div(-1, x * x),)),
-    "exp": Exact(mpmath.exp, (mpmath.exp,)),
-    "expm1": Exact(mpmath.expm1, (mpmath.exp,)),
-    "log": Exact(root(mpmath.log), (root(lambda x: div(1, x)),)),
-    "log2": Exact(
-        root(lambda x: mpmath.log(x) / mpmath.log(2)),
-        (root(lambda x: div(1 / mpmath.log(2), x)),),
-    ),
-    "log10": Exact(
-        root(lambda x: mpmath.log(x) / mpmath.log(10)),
-        (root(lambda x: div(1 / mpmath.log(10), x)),),
-    ),
-    "log1p": Exact(
-        above_minus_one(lambda x: mpmath.log1p(x) if x > -1 else -inf),
-        (above_minus_one(lambda x: div(1, 1 + x)),),
-    ),
-    "sin": Exact(circular(mpmath.sin), (circular(mpmath.cos),)),
-    "cos": Exact(circular(mpmath.cos), (circular(lambda x: -mpmath.sin(x)),)),
-    "tan": Exact(circular(mpmath.tan), (circular(lambda x: mpmath.sec(x) ** 2),), 1e-6),
-    "arcsin": Exact(
-        in_unit(mpmath.asin), (in_unit(lambda x: div(1, mpmath.sqrt((1 - x) * (1 + x)))),)
-    ),
-    "arccos": Exact(
-        in_unit(mpmath.acos), (in_unit(lambda x: div(-1, mpmath.sqrt((1 - x) * (1 + x)))),)
-    ),
-    "arctan": Exact(mpmath.atan, (lambda x: 1 / (1 + x * x),)),
-    "sinh": Exact(mpmath.sinh, (mpmath.cosh,)),
-    "cosh": Exact(mpmath.cosh, (mpmath.sinh,)),
-    "tanh": Exact(mpmath.tanh, (lambda x: sech(x) ** 2,)),
-    "arcsinh": Exact(mpmath.asinh, (lambda x: 1 / mpmath.sqrt(1 + x * x),)),
-    "arccosh": Exact(
-        from_below(1)(mpmath.acosh),
-        (from_below(1)(lambda x: div(1, mpmath.sqrt(x - 1) * mpmath.sqrt(x + 1))),),
-    ),
-    "arctanh": Exact(
-        in_unit(lambda x: inf * x if abs(x) == 1 else mpmath.atanh(x)),
-        (in_unit(lambda x: div(1, (1 - x) * (1 + x))),),
-    ),
-    "erf": Exact(mpmath.erf, (lambda x: 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-x * x),), 1e-5),
-    "erfinv": Exact(
-        erfinv,
-        (in_unit(lambda x: mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(erfinv(x) ** 2)),),
-        1e-5,
-    ),
-    "sigmoid": Exact(logistic, (lambda x: logistic(x) * logistic(-x),)),
-    "floor": Exact(lambda x: x if mpmath.isinf(x) else mpmath.floor(x), zero),
-    "ceil": Exact(lambda x: x if mpmath.isinf(x) else mpmath.ceil(x), zero),
-    "trunc": Exact(lambda x: x if mpmath.isinf(x) else mpmath.sign(x) * mpmath.floor(abs(x)), zero),
-    "round": Exact(lambda x: x if mpmath.isinf(x) else mpmath.nint(x), zero),
-    "degrees": Exact(lambda x: x * 180 / mpmath.pi, (lambda x: 180 / mpmath.pi,)),
-    "radians": Exact(lambda x: x * mpmath.pi / 180, (lambda x: mpmath.pi / 180,)),
-    "add": Exact(lambda a, b: a + b, (lambda a, b: mpf(1), lambda a, b: mpf(1))),
-    "subtract": Exact(lambda a, b: a - b, (lambda a, b: mpf(1), lambda a, b: mpf(-1))),
-    "multiply": Exact(lambda a, b: a * b, (lambda a, b: b, lambda a, b: a)),
-    "divide": Exact(div, (lambda a, b: div(1, b), lambda a, b: -div(div(a, b), b))),
-    "floor_divide": Exact(floored, (lambda a, b: mpf(0), lambda a, b: mpf(0))),
-    "remainder": Exact(remainder, (lambda a, b: mpf(1), lambda a, b: -floored(a, b))),
-    # Of exponents so large that all of them are even, the sign says nothing.
-    "power": Exact(
-        power,
-        (power_by_base, power_by_exponent),
-        1e-6,
-        lambda x, y: x >= 0 or abs(y) < 2**24,
-    ),
-    "maximum": Exact(max, (lambda a, b: mpf(a > b), lambda a, b: mpf(a <= b))),
-    "minimum": Exact(min, (lambda a, b: mpf(a < b), lambda a, b: mpf(a >= b))),
-    "logaddexp": Exact(logaddexp, (share, lambda a, b: share(b, a))),
-    "arctan2": Exact(
-        arctan2, (lambda y, x: over_squares(x, x, y), lambda y, x: -over_squares(y, x, y))
-    ),
-}
