@@ -82,6 +82,7 @@ constexpr UnaryFunction inexact[] = {
     {"rsqrt", rsqrt, "One divided by the square root of each element.", keyword, as_method},
     {"reciprocal", reciprocal, "One divided by each element.", keyword, as_method},
     {"exp", exp, "e raised to each element.", keyword, as_method},
+    {"exp2", exp2, "2 raised to each element."},
     {"expm1", expm1, "``exp(a) - 1`` for each element, accurate near 0."},
     {"log", log, "The natural logarithm of each element; -inf at 0, NaN below.", keyword,
      as_method},

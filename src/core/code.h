@@ -17,6 +17,7 @@ enum class Code : uint8_t {
   rsqrt,
   reciprocal,
   exp,
+  exp2,
   expm1,
   log,
   log2,

@@ -61,6 +61,13 @@ const Pointwise& exp_op =
     pointwise("Exp", Code::exp).takes(Domain::inexact).partials({[](In, Out y, const Array& g) {
       return multiply(g, y);
     }});
+const Pointwise& exp2_op = pointwise("Exp2", Code::exp2)
+                               .takes(Domain::real_inexact)
+                               .partials({[](In x, Out, const Array& g) {
+                                 // ln(2) 2^x is in range where 2^x is not any more.
+                                 const Array half = exp2(subtract(x[0], constant(1, x[0])));
+                                 return multiply(multiply(g, half), constant(2 * M_LN2, x[0]));
+                               }});
 const Pointwise& expm1_op =
     pointwise("Expm1", Code::expm1).takes(Domain::inexact).partials({[](In x, Out, const Array& g) {
       return multiply(g, exp(x[0]));
@@ -218,6 +225,7 @@ Array reciprocal(const Array& a, StreamOrDevice s) {
   return apply_pointwise(reciprocal_op, {a}, s);
 }
 Array exp(const Array& a, StreamOrDevice s) { return apply_pointwise(exp_op, {a}, s); }
+Array exp2(const Array& a, StreamOrDevice s) { return apply_pointwise(exp2_op, {a}, s); }
 Array expm1(const Array& a, StreamOrDevice s) { return apply_pointwise(expm1_op, {a}, s); }
 Array log(const Array& a, StreamOrDevice s) { return apply_pointwise(log_op, {a}, s); }
 Array log2(const Array& a, StreamOrDevice s) { return apply_pointwise(log2_op, {a}, s); }

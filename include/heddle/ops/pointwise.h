@@ -10,6 +10,7 @@ namespace heddle {
 
 // One operand, one result of the same shape.
 Array exp(const Array& a, StreamOrDevice s = {});
+Array exp2(const Array& a, StreamOrDevice s = {});
 Array expm1(const Array& a, StreamOrDevice s = {});
 Array log(const Array& a, StreamOrDevice s = {});
 Array log2(const Array& a, StreamOrDevice s = {});

@@ -39,6 +39,16 @@ struct Exp64 { template <class D, class V> HWY_INLINE V operator()(D d, V x) con
 struct Log64 { template <class D, class V> HWY_INLINE V operator()(D d, V x) const { return log64(d, x); } };
 // clang-format on
 
+// 2^x = 2^n exp((x - n) ln 2) for the integer n nearest to x.
+struct Exp2 {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const V bounded = at_least(d, -151.0f, at_most(d, 129.0f, x)), n = hn::Round(bounded);
+    const V r = hn::Mul(hn::Sub(bounded, n), hn::Set(d, 0.693147181f));
+    return scale(d, exp_of_reduced(d, r), n);
+  }
+};
+
 // Float power computed in double: y log2(x) needs more bits than float has.
 void power_loop(const void* a, const void* b, const void*, void* out, int n) {
   const float* x = static_cast<const float*>(a);
@@ -63,6 +73,7 @@ void power_loop(const void* a, const void* b, const void*, void* out, int n) {
 
 void add_exponential(Kernels& k) {
   k.set(Code::exp, Lane::f32, unary_loop<float, Exp>);
+  k.set(Code::exp2, Lane::f32, unary_loop<float, Exp2>);
   k.set(Code::expm1, Lane::f32, unary_loop<float, Expm1>);
   k.set(Code::log, Lane::f32, unary_loop<float, Log>);
   k.set(Code::log2, Lane::f32, unary_loop<float, Log2>);
@@ -127,6 +138,7 @@ double sigmoid(double x) {
 void add_exponential_kernels(Kernels& k) {
   HWY_DYNAMIC_DISPATCH(add_exponential)(k);
   auto set = [&](Code code, Kernel kernel) { k.set(code, Lane::f64, kernel); };
+  set(Code::exp2, unary_of<double>([](double x) { return std::exp2(x); }));
   set(Code::expm1, unary_of<double>([](double x) { return std::expm1(x); }));
   set(Code::log2, unary_of<double>([](double x) { return std::log2(x); }));
   set(Code::log10, unary_of<double>([](double x) { return std::log10(x); }));

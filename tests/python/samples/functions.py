@@ -29,6 +29,14 @@ COMPLEX_COMPOSED = {"complex64": 5e-6}
 # name -> (low, high, dtypes, truth, tolerance, exact form)
 TRANSCENDENTAL = {
     "exp": (-4, 4, INEXACT, np.exp, {}, Exact(mpmath.exp, (mpmath.exp,))),
+    "exp2": (
+        -6,
+        6,
+        FLOATS,
+        np.exp2,
+        {},
+        Exact(lambda x: mpmath.power(2, x), (lambda x: mpmath.log(2) * mpmath.power(2, x),)),
+    ),
     "expm1": (-2, 2, INEXACT, np.expm1, COMPLEX_COMPOSED, Exact(mpmath.expm1, (mpmath.exp,))),
     "log": (0.1, 9, INEXACT, np.log, {}, Exact(root(mpmath.log), (root(lambda x: div(1, x)),))),
     "log2": (
