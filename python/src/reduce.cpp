@@ -35,6 +35,8 @@ constexpr ReducingFunction reducing[] = {
      "The sum over axes. Bools and integers narrower than 32 bits are summed in int32 or uint32, "
      "halves in "
      "float32."},
+    {"nansum", nansum, "The sum over axes of the elements that are not NaN, as :func:`sum`.",
+     false},
     {"prod", prod, "The product over axes, in the dtype that :func:`sum` gives."},
     {"min", min,
      "The smallest element over axes; NaN if there is one. Raises ValueError for an empty axis."},

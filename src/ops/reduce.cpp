@@ -126,6 +126,13 @@ Array sum(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrD
 Array sum(const Array& a, bool keepdims, StreamOrDevice s) {
   return sum(a, all_axes(a), keepdims, s);
 }
+Array nansum(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
+  return sum(is_inexact(a.dtype()) ? where(isnan(a, s), Array(0, a.dtype()), a, s) : a, axes,
+             keepdims, s);
+}
+Array nansum(const Array& a, bool keepdims, StreamOrDevice s) {
+  return nansum(a, all_axes(a), keepdims, s);
+}
 Array prod(const Array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
   return reduce("prod", Reduction::prod, a, axes, keepdims, s);
 }

@@ -25,6 +25,7 @@ ROOT = "infinity over infinity; to look for it would cost norms of other numbers
 OTHER_AXES = "composed, but over the last axis; another composition takes four times as long"
 EXCEPTIONS = {
     "nan_to_num": ("nan, limit, untouched", "replaces what is not finite"),
+    "nansum": ("nan, untouched", "leaves NaN out"),
     "divmod": ("limit, finite of gradient", "its parts are judged by mpmath"),
     "var-0-d": ("untouched", "one number less itself"),
     "std-0-d": ("untouched", "one number less itself"),

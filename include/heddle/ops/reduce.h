@@ -14,6 +14,9 @@ namespace heddle {
 Array sum(const Array& a, const std::vector<int>& axes, bool keepdims = false,
           StreamOrDevice s = {});
 Array sum(const Array& a, bool keepdims = false, StreamOrDevice s = {});
+Array nansum(const Array& a, const std::vector<int>& axes, bool keepdims = false,
+             StreamOrDevice s = {});  // of what is not NaN
+Array nansum(const Array& a, bool keepdims = false, StreamOrDevice s = {});
 Array prod(const Array& a, const std::vector<int>& axes, bool keepdims = false,
            StreamOrDevice s = {});
 Array prod(const Array& a, bool keepdims = false, StreamOrDevice s = {});
@@ -88,6 +91,9 @@ inline Array max(const Array& a, int axis, bool keepdims = false, StreamOrDevice
 inline std::pair<Array, Array> minmax(const Array& a, int axis, bool keepdims = false,
                                       StreamOrDevice s = {}) {
   return minmax(a, std::vector<int>{axis}, keepdims, s);
+}
+inline Array nansum(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
+  return nansum(a, std::vector<int>{axis}, keepdims, s);
 }
 inline Array all(const Array& a, int axis, bool keepdims = false, StreamOrDevice s = {}) {
   return all(a, std::vector<int>{axis}, keepdims, s);

@@ -31,6 +31,7 @@ def median(x, axis=None, keepdims=False):
 # name -> (dtypes of the plain case, truth for floats, differentiable, low, high)
 REDUCTIONS = {
     "sum": (DTYPES, "numpy", True, -2, 2),
+    "nansum": (DTYPES, "numpy", True, -2, 2),
     "prod": (DTYPES, "numpy", True, 0.7, 1.3),
     "mean": (DTYPES, "numpy", True, -2, 2),
     "var": (REALS, "numpy", True, -2, 2),
@@ -43,7 +44,7 @@ REDUCTIONS = {
     "median": (FLOATS, median, True, -4, 4),
 }
 ARG = ("argmax", "argmin")
-EMPTY = ("sum", "prod", "mean", "var", "std", "all", "any")
+EMPTY = ("sum", "nansum", "prod", "mean", "var", "std", "all", "any")
 
 
 def table():
