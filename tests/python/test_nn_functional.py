@@ -4,6 +4,7 @@ import itertools
 import re
 
 import heddle.core as mx
+import mlx.nn
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from heddle.core import _nn
 import heddle.nn as nn
 from engines import IS_HEDDLE
 from heddle.utils import tree_flatten
-from layer_cases import CASES
+from layer_cases import CASES, class_of
 
 pytestmark = pytest.mark.skipif(not IS_HEDDLE, reason="heddle's own functions")
 
@@ -543,3 +544,15 @@ def test_layers_compiled_for_any_size_have_the_values_of_others():
                 continue
             for a, b in zip(leaves(compiled(*arrays)), leaves(wanted), strict=True):
                 same(a, np.array(b), 1e-5, 1e-5)
+
+
+def test_layers_that_mlx_lacks_are_torchs():
+    """By the names and arguments that torch gives them, whose channels come second."""
+    for expression, shapes in CASES:
+        if hasattr(mlx.nn, class_of(expression)):
+            continue
+        layer = eval(f"nn.{expression}", {"nn": nn})
+        assert not layer.parameters(), "weights have to be given to torch's layer as well"
+        x = np.random.default_rng(3).standard_normal(shapes[0]).astype(np.float32)
+        wanted = eval(f"nn.{expression}", {"nn": torch.nn})(channels_first(x))
+        same(layer(mx.array(x)), channels_last(wanted), 1e-6, 1e-6)
