@@ -200,6 +200,7 @@ void bind_upsample(nb::module_& m) {
         return nn::upsample(x, scales, {nn::interpolation_from(mode), align_corners, antialias});
       },
       "x"_a, "scales"_a, "mode"_a, "align_corners"_a, "antialias"_a);
+  m.def("pixel_shuffle", &nn::pixel_shuffle, "x"_a, "factor"_a);
 }
 
 }  // namespace

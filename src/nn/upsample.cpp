@@ -140,6 +140,21 @@ Array upsample(const Array& x, const std::vector<double>& scales, const Upsample
   return y;
 }
 
+Array pixel_shuffle(const Array& x, int factor) {
+  const int64_t squared = int64_t{factor} * factor;
+  if (factor < 1) refuse("pixel_shuffle", "The factor must be positive but is {}.", factor);
+  if (x.ndim() < 3 || x.shape(-1) % squared != 0) {
+    refuse("pixel_shuffle",
+           "The input has the axes (..., height, width, channels) with a multiple of {} channels, "
+           "not the shape {}.",
+           squared, to_string(x.shape()));
+  }
+  // (..., height, width, channels, row, column) to (..., height, row, width, column, channels)
+  const Array parts = unflatten(x, -1, {-1, factor, factor});
+  const Array rows = moveaxis(parts, -2, -4), columns = moveaxis(rows, -1, -2);
+  return flatten(flatten(columns, -3, -2), -4, -3);
+}
+
 Upsample::Upsample(double scale, const UpsampleOptions& options)
     : scales_{scale}, same_for_all_(true), options_(options) {
   check(options);

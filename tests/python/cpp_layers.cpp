@@ -190,6 +190,7 @@ const std::map<std::string, Make> rows = {
     row("MultiHeadAttention(8, 2)", [] { return nn::MultiHeadAttention(8, 2); }),
     row("MultiHeadAttention(8, 2, bias=True)", [] { return nn::MultiHeadAttention(8, 2, true); }),
     row("PReLU(6)", [] { return nn::PReLU(6); }),
+    row("PixelShuffle(2)", "[(2, 3, 4, 8)]", [] { return nn::PixelShuffle(2); }),
     row("QQLinear(64, 32)", "[(3, 64)]", [] { return nn::QQLinear(64, 32); }),
     row("QQLinear(64, 32).eval()", "[(3, 64)]", [] { return nn::QQLinear(64, 32); }),
     row("QuantizedAllToShardedLinear(64, 4)", "[(3, 64)]",

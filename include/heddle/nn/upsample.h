@@ -25,6 +25,20 @@ struct UpsampleOptions {
 Array upsample(const Array& x, const std::vector<double>& scales,
                const UpsampleOptions& options = {});
 
+// Channels become space: (..., height, width, channels factor^2) to (..., height factor,
+// width factor, channels). Of the factor^2 neighbours that stand for one channel, the first
+// `factor` are the first row of its square. Other numbers of channels throw std::invalid_argument.
+Array pixel_shuffle(const Array& x, int factor);
+
+class PixelShuffle : public Layer {
+ public:
+  explicit PixelShuffle(int upscale_factor) : factor_(upscale_factor) {}
+  Array operator()(const Array& x) override { return pixel_shuffle(x, factor_); }
+
+ private:
+  int factor_;
+};
+
 // Options that contradict each other, inputs without spatial dimensions and numbers of factors that
 // do not fit throw std::invalid_argument.
 class Upsample : public Layer {

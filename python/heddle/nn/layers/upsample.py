@@ -8,8 +8,9 @@ import heddle.core as mx
 from heddle.core import _nn
 
 from .base import Module
+from .fitting import renamed
 
-__all__ = ["Upsample"]
+__all__ = ["PixelShuffle", "Upsample"]
 
 
 def upsample_nearest(x: mx.array, scale_factor: tuple):
@@ -29,6 +30,33 @@ def upsample_cubic(
 ):
     """Resize the spatial dimensions by cubic interpolation; one factor for each."""
     return _nn.upsample(x, scale_factor, "cubic", align_corners, antialias)
+
+
+class PixelShuffle(Module):
+    """Turns channels into space, as torch's layer of that name; channels come last.
+
+    The input of shape (..., height, width, channels * factor ** 2) gives (..., height * factor,
+    width * factor, channels).
+
+    Args:
+        upscale_factor: By how much height and width grow.
+
+    Raises:
+        ValueError: The number of channels is no multiple of the square of the factor.
+    """
+
+    def __init__(self, upscale_factor: int):
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def _extra_repr(self) -> str:
+        return f"upscale_factor={self.upscale_factor}"
+
+    def __call__(self, x: mx.array) -> mx.array:
+        try:
+            return _nn.pixel_shuffle(x, self.upscale_factor)
+        except ValueError as error:
+            raise renamed(self, error) from None
 
 
 class Upsample(Module):
