@@ -33,7 +33,7 @@ struct Node {
   bool pointwise = false;     // made by an op of the pointwise class
   uint16_t output_index = 0;  // among siblings
   uint32_t mark = 0;          // scratch of a walk, 0 between walks (guarded by the graph lock)
-  uint32_t claim = 0;  // of the evaluation that computes it (eval/claims.h; guarded likewise)
+  uint32_t claim = 0;  // of the evaluation that computes it (core/graph_lock.h; guarded likewise)
   int stream = 0;
   Shape shape;
 
@@ -77,7 +77,7 @@ struct Node {
   void finish();
   // True if nothing but one consumer holds this node and its memory, so that the memory may be
   // reused. Memory of others never is: they see it too. It stays true while that consumer is
-  // computed: who could take a reference has to go through it, and waits (eval/claims.h).
+  // computed: who could take a reference has to go through it, and waits (core/graph_lock.h).
   bool donatable() const {
     return references.load(std::memory_order_acquire) == 1 && buffer.unique() &&
            buffer->capacity != 0;
