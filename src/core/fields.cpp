@@ -77,6 +77,11 @@ std::string function_name_of(std::string_view op) {
 
 namespace detail {
 
+void refuse_members(const char* op, size_t visited, size_t members) {
+  throw std::logic_error(
+      fmt::format("[{}] fields() visits {} of its {} members.", op, visited, members));
+}
+
 bool fits(const FieldInfo& field, const AttributeValue& v) {
   switch (field.kind) {
     case FieldKind::boolean:

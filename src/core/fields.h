@@ -90,6 +90,8 @@ std::string function_name_of(std::string_view op);
 
 namespace detail {
 
+[[noreturn]] void refuse_members(const char* op, size_t visited, size_t members);
+
 template <class E>
 concept NamedEnum = requires(E e) {
   enum_names(e);
@@ -152,6 +154,40 @@ void for_each_field(T& op, F each) {
     EachField<F> v{std::move(each)};
     op.fields(v);
   }
+}
+
+// Stands for a value of any type.
+struct Anything {
+  template <class T>
+  operator T() const;
+};
+
+// How many members an aggregate has: one more does not fit into its braces.
+template <class T, class... Members>
+constexpr size_t member_count() {
+  if constexpr (requires { T{Members{}..., Anything{}}; }) {
+    return member_count<T, Members..., Anything>();
+  } else {
+    return sizeof...(Members);
+  }
+}
+
+struct CountFields {
+  size_t count = 0;
+  template <class T>
+  CountFields& operator()(const char*, T&) {
+    count++;
+    return *this;
+  }
+};
+
+// Equality, hashes and files know an op by the fields that it visits: none may be left out. Throws
+// std::logic_error for one that leaves some out.
+template <class T>
+void check_members(const char* op) {
+  CountFields visited;
+  if constexpr (requires(T t) { t.fields(visited); }) T{}.fields(visited);
+  if (visited.count != member_count<T>()) refuse_members(op, visited.count, member_count<T>());
 }
 
 // Whether each field of `a` equals that of `b`.

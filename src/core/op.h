@@ -207,6 +207,7 @@ class OpOf final : public Op {
     static const OpInfo& info = []() -> const OpInfo& {
       std::vector<FieldInfo> fields;
       if constexpr (is_value) {
+        detail::check_members<T>(op_name<T>());
         T none{};
         detail::for_each_field(none, [&](const char* field, auto& f) {
           fields.push_back(detail::info_of<std::decay_t<decltype(f)>>(field));

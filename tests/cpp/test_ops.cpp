@@ -29,6 +29,25 @@ std::string refusal(const std::string& op, const Attributes& values) {
   return "";
 }
 
+// One that would equal others of another `scale`.
+struct Forgetful {
+  int axis = 0;
+  float scale = 1;
+  void fields(auto& v) { v("axis", axis); }
+};
+struct Nested {
+  Quantization format;
+  Axes axes;
+  Shape sizes;
+  void fields(auto& v) { v("format", format)("axes", axes)("sizes", sizes); }
+};
+
+TEST_CASE("an op that leaves a member out of its fields is refused") {
+  CHECK_THROWS_WITH_AS(detail::check_members<Forgetful>("Forgetful"),
+                       "[Forgetful] fields() visits 1 of its 2 members.", std::logic_error);
+  detail::check_members<Nested>("Nested");
+}
+
 TEST_CASE("an op is made again from the values of its fields") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const OpRef ops[] = {make_op<Reduce>(Reduction::max, std::vector<int>{0, 2}),
