@@ -176,11 +176,11 @@ Arrays split(const Array& a, int sections, int axis, StreamOrDevice s) {
   if (sections <= 0) {
     refuse("split", "num_splits must be positive and non-zero but got {}.", sections);
   }
-  return split_by(a, Split(at, sections, {}), s);
+  return split_by(a, Split{at, sections, {}}, s);
 }
 Arrays split(const Array& a, const Shape& indices, int axis, StreamOrDevice s) {
   int at = normalize_axis("split", axis, a.ndim());
-  return split_by(a, Split(at, 0, indices), s);
+  return split_by(a, Split{at, 0, indices}, s);
 }
 Arrays unstack(const Array& a, int axis, StreamOrDevice s) {
   int at = normalize_axis("unstack", axis, a.ndim());
