@@ -151,7 +151,7 @@ Avals RecurrentVJP::infer(const Arrays& in) const { return avals_of(in, input_co
 std::optional<Arrays> RecurrentVJP::decompose(const Arrays& in, const Stream& s) const {
   size_t n = input_count(cell), outputs = (in.size() - n) / 2;
   Recurrence kind = cell;
-  auto forward = [kind, s](const Arrays& inputs) { return *Recurrent(kind).decompose(inputs, s); };
+  auto forward = [kind, s](const Arrays& inputs) { return *Recurrent{kind}.decompose(inputs, s); };
   Arrays primals(in.begin(), in.begin() + static_cast<int64_t>(n));
   Arrays cotangents(in.begin() + static_cast<int64_t>(n + outputs), in.end());
   return heddle::vjp(forward, primals, cotangents).second;

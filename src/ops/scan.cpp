@@ -96,7 +96,7 @@ Array logarithm_gradient(const Scan& op, const Array& x, Array g, const Stream& 
     return multiply(exp(subtract(x, out, s), s), g, s);
   }
   const Array bound(std::numeric_limits<double>::max(), float64), least = negative(bound, s);
-  const Scan back(op.kind, op.axis, !op.reverse, op.inclusive);
+  const Scan back{op.kind, op.axis, !op.reverse, op.inclusive};
   const Array own = clip(x, least, bound, s);
   Array most = own, total = ones_like(own, s);
   for (int64_t by = 1; by < n; by *= 2) {
