@@ -19,7 +19,8 @@ file(GLOB heddle_fuzz_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuz
 foreach(source IN LISTS heddle_fuzz_sources)
   cmake_path(GET source STEM name)
   add_executable(fuzz_${name} "${source}")
-  target_link_libraries(fuzz_${name} PRIVATE heddle_objects)
+  # clang calls a library for atomic structs, where gcc has instructions.
+  target_link_libraries(fuzz_${name} PRIVATE heddle_objects atomic)
   target_include_directories(fuzz_${name} PRIVATE "${PROJECT_SOURCE_DIR}/src")
   target_compile_options(fuzz_${name} PRIVATE ${HEDDLE_WARNINGS} ${heddle_fuzz_flags})
   target_link_options(fuzz_${name} PRIVATE -fsanitize=address,undefined,fuzzer)
