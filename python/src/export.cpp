@@ -161,18 +161,6 @@ PyType_Slot exporter_slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(&traver
                                 {Py_tp_clear, reinterpret_cast<void*>(&clear)},
                                 {0, nullptr}};
 
-nb::object to_python(const ExportValue& value) {
-  return std::visit(
-      [](const auto& v) -> nb::object {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, Shape>) {
-          return from_shape(v);
-        } else {
-          return nb::cast(v);
-        }
-      },
-      value);
-}
-
 nb::dict to_python(const ExportRecord& r) {
   nb::dict out;
   auto named = [](const std::vector<ExportRecord::Named>& values) {
@@ -195,7 +183,7 @@ nb::dict to_python(const ExportRecord& r) {
     out["inputs"] = named(r.inputs);
     out["outputs"] = named(r.outputs);
     nb::list arguments;
-    for (const ExportValue& v : r.arguments) arguments.append(to_python(v));
+    for (const ExportValue& v : r.arguments) arguments.append(from_attribute(v));
     out["arguments"] = arguments;
   }
   return out;

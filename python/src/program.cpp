@@ -172,23 +172,12 @@ nb::list values_of(const std::vector<Program::Value>& values) {
   return out;
 }
 
-nb::object attribute(const AttributeValue& value) {
-  return std::visit(
-      [](const auto& v) -> nb::object {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, Shape>) {
-          return from_shape(v);
-        } else {
-          return nb::cast(v);
-        }
-      },
-      value);
-}
-
 nb::list steps_of(const Program& program) {
   nb::list out;
   for (const Program::Step& step : program.steps()) {
     nb::dict attributes;
-    for (const auto& [name, value] : step.attributes) attributes[name.c_str()] = attribute(value);
+    for (const auto& [name, value] : step.attributes)
+      attributes[name.c_str()] = from_attribute(value);
     out.append(nb::make_tuple(step.op, attributes, step.inputs, step.outputs, step.origin.name,
                               step.origin.module_path, step.origin.location));
   }

@@ -54,6 +54,18 @@ std::string structure_of(const char* op, nb::handle tree) {
   return text_of(describe(op, tree, count));
 }
 
+nb::object from_attribute(const AttributeValue& value) {
+  return std::visit(
+      [](const auto& v) -> nb::object {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, Shape>) {
+          return from_shape(v);
+        } else {
+          return nb::cast(v);
+        }
+      },
+      value);
+}
+
 std::string normal_structure(const std::string& structure) {
   return text_of(parsed_structure(structure));
 }

@@ -18,4 +18,7 @@ std::string normal_structure(const std::string& structure);
 // The tree with these arrays. Throws UnsafeFileError for a structure that contradicts itself.
 nb::object rebuild(nb::handle parsed, const Arrays& arrays);
 
+// An attribute of a step: shapes are tuples, lists of numbers lists.
+nb::object from_attribute(const AttributeValue& value);
+
 }  // namespace heddle::python

@@ -79,7 +79,7 @@ Imported import_memory(const void* data, size_t bytes, const std::string& label)
 
 FunctionFile describe_function(const std::string& path, const ExportCallback& callback) {
   const Imported read = import_file(path);
-  for (const Program& p : read.programs) tell(state_of(p).calls, *read.file.dialect, callback);
+  for (const Program& p : read.programs) tell(p.state().calls, *read.file.dialect, callback);
   return read.file;
 }
 
@@ -120,7 +120,7 @@ ImportedFunction::Result ImportedFunction::call(const Arrays& args,
                                                 const NamedArguments& named) const {
   const convert::Arguments given(args, named);
   for (const Program& program : state_->programs) {
-    const Program::State& p = convert::state_of(program);
+    const Program::State& p = program.state();
     if (!convert::fits(p.calls, given, p.shapeless)) continue;
     check_fixed(p.calls, given.arrays);
     return {p.run(given.arrays), p.calls.structure};
@@ -130,7 +130,7 @@ ImportedFunction::Result ImportedFunction::call(const Arrays& args,
       "keyword "
       "arguments. Possible functions include:\n";
   for (size_t k = 0; k < state_->programs.size(); k++) {
-    const convert::Calls& f = convert::state_of(state_->programs[k]).calls;
+    const convert::Calls& f = state_->programs[k].state().calls;
     const Avals inputs(f.slots.begin(), f.slots.begin() + f.input_count);
     message +=
         fmt::format(" {}. Function with {}", k + 1, convert::listing(inputs, f.keywords, "   "));

@@ -125,8 +125,6 @@ Program convert::program_of(Calls calls, const Dialect& dialect, bool shapeless)
       std::make_shared<Program::State>(std::move(calls), dialect, shapeless, std::move(report)));
 }
 
-const Program::State& convert::state_of(const Program& program) { return program.state(); }
-
 Program Program::trace(const ExportedFunction& fun, const Arrays& args, const NamedArguments& named,
                        const Dimensions& dimensions) {
   return convert::traced_program(fun, args, named, dimensions);

@@ -37,7 +37,6 @@ struct Imported {
 };
 Imported import_file(const std::string& path);
 Imported import_memory(const void* data, size_t bytes, const std::string& label);
-const Program::State& state_of(const Program& program);
 
 }  // namespace convert
 }  // namespace heddle
